@@ -1,0 +1,71 @@
+/**
+ * The neutral plan of one service: what every data plane renders, in no data plane's words. Durations are milliseconds,
+ * weights are whole percentages that sum to 100 in every split. Built by `plan-service.ts`; holds no endpoints (those are
+ * found by each data plane in its own way, by the labels of a version).
+ */
+
+export interface ServicePlan {
+  readonly mesh: string;
+  readonly service: string;
+  readonly namespace: string;
+  readonly port: number;
+  readonly protocol: Protocol;
+  /** Every version that a split names, and stable; sorted by name. */
+  readonly versions: readonly PlannedVersion[];
+  /** Tried in order; the last one matches everything (`match` is empty). */
+  readonly routes: readonly PlannedRoute[];
+  /** Names of the data planes this service lives on, sorted. */
+  readonly dataPlanes: readonly string[];
+}
+
+export type Protocol = 'http' | 'http2' | 'grpc';
+
+export interface PlannedVersion {
+  readonly name: string;
+  /** What selects its workloads. */
+  readonly labels: Readonly<Record<string, string>>;
+}
+
+export interface PlannedRoute {
+  readonly name: string;
+  readonly match: RouteMatch;
+  /** Sorted by version name; only versions of `versions`; sums to 100; may hold zeros. */
+  readonly split: readonly WeightedVersion[];
+  /** The whole request, retries included; absent = the data plane's own default is switched off. */
+  readonly timeoutMs?: number;
+  /** Absent = no retries (written out where a data plane retries by default, as Istio does). */
+  readonly retries?: PlannedRetries;
+}
+
+export interface WeightedVersion {
+  readonly version: string;
+  readonly weight: number;
+}
+
+/** All given conditions must hold. */
+export interface RouteMatch {
+  readonly path?: PathMatch;
+  readonly methods?: readonly string[];
+  readonly headers?: readonly HeaderMatch[];
+}
+
+/** `regex` is RE2 and matches the whole path, without the query. */
+export type PathMatch = { readonly exact: string } | { readonly prefix: string } | { readonly regex: string };
+
+/** `name` is lower case; `regex` is RE2 and matches the whole value. */
+export type HeaderMatch = { readonly name: string } & (
+  | { readonly exact: string }
+  | { readonly prefix: string }
+  | { readonly regex: string }
+  | { readonly present: boolean }
+);
+
+export interface PlannedRetries {
+  /** Retries after the first try. */
+  readonly attempts: number;
+  readonly perTryTimeoutMs?: number;
+  /** Sorted. */
+  readonly on: readonly RetryCondition[];
+}
+
+export type RetryCondition = '5xx' | 'gateway-error' | 'reset' | 'connect-failure' | 'retriable-4xx' | 'refused-stream';
