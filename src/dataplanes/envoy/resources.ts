@@ -29,5 +29,11 @@ export interface EnvoyNode {
   /** Where it listens for calls of its own workload to other services. */
   readonly outbound?: { readonly address: string; readonly port: number };
   /** Where it listens for others, and the workload it stands before. */
-  readonly inbound?: { readonly service: string; readonly version: string; readonly address: string; readonly port: number; readonly workloadPort: number };
+  readonly inbound?: {
+    readonly service: string;
+    readonly version: string;
+    readonly address: string;
+    readonly port: number;
+    readonly workloadPort: number;
+  };
 }
