@@ -1,0 +1,59 @@
+/**
+ * From a service's spec and its traffic of the moment to the plan that data planes render. Pure and deterministic: equal
+ * input, in whatever order the split comes, gives an equal plan.
+ */
+import type { RetriesSpec, RouteSpec, ServiceSpec } from '../spec/schema.ts';
+import type { PlannedRetries, PlannedRoute, ServicePlan, WeightedVersion } from './plan.ts';
+
+/** What a service's requests are divided into: whole percentages that sum to 100, each version once. */
+export interface Traffic {
+  readonly split: readonly WeightedVersion[];
+}
+
+/** The name of the route for everything that no route of the spec matches. */
+const LAST_ROUTE = 'default';
+
+/** Routes that the spec pins get their version whole; all others and the last one get the split. Throws RangeError when `traffic` is no split. */
+export function planService(mesh: string, spec: ServiceSpec, traffic: Traffic): ServicePlan {
+  const split = checkedSplit(spec.name, traffic.split);
+  const routes = [...spec.routes.map((route) => planRoute(route, spec, split)), planRoute({ name: LAST_ROUTE, match: {} }, spec, split)];
+  const versions = [...new Set(routes.flatMap((route) => route.split.map(({ version }) => version)))].sort();
+  return {
+    mesh,
+    service: spec.name,
+    namespace: spec.namespace,
+    port: spec.port,
+    protocol: spec.protocol,
+    versions: versions.map((name) => ({ name, labels: { [spec.versionLabel]: name } })),
+    routes,
+    dataPlanes: [...spec.dataPlanes].sort(),
+  };
+}
+
+function planRoute(route: RouteSpec, spec: ServiceSpec, split: readonly WeightedVersion[]): PlannedRoute {
+  const timeoutMs = route.timeoutMs ?? spec.timeoutMs;
+  const retries = planRetries(route.retries ?? spec.retries);
+  return {
+    name: route.name,
+    match: route.match,
+    split: route.version === undefined ? split : [{ version: route.version, weight: 100 }],
+    ...(timeoutMs === undefined ? {} : { timeoutMs }),
+    ...(retries === undefined ? {} : { retries }),
+  };
+}
+
+/** No attempts is how a route says that it wants none of the service's retries. */
+function planRetries(retries: RetriesSpec | undefined): PlannedRetries | undefined {
+  if (retries === undefined || retries.attempts === 0) return undefined;
+  return { ...retries, on: [...retries.on].sort() };
+}
+
+function checkedSplit(service: string, split: readonly WeightedVersion[]): readonly WeightedVersion[] {
+  const sum = split.reduce((total, { weight }) => total + weight, 0);
+  const versions = new Set(split.map(({ version }) => version));
+  const whole = split.every(({ weight }) => Number.isInteger(weight) && weight >= 0);
+  if (sum !== 100 || !whole || versions.size !== split.length) {
+    throw new RangeError(`the split of ${service} must name each version once and sum to 100: ${JSON.stringify(split)}`);
+  }
+  return split.map(({ version, weight }) => ({ version, weight })).sort((a, b) => (a.version < b.version ? -1 : 1));
+}

@@ -1,0 +1,50 @@
+/**
+ * The fields of a spec file that Mesh and Service share the spelling of: durations, lists that name things once, Azure
+ * resource ids. Each schema reads what people write and gives the normalized value.
+ */
+import { z } from 'zod';
+import { formatDuration, parseDuration } from './duration.ts';
+import { MAX_DURATION_MS } from './schema.ts';
+
+export const API_VERSION = 'meshwright.dev/v1';
+
+/** A text such as `90s`, `5m` or `1h30m`, of at least `minimumMs` and at most 30 days; gives milliseconds. */
+export function duration(minimumMs: number) {
+  return z
+    .string({ error: 'write a duration with its unit, such as `90s`, `5m` or `1h30m`' })
+    .max(64)
+    .transform((text, context) => {
+      const milliseconds = parseDuration(text);
+      if (milliseconds === undefined) {
+        context.addIssue({ code: 'custom', message: 'write a duration with its unit, such as `90s`, `5m` or `1h30m`' });
+        return z.NEVER;
+      }
+      if (milliseconds < minimumMs || milliseconds > MAX_DURATION_MS) {
+        const limits = `between ${formatDuration(minimumMs)} and ${formatDuration(MAX_DURATION_MS)}`;
+        context.addIssue({ code: 'custom', message: `give a duration ${limits}` });
+        return z.NEVER;
+      }
+      return milliseconds;
+    });
+}
+
+/** Adds an issue at every item whose `key` an earlier item has. */
+export function eachOnce<Item>(key: (item: Item) => string, path: readonly string[], what: string) {
+  return (items: readonly Item[], context: z.RefinementCtx): void => {
+    const seen = new Set<string>();
+    items.forEach((item, index) => {
+      if (seen.has(key(item))) {
+        context.addIssue({ code: 'custom', path: [index, ...path], message: `\`${key(item)}\` is here twice; ${what}` });
+      }
+      seen.add(key(item));
+    });
+  };
+}
+
+/** Undefined values left out, so that the result fits types whose fields are absent rather than undefined. */
+export function present<Fields extends Record<string, unknown>>(
+  fields: Fields,
+): { [Key in keyof Fields]?: Exclude<Fields[Key], undefined> };
+export function present(fields: Record<string, unknown>): Record<string, unknown> {
+  return Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined));
+}

@@ -1,0 +1,65 @@
+/** The `Mesh` file as people write it, and what it means once shorthands are gone. */
+import { z } from 'zod';
+import { API_VERSION, eachOnce, present } from './authored-fields.ts';
+import { nameSchema } from './names.ts';
+import { DATA_PLANE_KINDS, type MeshSpec } from './schema.ts';
+
+const kinds = DATA_PLANE_KINDS.map((kind) => `\`${kind}\``).join(' and ');
+
+const dataPlane = z
+  .strictObject({
+    name: nameSchema.describe('What services and reports call it'),
+    kind: z
+      .enum(DATA_PLANE_KINDS, {
+        error: (issue) =>
+          typeof issue.input === 'string' ? `this kind of data plane can't be driven yet; ${kinds} can` : `say which kind it is: ${kinds}`,
+      })
+      .describe('What runs there'),
+    region: z.string().min(1).max(64).optional().describe('Where it runs, such as `westeurope`'),
+  })
+  .transform(({ name, kind, region }) => ({ name, kind, ...present({ region }) }));
+
+const webhookSetting = z
+  .string()
+  .max(128)
+  .regex(/^[A-Za-z_][A-Za-z0-9_]*$/, {
+    error:
+      'give the name of the app setting that holds the webhook URL, such as `TEAMS_WEBHOOK`; the URL itself is a secret and has no place in Git',
+  });
+
+const team = z
+  .union([nameSchema, z.strictObject({ name: nameSchema })])
+  .transform((written) => (typeof written === 'string' ? { name: written } : written));
+
+export const authoredMeshSchema = z
+  .strictObject({
+    apiVersion: z.literal(API_VERSION),
+    kind: z.literal('Mesh'),
+    name: nameSchema.describe('What events, alerts and people call the mesh'),
+    trustDomain: nameSchema.optional().describe('The SPIFFE trust domain of its identities'),
+    dataPlanes: z
+      .array(dataPlane)
+      .min(1)
+      .max(100)
+      .superRefine(eachOnce((plane) => plane.name, ['name'], 'each data plane needs a name of its own'))
+      .describe('Where its services run'),
+    teams: z
+      .array(team)
+      .max(1000)
+      .superRefine(eachOnce((entry) => entry.name, [], 'name each team once'))
+      .optional()
+      .describe('The teams a service may name as its owner; without it any name is taken'),
+    channels: z
+      .strictObject({ teams: z.strictObject({ webhookSetting }).optional().describe('Cards to a Microsoft Teams workflow') })
+      .optional()
+      .describe('Where people are told'),
+  })
+  .transform(
+    ({ name, trustDomain, dataPlanes, teams, channels }): MeshSpec => ({
+      name,
+      ...present({ trustDomain }),
+      dataPlanes,
+      teams: teams ?? [],
+      channels: present({ teams: channels?.teams }),
+    }),
+  );
