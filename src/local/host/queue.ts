@@ -1,0 +1,162 @@
+/**
+ * Storage queues in memory, for queue triggers on one machine: visibility times, dequeue counts, time to live and the
+ * poison queue follow Azure Queue Storage and the Functions queue extension. Nothing outlives the process, and nothing
+ * may rely on that it does: a queue message is only an alarm, the sweep is the guarantee of delivery.
+ */
+import { randomUUID } from 'node:crypto';
+import type { Clock } from './clock.ts';
+
+/** A message as a trigger receives it; times are epoch ms. */
+export interface QueueMessage {
+  readonly id: string;
+  readonly text: string;
+  readonly insertedAt: number;
+  readonly expiresAt: number;
+  readonly visibleAt: number;
+  /** How often it has been handed out. */
+  readonly dequeueCount: number;
+  /** New each time the message is handed out. */
+  readonly popReceipt: string;
+}
+
+export interface EnqueueOptions {
+  /** Epoch ms before which nobody sees the message; in the past or absent: at once. */
+  readonly visibleAt?: number;
+  /** Default seven days. */
+  readonly timeToLiveMs?: number;
+}
+
+/** `extensions.queues` of host.json. */
+export interface QueueSettings {
+  /** How long a message stays hidden after its function failed. */
+  readonly visibilityTimeoutMs: number;
+  /** After so many failures it goes to `<queue>-poison`. */
+  readonly maxDequeueCount: number;
+  /** How many messages of one queue are worked on at a time. */
+  readonly concurrency: number;
+}
+
+export interface Queues {
+  /** Puts a message in and returns its id. Throws RangeError for what Azure refuses: bad name, over 48 KiB, hidden beyond its life. */
+  enqueue(queueName: string, text: string, options?: EnqueueOptions): string;
+  /** Hands each message of the queue to `deliver` when it becomes visible; a rejection means that it failed. One subscriber a queue. */
+  subscribe(queueName: string, deliver: (message: QueueMessage) => Promise<unknown>): void;
+  /** What waits in a queue, next first; messages being worked on are not in it. */
+  waiting(queueName: string): readonly QueueMessage[];
+  /** Hands out nothing any more. */
+  stop(): void;
+}
+
+const DAY_MS = 24 * 60 * 60 * 1000;
+const LONGEST_LIFE_MS = 7 * DAY_MS;
+// A message of 64 KiB, which travels as base64 (host.json's default encoding).
+const LARGEST_TEXT_BYTES = 48 * 1024;
+// While a function works on a message, Azure hides it for ten minutes at a time and renews that.
+const LEASE_MS = 10 * 60 * 1000;
+
+interface Queue {
+  waiting: QueueMessage[];
+  working: number;
+  deliver?: (message: QueueMessage) => Promise<unknown>;
+  cancelWake?: () => void;
+}
+
+export function createQueues(clock: Clock, settings: QueueSettings): Queues {
+  const queues = new Map<string, Queue>();
+  let stopped = false;
+
+  const named = (name: string): Queue => {
+    const existing = queues.get(name);
+    if (existing) return existing;
+    if (!/^(?!.*--)[a-z0-9][a-z0-9-]{1,61}[a-z0-9]$/.test(name)) {
+      throw new RangeError(
+        `"${name}" is no queue name: 3 to 63 lower-case letters, digits and single hyphens, a letter or digit at both ends.`,
+      );
+    }
+    const queue: Queue = { waiting: [], working: 0 };
+    queues.set(name, queue);
+    return queue;
+  };
+
+  const insert = (queue: Queue, message: QueueMessage): void => {
+    const index = queue.waiting.findLastIndex((other) => other.visibleAt <= message.visibleAt) + 1;
+    queue.waiting.splice(index, 0, message);
+  };
+
+  const enqueue = (name: string, text: string, { visibleAt = 0, timeToLiveMs = LONGEST_LIFE_MS }: EnqueueOptions = {}): string => {
+    const queue = named(name);
+    const now = clock.now();
+    const message = {
+      id: randomUUID(),
+      text,
+      insertedAt: now,
+      expiresAt: now + timeToLiveMs,
+      visibleAt: Math.max(now, visibleAt),
+      dequeueCount: 0,
+      popReceipt: randomUUID(),
+    };
+    if (Buffer.byteLength(text) > LARGEST_TEXT_BYTES) throw new RangeError(`A message for queue "${name}" is over 48 KiB.`);
+    if (message.visibleAt >= message.expiresAt || message.visibleAt - now > LONGEST_LIFE_MS) {
+      throw new RangeError(`A message for queue "${name}" would expire before anyone sees it; it may be hidden for up to seven days.`);
+    }
+    insert(queue, message);
+    pump(name, queue);
+    return message.id;
+  };
+
+  const work = async (name: string, queue: Queue, deliver: NonNullable<Queue['deliver']>, message: QueueMessage): Promise<void> => {
+    queue.working += 1;
+    try {
+      await deliver(message);
+    } catch {
+      // The failure itself has been logged where it happened.
+      if (message.dequeueCount >= settings.maxDequeueCount) enqueue(`${name}-poison`, message.text);
+      else insert(queue, { ...message, visibleAt: clock.now() + settings.visibilityTimeoutMs });
+    } finally {
+      queue.working -= 1;
+      pump(name, queue);
+    }
+  };
+
+  const pump = (name: string, queue: Queue): void => {
+    queue.cancelWake?.();
+    delete queue.cancelWake;
+    const now = clock.now();
+    queue.waiting = queue.waiting.filter(({ expiresAt }) => expiresAt > now);
+    const { deliver } = queue;
+    if (stopped || !deliver) return;
+    while (queue.working < settings.concurrency) {
+      const next = queue.waiting[0];
+      if (!next) return;
+      if (next.visibleAt > now) {
+        queue.cancelWake = clock.at(next.visibleAt, () => pump(name, queue));
+        return;
+      }
+      queue.waiting.shift();
+      void work(name, queue, deliver, {
+        ...next,
+        dequeueCount: next.dequeueCount + 1,
+        popReceipt: randomUUID(),
+        visibleAt: now + LEASE_MS,
+      });
+    }
+  };
+
+  return {
+    enqueue,
+    subscribe(name, deliver) {
+      const queue = named(name);
+      if (queue.deliver) throw new Error(`Two functions are triggered by queue "${name}"; each message would reach only one of them.`);
+      queue.deliver = deliver;
+      pump(name, queue);
+    },
+    waiting(name) {
+      const now = clock.now();
+      return named(name).waiting.filter(({ expiresAt }) => expiresAt > now);
+    },
+    stop() {
+      stopped = true;
+      for (const queue of queues.values()) queue.cancelWake?.();
+    },
+  };
+}
