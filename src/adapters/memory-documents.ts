@@ -6,6 +6,7 @@
 
 import type { BatchOutcome, Documents, Due, Found, Json, JsonObject, Operation, StoredDocument } from '../journal/documents.ts';
 import { checkBatch } from './batch-limits.ts';
+import { storedDocument } from './stored-document.ts';
 
 export class MemoryDocuments implements Documents {
   readonly #partitions = new Map<string, Map<string, Found>>();
@@ -39,7 +40,7 @@ export class MemoryDocuments implements Documents {
       }
       this.#writes += 1;
       const etag = String(this.#writes);
-      changed.set(id, Object.freeze({ document: frozenDocument(operation.document), etag }));
+      changed.set(id, frozenFound(operation.document, etag));
       etags.push(etag);
     }
     this.#write(partition, changed);
@@ -108,17 +109,8 @@ function compare(a: string, b: string): number {
   return a < b ? -1 : a > b ? 1 : 0;
 }
 
-function frozenDocument(document: StoredDocument): StoredDocument {
-  const { partition, id, kind, ordinal, wakeAt, expiresAt, body } = document;
-  return Object.freeze({
-    partition,
-    id,
-    kind,
-    ordinal,
-    ...(wakeAt === undefined ? {} : { wakeAt }),
-    ...(expiresAt === undefined ? {} : { expiresAt }),
-    body: frozenObject(body),
-  });
+function frozenFound(document: StoredDocument, etag: string): Found {
+  return Object.freeze({ document: Object.freeze(storedDocument({ ...document, body: frozenObject(document.body) })), etag });
 }
 
 /** As `JSON.parse(JSON.stringify(value))` would answer, several times faster: the simulation writes millions of these. */
