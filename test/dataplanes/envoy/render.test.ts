@@ -1,0 +1,226 @@
+/**
+ * What every rendering for Envoy keeps, whatever the plans: nothing dangles, nothing is named twice, the order of what came
+ * in means nothing. What single resources look like is in test/golden; that a real Envoy takes them is in accepted.test.ts.
+ */
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { renderNode, renderShared } from '../../../src/dataplanes/envoy/render.ts';
+import type { EnvoyNode, EnvoyResource } from '../../../src/dataplanes/envoy/resources.ts';
+import type { Json } from '../../../src/journal/documents.ts';
+import type { ServicePlan } from '../../../src/plan/plan.ts';
+import { arbitraryEndpoints, arbitraryPlans } from '../../plan/arbitraries.ts';
+
+const plansAndEndpoints = arbitraryPlans.chain((plans) => fc.tuple(fc.constant(plans), arbitraryEndpoints(plans)));
+
+const node: EnvoyNode = {
+  id: 'catalog-v1-0',
+  mesh: 'sample',
+  dataPlane: 'vms',
+  outbound: { address: '127.0.0.1', port: 15_001 },
+  inbound: { service: 'catalog', version: 'v1', address: '127.0.0.1', port: 15_006, workloadPort: 8080 },
+};
+
+const plan = (over: Partial<ServicePlan>): ServicePlan => ({
+  mesh: 'sample',
+  service: 'catalog',
+  namespace: 'shop',
+  port: 8080,
+  protocol: 'http',
+  versions: [{ name: 'v1', labels: { version: 'v1' } }],
+  routes: [{ name: 'default', match: {}, split: [{ version: 'v1', weight: 100 }] }],
+  dataPlanes: ['vms'],
+  ...over,
+});
+
+describe('rendering for Envoy', () => {
+  it('routes only to clusters that exist, each with an assignment, none without', () => {
+    fc.assert(
+      fc.property(plansAndEndpoints, ([plans, endpoints]) => {
+        const resources = [...renderShared(plans, endpoints), ...renderNode(node, plans)];
+        const clusters = new Set(names(resources, 'cluster'));
+        for (const target of resources.flatMap((each) => clustersNamed(each.json))) expect(clusters).toContain(target);
+        expect(names(resources, 'endpoints')).toEqual(names(resources, 'cluster').filter((name) => name !== 'inbound'));
+      }),
+    );
+  });
+
+  it('sends each request somewhere: the weights of every route sum to 100', () => {
+    fc.assert(
+      fc.property(arbitraryPlans, (plans) => {
+        for (const splits of routesOf(renderShared(plans, [])).map(weightsOf))
+          expect(splits.reduce((sum, weight) => sum + weight, 0)).toBe(100);
+      }),
+    );
+  });
+
+  it('keeps the share of every version in every route', () => {
+    fc.assert(
+      fc.property(arbitraryPlans, (plans) => {
+        const declared = plans.flatMap((each) =>
+          each.routes.map((route) => route.split.map(({ weight }) => weight).filter((weight) => weight > 0)),
+        );
+        const rendered = routesOf(renderShared(plans, [])).map(weightsOf);
+        expect(sortedLists(rendered)).toEqual(sortedLists(declared));
+      }),
+    );
+  });
+
+  it('is the same for any order of plans, versions, splits and endpoints', () => {
+    fc.assert(
+      fc.property(plansAndEndpoints, fc.infiniteStream(fc.nat()), ([plans, endpoints], dice) => {
+        const shuffle = <T>(items: readonly T[]): T[] =>
+          items
+            .map((item) => ({ item, at: dice.next().value }))
+            .sort((a, b) => a.at - b.at)
+            .map(({ item }) => item);
+        const shuffled = shuffle(plans).map((each) => ({
+          ...each,
+          versions: shuffle(each.versions),
+          routes: each.routes.map((route) => ({ ...route, split: shuffle(route.split) })),
+        }));
+        expect(renderShared(shuffled, shuffle(endpoints))).toEqual(renderShared(plans, endpoints));
+      }),
+    );
+  });
+
+  it('gives no domain to two virtual hosts, and every service its qualified name', () => {
+    fc.assert(
+      fc.property(arbitraryPlans, (plans) => {
+        const domains = virtualHosts(renderShared(plans, [])).flatMap((host) => list(member(host, 'domains')));
+        expect(new Set(domains).size).toBe(domains.length);
+        for (const each of plans) expect(domains).toContain(`${each.service}.${each.namespace}:${each.port}`);
+      }),
+    );
+  });
+
+  it('gives every endpoint of a known version to that version, once, and to no other', () => {
+    fc.assert(
+      fc.property(plansAndEndpoints, ([plans, endpoints]) => {
+        const assigned = renderShared(plans, endpoints).filter((each) => each.type === 'endpoints');
+        for (const assignment of assigned) {
+          const [service = '', version] = assignment.name.split('|');
+          const mine = endpoints.filter(
+            (each) =>
+              each.version === version &&
+              (each.service === service || (each.service === service.split('.')[0] && isUnique(plans, each.service))),
+          );
+          const expected = [...new Set(mine.map((each) => `${each.address} ${each.port}`))].sort();
+          expect(addressesOf(assignment.json).sort()).toEqual(expected);
+        }
+      }),
+    );
+  });
+});
+
+describe('names that several services could have', () => {
+  const domainsOf = (plans: readonly ServicePlan[]) =>
+    virtualHosts(renderShared(plans, [])).map((host) => [member(host, 'name'), member(host, 'domains')]);
+
+  it('a short name goes to the one service that has it', () => {
+    expect(domainsOf([plan({})])).toEqual([['catalog.shop', ['catalog', 'catalog:8080', 'catalog.shop', 'catalog.shop:8080']]]);
+  });
+
+  it('a short name that two namespaces have goes to neither', () => {
+    expect(domainsOf([plan({}), plan({ namespace: 'other', port: 81 })])).toEqual([
+      ['catalog.other', ['catalog.other', 'catalog.other:81']],
+      ['catalog.shop', ['catalog.shop', 'catalog.shop:8080']],
+    ]);
+  });
+
+  it('a short name never takes the qualified name of another service', () => {
+    const dotted = plan({ service: 'catalog.shop', namespace: 'other', port: 8080 });
+    expect(domainsOf([plan({}), dotted])).toEqual([
+      ['catalog.shop', ['catalog', 'catalog:8080', 'catalog.shop', 'catalog.shop:8080']],
+      ['catalog.shop.other', ['catalog.shop.other', 'catalog.shop.other:8080']],
+    ]);
+  });
+
+  it('two plans of one qualified name are not rendered at all', () => {
+    expect(() => renderShared([plan({}), plan({ port: 81 })], [])).toThrow('Two services of mesh sample are both called catalog.shop');
+  });
+});
+
+describe('a version without endpoints', () => {
+  it('has an empty assignment, so that its cluster can warm', () => {
+    expect(renderShared([plan({})], []).find((each) => each.type === 'endpoints')?.json).toEqual({
+      cluster_name: 'catalog.shop|v1',
+      endpoints: [],
+    });
+  });
+});
+
+describe("a node's own resources", () => {
+  it('are none when it neither calls nor is called', () => {
+    expect(renderNode({ id: 'n', mesh: 'sample', dataPlane: 'vms' }, [])).toEqual([]);
+  });
+
+  it('never hold a time-out or a retry on the way in, whatever its service has', () => {
+    fc.assert(
+      fc.property(arbitraryPlans, (plans) => {
+        const inbound = renderNode(node, plans).find((each) => each.type === 'listener' && each.name === 'inbound');
+        const text = JSON.stringify(inbound);
+        expect(text).not.toContain('retry');
+        expect(text).toContain('"timeout":"0s"');
+      }),
+    );
+  });
+
+  it('speak to the workload as its service speaks, and as the caller speaks while no plan is known', () => {
+    const spoken = (plans: readonly ServicePlan[]) => JSON.stringify(renderNode(node, plans)[0]?.json);
+    expect(spoken([plan({ protocol: 'grpc' })])).toContain('"explicit_http_config":{"http2_protocol_options":{}}');
+    expect(spoken([plan({})])).toContain('"explicit_http_config":{"http_protocol_options":{}}');
+    expect(spoken([])).toContain('use_downstream_protocol_config');
+  });
+});
+
+function names(resources: readonly EnvoyResource[], type: EnvoyResource['type']): string[] {
+  return resources.filter((each) => each.type === type).map((each) => each.name);
+}
+
+/** Every cluster that a route anywhere in `json` names. */
+function clustersNamed(json: Json | undefined): string[] {
+  if (Array.isArray(json)) return json.flatMap(clustersNamed);
+  if (typeof json !== 'object' || json === null) return [];
+  const weighted = list(member(member(json, 'weighted_clusters'), 'clusters')).map((each) => member(each, 'name'));
+  const here = [member(member(json, 'route'), 'cluster'), ...weighted].filter((name) => typeof name === 'string');
+  return [...here, ...Object.values(json).flatMap(clustersNamed)];
+}
+
+function member(json: Json | undefined, key: string): Json | undefined {
+  return typeof json === 'object' && json !== null && !Array.isArray(json)
+    ? Object.entries(json).find(([name]) => name === key)?.[1]
+    : undefined;
+}
+
+function list(json: Json | undefined): readonly Json[] {
+  return Array.isArray(json) ? json : [];
+}
+
+function virtualHosts(resources: readonly EnvoyResource[]): readonly Json[] {
+  return resources.filter((each) => each.type === 'route').flatMap((each) => list(member(each.json, 'virtual_hosts')));
+}
+
+function routesOf(resources: readonly EnvoyResource[]): readonly Json[] {
+  return virtualHosts(resources).flatMap((host) => list(member(host, 'routes')));
+}
+
+function weightsOf(route: Json): number[] {
+  const action = member(route, 'route');
+  if (member(action, 'cluster') !== undefined) return [100];
+  return list(member(member(action, 'weighted_clusters'), 'clusters')).map((each) => Number(member(each, 'weight')));
+}
+
+function addressesOf(assignment: Json): string[] {
+  return list(member(assignment, 'endpoints'))
+    .flatMap((locality) => list(member(locality, 'lb_endpoints')))
+    .map((each) => member(member(member(each, 'endpoint'), 'address'), 'socket_address'))
+    .map((at) => `${member(at, 'address')} ${member(at, 'port_value')}`);
+}
+
+function sortedLists(lists: readonly (readonly number[])[]): string[] {
+  return lists.map((each) => each.toSorted((a, b) => a - b).join(' ')).sort();
+}
+
+function isUnique(plans: readonly ServicePlan[], service: string): boolean {
+  return plans.filter((each) => each.service === service).length === 1;
+}
