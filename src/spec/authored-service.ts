@@ -37,7 +37,7 @@ const repository = line.regex(REPOSITORY, {
 });
 
 const resource = line
-  .regex(/^(?:\/subscriptions\/|\*)/i, { error: 'give the pattern of a whole Azure resource id, beginning with `/subscriptions/`' })
+  .regex(/^\/subscriptions\/./i, { error: 'give the pattern of a whole Azure resource id, beginning with `/subscriptions/`' })
   .refine((pattern) => pattern.split('{version}').length === 2, { error: 'say once where the version stands: `{version}`' })
   .refine((pattern) => pattern.split('/').every((segment) => segment.split(/\*|\{version\}/).length <= 3), {
     error: 'use at most two of `*` and `{version}` between two slashes',

@@ -17,9 +17,9 @@ export function re2Problem(pattern: string): string | undefined {
     const rest = pattern.slice(index);
     const at = rest.charAt(0);
     if (at === '\\') {
-      const escape = escapeLength(rest);
-      if (typeof escape === 'string') return escape;
-      index += escape;
+      const escaped = escapeLength(rest);
+      if (typeof escaped === 'string') return escaped;
+      index += escaped;
       repeatable = true;
     } else if (at === '[') {
       const length = classLength(rest);
