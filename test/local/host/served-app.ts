@@ -33,6 +33,8 @@ export interface ServedApp {
   /** The first report that passes, past or to come. */
   until<R>(find: (report: Report) => R | undefined): Promise<R>;
   send(order: Order): void;
+  /** Lets the slow function of the fixture go on. */
+  release(): void;
   /** Ends the process and waits for its end. */
   end(): Promise<void>;
 }
@@ -70,7 +72,12 @@ export async function startServedApp(directory: string, entries: string, how: 's
     child.kill('SIGKILL');
     await ended;
   };
-  const started = await until((seen) => (seen.is === 'log' ? undefined : seen));
+  const started = await Promise.race([
+    until((seen) => (seen.is === 'log' ? undefined : seen)),
+    ended.then(() => {
+      throw new Error(`The app in ${directory} ended before it was served.`);
+    }),
+  ]);
   if (started.is !== 'ready' && started.is !== 'collected') {
     await end();
     throw new Error(started.is === 'failed' ? started.message : started.is);
@@ -81,6 +88,7 @@ export async function startServedApp(directory: string, entries: string, how: 's
     reports,
     until,
     send: (what) => child.send(what),
+    release: () => child.kill('SIGUSR2'),
     end,
   };
 }

@@ -1,0 +1,27 @@
+/** What the host takes from host.json, and its defaults. */
+import { expect, it } from 'vitest';
+import { parseHostJson } from '../../../src/local/host/host-json.ts';
+
+it('the defaults are those of the Functions host', () => {
+  const settings = { routePrefix: 'api', queues: { visibilityTimeoutMs: 0, maxDequeueCount: 5, concurrency: 24 } };
+  expect(parseHostJson({ version: '2.0' })).toEqual(settings);
+  expect(parseHostJson({ version: '2.0', extensions: { http: {} }, logging: {} })).toEqual(settings);
+});
+
+it('the route prefix and the settings of the queues count', () => {
+  const extensions = {
+    http: { routePrefix: '' },
+    queues: { visibilityTimeout: '00:01:30', maxDequeueCount: 3, batchSize: 4, newBatchThreshold: 1 },
+  };
+  expect(parseHostJson({ version: '2.0', extensions })).toEqual({
+    routePrefix: '',
+    queues: { visibilityTimeoutMs: 90_000, maxDequeueCount: 3, concurrency: 5 },
+  });
+});
+
+it('a wrong field is named', () => {
+  expect(() => parseHostJson({ version: '2.0', extensions: { queues: { visibilityTimeout: '90s' } } })).toThrow(
+    'extensions.queues.visibilityTimeout',
+  );
+  expect(() => parseHostJson({})).toThrow('version');
+});
