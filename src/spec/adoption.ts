@@ -56,10 +56,12 @@ export function evolveMesh(state: MeshState, event: MeshEvent, context: EventCon
   return { revision: event.revision, specVersion: context.version, spec: event.spec, services: event.services };
 }
 
+const initialMeshState: MeshState = { specVersion: 0, services: {} };
+
 /** The stream as the journal keeps it. */
 export const meshStream = {
   schema: 1,
-  initial: { specVersion: 0, services: {} } satisfies MeshState,
+  initial: initialMeshState,
   evolve: evolveMesh,
   parseState: (stored: unknown): MeshState => meshStateSchema.parse(stored),
   parseEvent: (stored: unknown): MeshEvent => meshEventSchema.parse(stored),

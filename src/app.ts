@@ -1,0 +1,133 @@
+/** The use cases, wired once over the adapters they are given. Every trigger, and the simulation, goes through this door. */
+import type { Documents } from './journal/documents.ts';
+import { commitsOf } from './journal/history.ts';
+import { listParked, type Parked } from './journal/parked.ts';
+import type { Answer, Commit, Delivery } from './journal/stream.ts';
+import type { Channel } from './notifications/channel.ts';
+import { type Received, receiveAlert, receiveEvent } from './receive.ts';
+import { type AdoptedMesh, adoptedMeshes, keepSpecs } from './reconcile/adopted-specs.ts';
+import type { DataPlane } from './reconcile/data-plane.ts';
+import { tending } from './reconcile/tending.ts';
+import type { ServiceCommand } from './rollouts/commands.ts';
+import { serviceStreamId } from './rollouts/service-stream.ts';
+import { meshStreamId } from './spec/adoption.ts';
+import { readSpec, type SpecFile, type SpecProblem } from './spec/read-spec.ts';
+import { revision } from './spec/revision.ts';
+import type { MeshSpec } from './spec/schema.ts';
+import { type ServiceStatus, serviceStatus, wholeStatus } from './status.ts';
+
+export interface Adapters {
+  readonly documents: Documents;
+  /** Epoch ms. */
+  readonly now: () => number;
+  /** Asks for `wake(stream)` at `at` (epoch ms). May be lost: the sweep finds it too. */
+  readonly setAlarm: (stream: string, at: number) => Promise<void>;
+  /** `undefined`: this build does not reach such a data plane; an adoption that needs it is refused. */
+  readonly connect: (mesh: MeshSpec, dataPlane: MeshSpec['dataPlanes'][number]) => DataPlane | undefined;
+  /** `undefined`: the mesh names no channel. */
+  readonly channel: (mesh: MeshSpec) => Channel | undefined;
+  /** Tells operators of what failed and will be tried again. */
+  readonly report: (problem: string, error: unknown) => void;
+}
+
+export type ByHand = ServiceCommand & { type: 'Pause' | 'Resume' | 'Promote' | 'Abort' };
+
+export type Applied =
+  | { readonly ok: true; readonly mesh: string; readonly revision: string; readonly answer: Answer }
+  | { readonly ok: false; readonly problems: readonly SpecProblem[] };
+
+export interface App {
+  /** One event, parsed from JSON. */
+  receiveEvent(body: unknown, options?: { actor?: string; again?: boolean }): Promise<Received>;
+  receiveAlert(body: unknown): Promise<Received>;
+  /** Adopts a whole spec, or says everything that is wrong with it and changes nothing. */
+  apply(files: readonly SpecFile[], delivery: { actor: string }): Promise<Applied>;
+  /** `undefined`: no such service. */
+  byHand(mesh: string, service: string, delivery: { id: string; actor: string }, command: ByHand): Promise<Answer | undefined>;
+  wake(stream: string): Promise<void>;
+  observed(mesh: string, services: readonly string[]): Promise<void>;
+  sweep(): Promise<{ readonly streams: number; readonly failed: number }>;
+  meshes(): Promise<readonly AdoptedMesh[]>;
+  status(): Promise<readonly ServiceStatus[]>;
+  service(mesh: string, service: string): Promise<ServiceStatus | undefined>;
+  history(mesh: string, service: string | undefined, after: number, limit: number): Promise<readonly Commit[]>;
+  parked(): Promise<readonly (Parked & { readonly id: string })[]>;
+}
+
+export function createApp(adapters: Adapters): App {
+  const { documents, now, report } = adapters;
+  const adopted = adoptedMeshes(documents);
+
+  const tended = tending({
+    documents,
+    now,
+    report,
+    setAlarm: adapters.setAlarm,
+    async dataPlane(mesh, name) {
+      const spec = (await adopted.one(mesh))?.spec;
+      const dataPlane = spec?.dataPlanes.find((each) => each.name === name);
+      return spec && dataPlane ? adapters.connect(spec, dataPlane) : undefined;
+    },
+    async channel(mesh) {
+      const spec = (await adopted.one(mesh))?.spec;
+      return spec ? adapters.channel(spec) : undefined;
+    },
+  });
+  const receiving = { documents, now, tending: tended, meshes: adopted.all };
+
+  const has = async (mesh: string, service: string): Promise<boolean> =>
+    (await adopted.one(mesh))?.services.some(({ name }) => name === service) ?? false;
+
+  return {
+    receiveEvent: (body, options) => receiveEvent(receiving, body, options?.actor, options?.again),
+    receiveAlert: (body) => receiveAlert(receiving, body),
+
+    async apply(files, { actor }) {
+      const reading = readSpec(files);
+      if (!reading.ok) return reading;
+      const { mesh, services } = reading;
+      const problems = unreachable(adapters, mesh, files);
+      if (problems.length > 0) return { ok: false, problems };
+      const hashes = revision(mesh, services);
+      const kept = services.map((spec) => ({ hash: hashes.services[spec.name] ?? '', spec }));
+      await keepSpecs(documents, mesh.name, kept);
+      // Not by content alone: going back to an earlier spec is a new adoption.
+      const base = (await adopted.one(mesh.name))?.specVersion ?? 0;
+      const delivery: Delivery = { id: `apply/${mesh.name}/${base}/${hashes.revision}`, actor, recordRefusal: false };
+      const command = { type: 'Adopt', revision: hashes.revision, spec: mesh, services: hashes.services } as const;
+      const answer = await tended.mesh(mesh.name, delivery, command);
+      return { ok: true, mesh: mesh.name, revision: hashes.revision, answer };
+    },
+
+    async byHand(mesh, service, { id, actor }, command) {
+      if (!(await has(mesh, service))) return undefined;
+      return tended.service(mesh, service, { id, actor, recordRefusal: true }, command);
+    },
+
+    wake: tended.wake,
+    async observed(mesh, services) {
+      for (const service of services) await tended.observed(mesh, service);
+    },
+    sweep: tended.sweep,
+    meshes: adopted.all,
+    status: async () => wholeStatus(documents, await adopted.all()),
+    service: async (mesh, service) => ((await has(mesh, service)) ? serviceStatus(documents, mesh, service) : undefined),
+    history: (mesh, service, after, limit) => {
+      const stream = service === undefined ? meshStreamId(mesh) : serviceStreamId(mesh, service);
+      return commitsOf(documents, stream, after, limit);
+    },
+    parked: () => listParked(documents, now()),
+  };
+}
+
+/** A data plane nobody can bring anything to would leave every rollout waiting: that is said before, not after. */
+function unreachable(adapters: Adapters, mesh: MeshSpec, files: readonly SpecFile[]): SpecProblem[] {
+  return mesh.dataPlanes
+    .filter((dataPlane) => !adapters.connect(mesh, dataPlane))
+    .map(({ name, kind }) => ({
+      file: files[0]?.path ?? '',
+      line: 1,
+      field: 'dataPlanes',
+      message: `This version of meshwright renders ${kind} but does not apply it yet; ${name} cannot be part of a mesh.`,
+    }));
+}

@@ -1,0 +1,73 @@
+/**
+ * Specs as they are kept: one document a service, named by its content, in `spec/<mesh>`; and the list of meshes. They are
+ * written before the one event that adopts them, and never changed.
+ */
+import type { Documents, JsonObject } from '../journal/documents.ts';
+import { loadHead } from '../journal/journal.ts';
+import { meshStream, meshStreamId } from '../spec/adoption.ts';
+import { type MeshSpec, type ServiceSpec, serviceSpecSchema } from '../spec/schema.ts';
+
+const MESHES = 'meshes';
+const BATCH = 50;
+
+export interface AdoptedMesh {
+  readonly mesh: string;
+  readonly spec: MeshSpec;
+  readonly revision: string;
+  /** The version of the mesh's stream that adopted it. */
+  readonly specVersion: number;
+  readonly services: readonly ServiceSpec[];
+}
+
+/** Writes what an adoption will name; harmless when it is there already. */
+export async function keepSpecs(
+  documents: Documents,
+  mesh: string,
+  specs: readonly { readonly hash: string; readonly spec: ServiceSpec }[],
+): Promise<void> {
+  const partition = `spec/${mesh}`;
+  const operations = specs.map(({ hash, spec }) => {
+    const body: JsonObject = JSON.parse(JSON.stringify(spec));
+    return { op: 'upsert', document: { partition, id: hash, kind: 'service-spec', ordinal: 0, body } } as const;
+  });
+  for (let index = 0; index < operations.length; index += BATCH) await documents.batch(partition, operations.slice(index, index + BATCH));
+  await documents.batch(MESHES, [{ op: 'upsert', document: { partition: MESHES, id: mesh, kind: 'mesh', ordinal: 0, body: {} } }]);
+}
+
+export async function readServiceSpec(documents: Documents, mesh: string, hash: string): Promise<ServiceSpec> {
+  const found = await documents.read(`spec/${mesh}`, hash);
+  if (!found) throw new Error(`The spec document ${hash.slice(0, 12)} of ${mesh} is missing.`);
+  return serviceSpecSchema.parse(found.document.body);
+}
+
+export async function meshNames(documents: Documents): Promise<readonly string[]> {
+  const found = await documents.list({ partition: MESHES, kind: 'mesh' });
+  return found.map(({ document }) => document.id).sort();
+}
+
+/** Reads every adopted mesh; a spec that was read once is not read again, since its content is its name. */
+export function adoptedMeshes(documents: Documents): {
+  all(): Promise<readonly AdoptedMesh[]>;
+  one(mesh: string): Promise<AdoptedMesh | undefined>;
+} {
+  const known = new Map<string, ReadonlyMap<string, ServiceSpec>>();
+
+  async function one(mesh: string): Promise<AdoptedMesh | undefined> {
+    const { head } = await loadHead(documents, meshStream, meshStreamId(mesh));
+    const { spec, revision, specVersion, services } = head.state;
+    if (!spec || revision === undefined) return undefined;
+    const before = known.get(mesh);
+    const read = async (hash: string) => [hash, before?.get(hash) ?? (await readServiceSpec(documents, mesh, hash))] as const;
+    const specs = new Map(await Promise.all(Object.values(services).map(read)));
+    known.set(mesh, specs);
+    return { mesh, spec, revision, specVersion, services: [...specs.values()] };
+  }
+
+  return {
+    one,
+    async all() {
+      const meshes = await Promise.all((await meshNames(documents)).map(one));
+      return meshes.filter((mesh) => mesh !== undefined);
+    },
+  };
+}

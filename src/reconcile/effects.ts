@@ -1,0 +1,174 @@
+/**
+ * Doing what the journal says is owed: serving a plan on a data plane, looking at readiness, handing a spec to a service,
+ * telling people. Every run may be the second one, may come late, and may end at any await; what it leaves is taken up
+ * again. Results are settlements: done, or again at a time.
+ */
+
+import type { Documents } from '../journal/documents.ts';
+import { loadHead, type Settlement, settle } from '../journal/journal.ts';
+import type { PendingEffect } from '../journal/stream.ts';
+import type { Channel } from '../notifications/channel.ts';
+import { planService } from '../plan/plan-service.ts';
+import type { ServiceCommand } from '../rollouts/commands.ts';
+import { serviceStream, serviceStreamId } from '../rollouts/service-stream.ts';
+import type { ServiceState } from '../rollouts/state.ts';
+import { meshStream, meshStreamId } from '../spec/adoption.ts';
+import { readServiceSpec } from './adopted-specs.ts';
+import type { DataPlane } from './data-plane.ts';
+import { type Fragment, writeFragment } from './model.ts';
+
+const RETRIES = { firstMs: 1_000, longestMs: 60_000 };
+const CARD_TRIES = 12;
+
+export interface EffectPorts {
+  readonly documents: Documents;
+  readonly now: () => number;
+  /** `undefined`: no such data plane in the adopted spec, or none that this build can reach. */
+  readonly dataPlane: (mesh: string, name: string) => Promise<DataPlane | undefined>;
+  /** `undefined`: the mesh has no channel. */
+  readonly channel: (mesh: string) => Promise<Channel | undefined>;
+  /** Gives a command of the app's own to a service's stream. */
+  readonly prompt: (mesh: string, service: string, promptId: string, command: ServiceCommand) => Promise<void>;
+  readonly report: (problem: string, error: unknown) => void;
+}
+
+/** Runs what was claimed. A failure of one effect is reported, dated anew and never stops another. */
+export async function runServiceEffects(
+  ports: EffectPorts,
+  mesh: string,
+  service: string,
+  claimed: readonly PendingEffect[],
+): Promise<void> {
+  const serves = claimed.filter(({ kind }) => kind === 'serve');
+  const others = claimed.filter(({ kind }) => kind !== 'serve');
+  const settlements = await Promise.all([
+    serveAll(ports, mesh, service, serves),
+    ...others.map((effect) => [runOne(ports, mesh, service, effect)]).map((runs) => Promise.all(runs)),
+  ]);
+  await settle(ports.documents, serviceStream, serviceStreamId(mesh, service), settlements.flat());
+}
+
+function runOne(ports: EffectPorts, mesh: string, service: string, effect: PendingEffect): Promise<Settlement> {
+  return attempt(ports, effect, () => (effect.kind === 'watch' ? watch(ports, mesh, service, effect) : tell(ports, mesh, service, effect)));
+}
+
+/** Of the mesh's own stream: specs to hand over, cards. */
+export async function runMeshEffects(ports: EffectPorts, mesh: string, claimed: readonly PendingEffect[]): Promise<void> {
+  const settlements: Settlement[] = [];
+  for (const effect of claimed) {
+    settlements.push(
+      await attempt(ports, effect, () => (effect.kind === 'specify' ? specify(ports, mesh, effect) : tell(ports, mesh, undefined, effect))),
+    );
+  }
+  await settle(ports.documents, meshStream, meshStreamId(mesh), settlements);
+}
+
+async function serveAll(ports: EffectPorts, mesh: string, service: string, effects: readonly PendingEffect[]): Promise<Settlement[]> {
+  const [first] = effects;
+  if (!first) return [];
+  try {
+    const fragment = await publish(ports.documents, mesh, service);
+    return await Promise.all(effects.map((effect) => attempt(ports, effect, () => serve(ports, fragment, effect))));
+  } catch (error) {
+    return effects.map((effect) => failed(ports, effect, error));
+  }
+}
+
+/** Writes what the head says now into the read model. */
+export async function publish(documents: Documents, mesh: string, service: string): Promise<Fragment> {
+  const { head } = await loadHead(documents, serviceStream, serviceStreamId(mesh, service));
+  const plan = planOf(mesh, head.state);
+  const written = await writeFragment(documents, { mesh, service, revision: head.version, plan });
+  return { mesh, service, plan, ...written };
+}
+
+const planOf = (mesh: string, state: ServiceState) =>
+  state.spec && !state.retired && state.split.length > 0 ? planService(mesh, state.spec, { split: state.split }) : null;
+
+async function serve(ports: EffectPorts, fragment: Fragment, effect: PendingEffect): Promise<Settlement> {
+  const { mesh, service, revision } = fragment;
+  const dataPlane = await ports.dataPlane(mesh, effect.target);
+  if (!dataPlane) return retry(ports, effect, `This build reaches no data plane ${effect.target}.`);
+  await dataPlane.apply(fragment);
+  const seen = await dataPlane.observe(fragment, ports.now());
+  if (seen.kind === 'served') {
+    await ports.prompt(mesh, service, `converged/${mesh}/${service}/${effect.target}/${revision}`, {
+      type: 'Converged',
+      dataPlane: effect.target,
+      revision,
+    });
+    return { effect, outcome: 'done' };
+  }
+  if (seen.kind === 'waiting') return retry(ports, effect);
+  const message = `${seen.node}: ${seen.message}`;
+  await ports.prompt(mesh, service, `rejected/${mesh}/${service}/${effect.target}/${revision}`, {
+    type: 'Rejected',
+    dataPlane: effect.target,
+    revision,
+    message,
+  });
+  return retry(ports, effect, message);
+}
+
+/** Looks at readiness for as long as the state hangs on it. */
+async function watch(ports: EffectPorts, mesh: string, service: string, effect: PendingEffect): Promise<Settlement> {
+  const stream = serviceStreamId(mesh, service);
+  const before = await loadHead(ports.documents, serviceStream, stream);
+  await ports.prompt(mesh, service, recheckId(mesh, service, before.head.version), { type: 'Recheck' });
+  const { head } = await loadHead(ports.documents, serviceStream, stream);
+  return hangsOnReadiness(head.state) ? retry(ports, effect) : { effect, outcome: 'done' };
+}
+
+/** One look at one state: two that look at the same version decide once. */
+export const recheckId = (mesh: string, service: string, version: number): string => `recheck/${mesh}/${service}/${version}`;
+
+function hangsOnReadiness(state: ServiceState): boolean {
+  const phase = state.rollout?.phase;
+  return phase?.name === 'waiting' || phase?.name === 'blocked' || (phase?.name === 'holding' && phase.overdue);
+}
+
+/** Hands a service its part of the adopted spec, or retires it. */
+async function specify(ports: EffectPorts, mesh: string, effect: PendingEffect): Promise<Settlement> {
+  const service = effect.target;
+  const { head } = await loadHead(ports.documents, meshStream, meshStreamId(mesh));
+  const { specVersion, services } = head.state;
+  const hash = services[service];
+  const command: ServiceCommand = hash
+    ? { type: 'Specify', spec: await readServiceSpec(ports.documents, mesh, hash), specVersion }
+    : { type: 'Retire', specVersion };
+  await ports.prompt(mesh, service, `specify/${mesh}/${service}/${specVersion}`, command);
+  return { effect, outcome: 'done' };
+}
+
+async function tell(ports: EffectPorts, mesh: string, service: string | undefined, effect: PendingEffect): Promise<Settlement> {
+  const channel = await ports.channel(mesh);
+  if (!channel) return { effect, outcome: 'done' };
+  const { topic, ...data } = effect.data ?? {};
+  const id = `${mesh}/${service ?? ''}/${effect.target}`;
+  const sent = await channel.send({ id, mesh, ...(service ? { service } : {}), topic: String(topic), at: effect.since, data });
+  if (sent.kind === 'sent') return { effect, outcome: 'done' };
+  if (sent.kind === 'refused' || effect.attempts >= CARD_TRIES) {
+    ports.report(`A card about ${service ?? mesh} (${topic}) was given up.`, sent.error);
+    return { effect, outcome: 'done' };
+  }
+  return { effect, outcome: 'retry', at: ports.now() + sent.afterMs, error: sent.error };
+}
+
+async function attempt(ports: EffectPorts, effect: PendingEffect, run: () => Promise<Settlement>): Promise<Settlement> {
+  try {
+    return await run();
+  } catch (error) {
+    return failed(ports, effect, error);
+  }
+}
+
+function failed(ports: EffectPorts, effect: PendingEffect, error: unknown): Settlement {
+  ports.report(`The effect ${effect.kind} ${effect.target} failed and will be tried again.`, error);
+  if (effect.kind === 'card' && effect.attempts >= CARD_TRIES) return { effect, outcome: 'done' };
+  return retry(ports, effect, error instanceof Error ? error.message : String(error));
+}
+
+function retry(ports: EffectPorts, effect: PendingEffect, error?: string): Settlement {
+  const wait = Math.min(RETRIES.firstMs * 2 ** Math.min(effect.attempts - 1, 10), RETRIES.longestMs);
+  return { effect, outcome: 'retry', at: ports.now() + wait, ...(error === undefined ? {} : { error: error.slice(0, 300) }) };
+}

@@ -1,0 +1,88 @@
+/**
+ * What was seen at the data planes: documents with an end, last write wins, one a node and one a service's readiness,
+ * written by whoever watches (the xds server) under its own heartbeat. They are not events; only their edge is a command.
+ */
+import { z } from 'zod';
+import type { Documents, JsonObject } from '../journal/documents.ts';
+import { sha256 } from '../journal/hash.ts';
+
+const KEPT_MS = 24 * 3_600_000;
+
+const nodeSchema = z.object({
+  node: z.string(),
+  /** Which watcher saw it. */
+  via: z.string(),
+  /** The newest sequence it serves in full. */
+  served: z.number(),
+  /** What it refused last, while nothing newer is served. */
+  rejected: z.object({ sequence: z.number(), message: z.string() }).exactOptional(),
+  /** Epoch ms; set when it went away. */
+  goneAt: z.number().exactOptional(),
+});
+export type NodeObservation = Readonly<z.infer<typeof nodeSchema>>;
+
+const readinessSchema = z.object({ service: z.string(), via: z.string(), versions: z.record(z.string(), z.enum(['ready', 'none'])) });
+/** Versions that are absent are unknown. */
+export type ReadinessObservation = Readonly<z.infer<typeof readinessSchema>>;
+
+const watcherSchema = z.object({ via: z.string(), aliveUntil: z.number() });
+
+const partitionOf = (mesh: string, dataPlane: string): string => `observations/${mesh}/${dataPlane}`;
+const idOf = (kind: string, name: string): string => `${kind}~${sha256(name).slice(0, 32)}`;
+
+async function put(documents: Documents, partition: string, kind: string, name: string, now: number, observed: object): Promise<void> {
+  const body: JsonObject = JSON.parse(JSON.stringify(observed));
+  const document = { partition, id: idOf(kind, name), kind, ordinal: now, expiresAt: now + KEPT_MS, body };
+  await documents.batch(partition, [{ op: 'upsert', document }]);
+}
+
+export interface Place {
+  readonly mesh: string;
+  readonly dataPlane: string;
+}
+
+export const putNode = (documents: Documents, { mesh, dataPlane }: Place, observed: NodeObservation, now: number): Promise<void> =>
+  put(documents, partitionOf(mesh, dataPlane), 'node', observed.node, now, observed);
+
+export const putReadiness = (
+  documents: Documents,
+  { mesh, dataPlane }: Place,
+  observed: ReadinessObservation,
+  now: number,
+): Promise<void> => put(documents, partitionOf(mesh, dataPlane), 'readiness', observed.service, now, observed);
+
+/** `aliveUntil` (epoch ms): what this watcher saw counts no longer than that. */
+export const putWatcher = (
+  documents: Documents,
+  { mesh, dataPlane }: Place,
+  observed: { via: string; aliveUntil: number },
+  now: number,
+): Promise<void> => put(documents, partitionOf(mesh, dataPlane), 'watcher', observed.via, now, observed);
+
+async function livingWatchers(documents: Documents, partition: string, now: number): Promise<ReadonlySet<string>> {
+  const found = await documents.list({ partition, kind: 'watcher' });
+  const watchers = found.map(({ document }) => watcherSchema.parse(document.body));
+  return new Set(watchers.filter(({ aliveUntil }) => aliveUntil > now).map(({ via }) => via));
+}
+
+/** Nodes whose watcher is alive, those that went away included. */
+export async function nodesOf(documents: Documents, { mesh, dataPlane }: Place, now: number): Promise<readonly NodeObservation[]> {
+  const partition = partitionOf(mesh, dataPlane);
+  const alive = await livingWatchers(documents, partition, now);
+  const found = await documents.list({ partition, kind: 'node' });
+  return found.map(({ document }) => nodeSchema.parse(document.body)).filter(({ via }) => alive.has(via));
+}
+
+/** By version; absent = unknown. */
+export async function readinessOf(
+  documents: Documents,
+  { mesh, dataPlane }: Place,
+  service: string,
+  now: number,
+): Promise<Readonly<Record<string, 'ready' | 'none'>>> {
+  const partition = partitionOf(mesh, dataPlane);
+  const found = await documents.read(partition, idOf('readiness', service));
+  if (!found) return {};
+  const { via, versions } = readinessSchema.parse(found.document.body);
+  return (await livingWatchers(documents, partition, now)).has(via) ? versions : {};
+}

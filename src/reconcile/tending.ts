@@ -1,0 +1,153 @@
+/**
+ * Giving commands to streams and seeing their effects done: inline right after the commit, again when an alarm, a hint or
+ * the sweep asks. The sweep is the only guarantee; everything else is speed.
+ */
+import type { Decision } from '../decision.ts';
+import { type Appended, append, claimDue, loadHead } from '../journal/journal.ts';
+import type { Answer, Delivery, PendingEffect } from '../journal/stream.ts';
+import type { ServiceCommand } from '../rollouts/commands.ts';
+import { nextDeadline } from '../rollouts/deadlines.ts';
+import { decide } from '../rollouts/decide.ts';
+import type { ServiceEvent } from '../rollouts/events.ts';
+import { serviceStream, serviceStreamId } from '../rollouts/service-stream.ts';
+import type { ServiceState } from '../rollouts/state.ts';
+import { decideMesh, type MeshCommand, meshStream, meshStreamId } from '../spec/adoption.ts';
+import { type EffectPorts, recheckId, runMeshEffects, runServiceEffects } from './effects.ts';
+import { readinessNow } from './readiness.ts';
+
+/** One sweep looks at no more than this at a time, and goes on while it finds as many. */
+const SWEEP_PAGE = 100;
+const SWEEP_PAGES = 50;
+/** A commit whose answer was lost is asked for again at once, under the same delivery id: a way back waits for nobody. */
+const TRIES = 3;
+const DEADLINES_IN_A_ROW = 20;
+
+export interface TendingPorts extends Omit<EffectPorts, 'prompt'> {
+  /** Asks to be woken for `stream` at `at` (epoch ms). May be lost, late, or early. */
+  readonly setAlarm: (stream: string, at: number) => Promise<void>;
+}
+
+export interface Tending {
+  service(mesh: string, service: string, delivery: Delivery, command: ServiceCommand): Promise<Answer>;
+  mesh(mesh: string, delivery: Delivery, command: MeshCommand): Promise<Answer>;
+  /** Does what is due in one stream: deadlines that have come, effects nobody holds. */
+  wake(stream: string): Promise<void>;
+  /** Something was seen at a data plane that may concern this service. */
+  observed(mesh: string, service: string): Promise<void>;
+  sweep(): Promise<{ readonly streams: number; readonly failed: number }>;
+}
+
+export function tending(ports: TendingPorts): Tending {
+  const { documents, now } = ports;
+  const effects: EffectPorts = {
+    ...ports,
+    async prompt(mesh, service, promptId, command) {
+      await giveService(mesh, service, { id: promptId, actor: 'meshwright', recordRefusal: false }, command);
+    },
+  };
+
+  async function giveService(mesh: string, service: string, delivery: Delivery, command: ServiceCommand): Promise<Answer> {
+    const stream = serviceStreamId(mesh, service);
+    const decideNow = async (state: ServiceState, version: number): Promise<Decision<ServiceEvent>> => {
+      const readinessOf = await readinessNow(ports, mesh, service, state);
+      return decide(state, command, { now: now(), version: version + 1, readinessOf });
+    };
+    const appended = await patiently(() => append(documents, serviceStream, stream, delivery, now(), decideNow));
+    await afterCommit(stream, appended, (claimed) => runServiceEffects(effects, mesh, service, claimed));
+    // The first delivery may have died between its commit and its effects: what it owes is not left to the sweep.
+    if (delivery.recordRefusal && appended.answer.repeated && appended.answer.outcome === 'accepted') await observed(mesh, service);
+    return appended.answer;
+  }
+
+  async function giveMesh(mesh: string, delivery: Delivery, command: MeshCommand): Promise<Answer> {
+    const stream = meshStreamId(mesh);
+    const appended = await patiently(() => append(documents, meshStream, stream, delivery, now(), (state) => decideMesh(state, command)));
+    await afterCommit(stream, appended, (claimed) => runMeshEffects(effects, mesh, claimed));
+    return appended.answer;
+  }
+
+  /** What fails here is owed, not lost: it stays pending in the head. */
+  async function afterCommit<State>(
+    stream: string,
+    appended: Appended<State>,
+    run: (claimed: readonly PendingEffect[]) => Promise<void>,
+  ): Promise<void> {
+    if (!appended.head) return;
+    try {
+      if (appended.claimed.length > 0) await run(appended.claimed);
+      await setAlarm(stream);
+    } catch (error) {
+      ports.report(`What ${stream} owes could not be done at once; the sweep takes it up.`, error);
+    }
+  }
+
+  async function setAlarm(stream: string): Promise<void> {
+    const found = await documents.read(stream, 'head');
+    if (found?.document.wakeAt !== undefined) await ports.setAlarm(stream, found.document.wakeAt);
+  }
+
+  async function wake(stream: string): Promise<void> {
+    const [kind, mesh, service] = stream.split('/');
+    if (kind === 'mesh' && mesh) {
+      const claimed = await claimDue(documents, meshStream, stream, now());
+      if (claimed.length > 0) await runMeshEffects(effects, mesh, claimed);
+    } else if (kind === 'service' && mesh && service) {
+      await passDeadlines(mesh, service);
+      const claimed = await claimDue(documents, serviceStream, stream, now());
+      if (claimed.length > 0) await runServiceEffects(effects, mesh, service, claimed);
+    }
+    await setAlarm(stream);
+  }
+
+  async function passDeadlines(mesh: string, service: string): Promise<void> {
+    for (let passed = 0; passed < DEADLINES_IN_A_ROW; passed += 1) {
+      const { head } = await loadHead(documents, serviceStream, serviceStreamId(mesh, service));
+      const deadline = nextDeadline(head.state);
+      if (!deadline || deadline.at > now()) return;
+      const id = `deadline/${serviceStreamId(mesh, service)}/${deadline.name}/${deadline.at}`;
+      const delivery = { id, actor: 'meshwright', recordRefusal: false };
+      await giveService(mesh, service, delivery, { type: 'Elapsed', deadline: deadline.name, dueAt: deadline.at });
+    }
+  }
+
+  /** Looking is harmless, so it asks nobody who holds the effects; they are settled only where they are done. */
+  async function observed(mesh: string, service: string): Promise<void> {
+    const { head } = await loadHead(documents, serviceStream, serviceStreamId(mesh, service));
+    if (!head.state.spec) return;
+    const serves = Object.values(head.pending).filter(({ kind }) => kind === 'serve');
+    if (serves.length > 0) await runServiceEffects(effects, mesh, service, serves);
+    if (head.state.rollout) await effects.prompt(mesh, service, recheckId(mesh, service, head.version), { type: 'Recheck' });
+  }
+
+  async function sweep(): Promise<{ streams: number; failed: number }> {
+    let streams = 0;
+    let failed = 0;
+    for (let page = 0; page < SWEEP_PAGES; page += 1) {
+      const due = await documents.due(now(), SWEEP_PAGE);
+      for (const { partition } of due) {
+        streams += 1;
+        try {
+          await wake(partition);
+        } catch (error) {
+          failed += 1;
+          ports.report(`The sweep could not tend ${partition}; it tries again in the next one.`, error);
+        }
+      }
+      if (due.length < SWEEP_PAGE) break;
+    }
+    await documents.removeExpired(now(), SWEEP_PAGE * SWEEP_PAGES);
+    return { streams, failed };
+  }
+
+  return { service: giveService, mesh: giveMesh, wake, observed, sweep };
+}
+
+async function patiently<Result>(attempt: () => Promise<Result>): Promise<Result> {
+  for (let tries = 1; ; tries += 1) {
+    try {
+      return await attempt();
+    } catch (error) {
+      if (tries >= TRIES) throw error;
+    }
+  }
+}

@@ -1,0 +1,84 @@
+/**
+ * The one decision function of a service's stream: state, command and context in, events and effects (or a refusal) out.
+ * Pure: clock, version and readiness come in with the context.
+ */
+import { type Decision, refused, unchanged } from '../decision.ts';
+import { alertFired, alertResolved } from './alerts.ts';
+import { byHand } from './by-hand.ts';
+import type { ServiceCommand, ServiceContext } from './commands.ts';
+import { elapsed } from './deadlines.ts';
+import { deploy } from './deployments.ts';
+import { Draft } from './draft.ts';
+import type { ServiceEvent } from './events.ts';
+import type { ServiceState } from './state.ts';
+import { converged, goOnIfServed, reconsider } from './steps.ts';
+
+export function decide(state: ServiceState, command: ServiceCommand, context: ServiceContext): Decision<ServiceEvent> {
+  if (command.type === 'Specify') return specify(state, command, context);
+  if (command.type === 'Retire') return retire(state, command, context);
+  if (!state.spec || state.retired) return refused('UnknownService', 'No adopted spec names this service; apply one that does.');
+  switch (command.type) {
+    case 'Deploy':
+      return deploy(state, command, context);
+    case 'AlertFired':
+      return alertFired(state, command.alert, context);
+    case 'AlertResolved':
+      return alertResolved(state, command, context);
+    case 'Pause':
+    case 'Resume':
+    case 'Promote':
+    case 'Abort':
+      return byHand(state, command, context);
+    case 'Elapsed':
+      return elapsed(state, command, context);
+    case 'Converged': {
+      const draft = new Draft(state, context);
+      converged(draft, command.dataPlane, command.revision);
+      return draft.accepted(`${command.dataPlane} serves what was decided.`);
+    }
+    case 'Recheck': {
+      const draft = new Draft(state, context);
+      reconsider(draft);
+      return draft.accepted('Readiness was looked at again.');
+    }
+    case 'Rejected':
+      return planRejected(state, command, context);
+  }
+}
+
+function specify(state: ServiceState, command: ServiceCommand & { type: 'Specify' }, context: ServiceContext): Decision<ServiceEvent> {
+  const { spec, specVersion } = command;
+  if (specVersion <= state.specVersion) return unchanged('OlderSpec', 'This or a newer spec is in force already.');
+  const draft = new Draft(state, context).record({ type: 'ServiceSpecified', spec, specVersion });
+  const first = state.stable ?? (spec.stable === undefined ? undefined : { version: spec.stable });
+  if (first && draft.state.split.length === 0) draft.record({ type: 'StableEstablished', release: first });
+  draft.serve();
+  goOnIfServed(draft);
+  return draft.accepted(`The spec of ${spec.name} is in force.`);
+}
+
+function retire(state: ServiceState, command: ServiceCommand & { type: 'Retire' }, context: ServiceContext): Decision<ServiceEvent> {
+  if (command.specVersion <= state.specVersion || state.retired) return unchanged('OlderSpec', 'This or a newer spec is in force already.');
+  const draft = new Draft(state, context).record({ type: 'ServiceRetired', specVersion: command.specVersion }).serve();
+  return draft.accepted('The service is no longer part of the mesh.');
+}
+
+/** A refusal stops the way up; it does not take the mesh back. The step's deadline does that, if nothing changes. */
+function planRejected(
+  state: ServiceState,
+  command: ServiceCommand & { type: 'Rejected' },
+  context: ServiceContext,
+): Decision<ServiceEvent> {
+  const { rollout } = state;
+  const phase = rollout?.phase;
+  if (!rollout || phase?.name !== 'shifting' || command.revision < phase.revision || phase.refusal) {
+    return unchanged('NothingToStop', 'No step waits for this data plane.');
+  }
+  const draft = new Draft(state, context).record({ type: 'PlanRejected', dataPlane: command.dataPlane, message: command.message });
+  draft.card('stuck', {
+    version: rollout.candidate.version,
+    text: `${command.dataPlane} refused it: ${command.message}`,
+    until: phase.deadline,
+  });
+  return draft.accepted(`${command.dataPlane} refused the weight of ${rollout.candidate.version}.`);
+}

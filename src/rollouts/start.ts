@@ -1,0 +1,54 @@
+/**
+ * How a rollout starts: the candidate gets its first weight when no alert stands and it is seen ready on every data
+ * plane; until then it waits, with a deadline.
+ */
+import type { Draft } from './draft.ts';
+import { standingAlert } from './standing.ts';
+import type { Place, Release } from './state.ts';
+
+export function startRollout(draft: Draft, release: Release, place?: Place): void {
+  const { spec } = draft.state;
+  if (!spec) return;
+  const { steps, pauseDeadlineMs, startDeadlineMs, returnDeadlineMs } = spec.rollout;
+  const plan = { steps, pauseDeadlineMs, startDeadlineMs, returnDeadlineMs };
+  draft.record({ type: 'RolloutStarted', release, plan, ...(place ? { place } : {}) });
+  tryBegin(draft);
+  const waiting = draft.state.rollout?.phase;
+  if (waiting?.name !== 'waiting') return;
+  const text = waiting.because === 'AlertFiring' ? standingAlert(draft.state, draft.context.now)?.summary : undefined;
+  draft.card('delayed', { version: release.version, until: waiting.deadline, ...(text ? { text } : {}) });
+}
+
+/** Gives a waiting candidate its first weight, or says what it waits for. */
+export function tryBegin(draft: Draft): void {
+  const { rollout } = draft.state;
+  if (rollout?.phase.name !== 'waiting') return;
+  const { deadline, because } = rollout.phase;
+  const obstacle = standingAlert(draft.state, draft.context.now)
+    ? 'AlertFiring'
+    : draft.context.readinessOf(rollout.candidate.version) === 'ready'
+      ? undefined
+      : 'NotReady';
+  if (!obstacle) {
+    beginStep(draft, 0);
+    return;
+  }
+  if (obstacle !== because) draft.record({ type: 'StartDelayed', because: obstacle, deadline });
+  draft.watch();
+}
+
+/** Writes a step's weight. Its clock does not start here but when every data plane was seen to serve it. */
+export function beginStep(draft: Draft, step: number, promoted = false): void {
+  const { rollout } = draft.state;
+  const planned = rollout?.steps[step];
+  if (!rollout || !planned) return;
+  const first = rollout.exposedAt === undefined;
+  draft.record({ type: 'StepBegun', step, weight: planned.weight, deadline: draft.context.now + planned.deadlineMs, promoted }).serve();
+  draft.card(first ? 'started' : 'step', { version: rollout.candidate.version });
+}
+
+/** Begins what arrived while traffic was on its way back. */
+export function startQueued(draft: Draft): void {
+  const { queued } = draft.state;
+  if (queued) startRollout(draft, queued);
+}

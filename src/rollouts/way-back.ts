@@ -1,0 +1,46 @@
+/**
+ * Taking traffic from a candidate. It waits for nothing: not for convergence, not for another data plane, not for an
+ * approval. Only onto a stable version that is *known* to have no ready endpoint it does not go; unknown goes.
+ */
+import type { Draft } from './draft.ts';
+import { startQueued } from './start.ts';
+import type { Cause, Rollout } from './state.ts';
+
+const LONGEST_EXTENSION_MS = 3_600_000;
+
+/** Records what follows from `cause` for the rollout under way; nothing when it is on its way back already. */
+export function wayBack(draft: Draft, cause: Cause, force = false): void {
+  const { rollout, stable } = draft.state;
+  if (!rollout || !stable || rollout.phase.name === 'returning') return;
+  const { version } = rollout.candidate;
+  const deadline = draft.context.now + rollout.returnDeadlineMs;
+  if (rollout.phase.name === 'waiting') {
+    draft.card('abandoned', { version, text: cause.message }).record({ type: 'RolloutAbandoned', cause });
+    startQueued(draft);
+  } else if (!force && draft.context.readinessOf(stable.version) === 'none') {
+    if (rollout.phase.name === 'blocked') return;
+    draft.record({ type: 'ReturnBlocked', cause, deadline }).watch().card('blocked', { version, text: cause.message });
+  } else {
+    draft.record({ type: 'TrafficReturned', cause, deadline }).serve().card('returned', { version, text: cause.message });
+  }
+}
+
+/** The way back is seen to be served: the rollout is over, and what waited behind it begins. */
+export function finishReturn(draft: Draft): void {
+  draft.record({ type: 'RolledBack' }).serve();
+  startQueued(draft);
+}
+
+/** A way back that takes too long is said aloud, again and again at longer intervals, and goes on. */
+export function returnOverdue(draft: Draft, rollout: Rollout): void {
+  const { phase, candidate } = rollout;
+  if (phase.name !== 'returning' && phase.name !== 'blocked') return;
+  const longer = Math.min(rollout.returnDeadlineMs * 2 ** (phase.extended + 1), LONGEST_EXTENSION_MS);
+  draft.record({ type: 'ReturnOverdue', deadline: draft.context.now + longer });
+  if (phase.name === 'blocked') {
+    draft.watch().card('blocked', { version: candidate.version, text: phase.cause.message });
+    return;
+  }
+  const missing = (draft.state.spec?.dataPlanes ?? []).filter((dataPlane) => !phase.served.includes(dataPlane));
+  draft.serve().card('stuck', { version: candidate.version, text: `Not yet seen to serve stable alone: ${missing.join(', ')}.` });
+}

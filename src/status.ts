@@ -1,0 +1,91 @@
+/** Reading the whole: what each service of each mesh is at, for CLI, page and API. Nothing here writes. */
+import type { Documents } from './journal/documents.ts';
+import { loadHead } from './journal/journal.ts';
+import type { AdoptedMesh } from './reconcile/adopted-specs.ts';
+import { nextDeadline } from './rollouts/deadlines.ts';
+import { serviceStream, serviceStreamId } from './rollouts/service-stream.ts';
+import { releaseKey, type ServiceState } from './rollouts/state.ts';
+
+export interface ServiceStatus {
+  readonly mesh: string;
+  readonly service: string;
+  /** Of the head. */
+  readonly version: number;
+  readonly stable: string | null;
+  readonly split: readonly { readonly version: string; readonly weight: number }[];
+  readonly rollout: RolloutStatus | null;
+  readonly queued: string | null;
+  readonly rejected: readonly { readonly release: string; readonly at: number; readonly because: string }[];
+  /** What is still owed, with the last error of its tries. */
+  readonly pending: readonly { readonly what: string; readonly since: number; readonly error?: string }[];
+}
+
+export interface RolloutStatus {
+  readonly candidate: string;
+  readonly phase: string;
+  /** From 1; 0 before the first. */
+  readonly step: number;
+  readonly steps: number;
+  readonly startedAt: number;
+  /** What ends this phase if nothing else does, and when (epoch ms). */
+  readonly deadline: { readonly name: string; readonly at: number } | null;
+  readonly because: string | null;
+}
+
+export async function serviceStatus(documents: Documents, mesh: string, service: string): Promise<ServiceStatus> {
+  const { head } = await loadHead(documents, serviceStream, serviceStreamId(mesh, service));
+  const { state } = head;
+  return {
+    mesh,
+    service,
+    version: head.version,
+    stable: state.stable?.version ?? null,
+    split: state.split,
+    rollout: rolloutStatus(state),
+    queued: state.queued?.version ?? null,
+    rejected: Object.values(state.rejected).map(({ release, at, cause }) => ({ release: releaseKey(release), at, because: cause.message })),
+    pending: Object.values(head.pending).map(({ kind, target, since, error }) => ({
+      what: `${kind} ${target}`,
+      since,
+      ...(error ? { error } : {}),
+    })),
+  };
+}
+
+function rolloutStatus(state: ServiceState): RolloutStatus | null {
+  const { rollout } = state;
+  if (!rollout) return null;
+  const { phase, candidate, steps, startedAt } = rollout;
+  const step = phase.name === 'shifting' || phase.name === 'holding' || phase.name === 'paused' ? phase.step + 1 : 0;
+  return {
+    candidate: candidate.version,
+    phase: phase.name,
+    step,
+    steps: steps.length,
+    startedAt,
+    deadline: nextDeadline(state) ?? null,
+    because: because(state),
+  };
+}
+
+function because({ rollout }: ServiceState): string | null {
+  const phase = rollout?.phase;
+  switch (phase?.name) {
+    case 'waiting':
+      return phase.because === 'AlertFiring' ? 'an alert is firing' : 'not seen ready on every data plane';
+    case 'shifting':
+      return phase.refusal ? `${phase.refusal.dataPlane} refused it: ${phase.refusal.message}` : null;
+    case 'blocked':
+    case 'returning':
+      return phase.cause.message;
+    default:
+      return null;
+  }
+}
+
+/** Every service of every adopted mesh, in order of name. */
+export async function wholeStatus(documents: Documents, meshes: readonly AdoptedMesh[]): Promise<readonly ServiceStatus[]> {
+  const names = meshes.flatMap(({ mesh, services }) => services.map(({ name }) => ({ mesh, name })));
+  names.sort((a, b) => (`${a.mesh}/${a.name}` < `${b.mesh}/${b.name}` ? -1 : 1));
+  return Promise.all(names.map(({ mesh, name }) => serviceStatus(documents, mesh, name)));
+}
