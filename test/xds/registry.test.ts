@@ -1,0 +1,424 @@
+/** Endpoints under leases: who is served, who is known dead, and what a silence may never do. */
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import type { Endpoint } from '../../src/dataplanes/envoy/resources.ts';
+import {
+  emptyRegistry,
+  type Registry,
+  type RegistryCommand,
+  type RegistryNotice,
+  readinessOf,
+  restoreRegistry,
+  servedEndpoints,
+  updateRegistry,
+} from '../../src/xds/registry.ts';
+
+const LEASE = 30_000;
+
+const endpoint = (host: number, version = 'v1', service = 'catalog'): Endpoint => ({
+  service,
+  version,
+  address: `10.0.0.${host}`,
+  port: 15_006,
+});
+const register = (of: Endpoint, ready = true): RegistryCommand => ({ kind: 'register', endpoint: of, leaseMs: LEASE, ready });
+const expire: RegistryCommand = { kind: 'expire' };
+
+/** Commands at their times, one after the other; everything that was said on the way. */
+function played(steps: readonly (readonly [now: number, ...commands: RegistryCommand[]])[], start = emptyRegistry()) {
+  const notices: RegistryNotice[] = [];
+  let [registry, changed] = [start, false];
+  for (const [now, ...commands] of steps) {
+    changed = false;
+    for (const command of commands) {
+      const change = updateRegistry(registry, command, now);
+      registry = change.registry;
+      changed ||= change.changed;
+      notices.push(...change.notices);
+    }
+  }
+  return { registry, changed, notices, served: hosts(registry) };
+}
+
+function hosts(registry: Registry): number[] {
+  return servedEndpoints(registry)
+    .map((each) => Number(each.address.split('.')[3]))
+    .sort((a, b) => a - b);
+}
+
+describe('registering', () => {
+  it('serves an endpoint from then on, and knows its version as ready', () => {
+    const { registry, served, changed } = played([[0, register(endpoint(1))]]);
+    expect(served).toEqual([1]);
+    expect(changed).toBe(true);
+    expect(readinessOf(registry, 'catalog', 0)).toEqual(new Map([['v1', 'ready']]));
+  });
+
+  it('again is a renewal, which changes nothing but the time', () => {
+    const renewed = played([
+      [0, register(endpoint(1))],
+      [20_000, register(endpoint(1))],
+    ]);
+    expect(renewed.changed).toBe(false);
+    expect(played([[45_000, expire]], renewed.registry).notices).toEqual([]);
+    expect(readinessOf(renewed.registry, 'catalog', 45_000).get('v1')).toBe('ready');
+  });
+
+  it('under another version takes the address from the old one', () => {
+    const { registry } = played([
+      [0, register(endpoint(1, 'v1'))],
+      [1, register(endpoint(1, 'v2'))],
+    ]);
+    expect(servedEndpoints(registry)).toEqual([endpoint(1, 'v2')]);
+    expect(readinessOf(registry, 'catalog', 1)).toEqual(
+      new Map([
+        ['v1', 'none'],
+        ['v2', 'ready'],
+      ]),
+    );
+  });
+});
+
+describe('an endpoint that says it is not ready', () => {
+  it('gets nothing while another of its version is ready', () => {
+    const both = [register(endpoint(1)), register(endpoint(2))];
+    const { served, changed } = played([
+      [0, ...both],
+      [1, { kind: 'report', address: endpoint(1), ready: false }],
+    ]);
+    expect(served).toEqual([2]);
+    expect(changed).toBe(true);
+  });
+
+  it('stays in service when it is all its version has, which is known to be dead', () => {
+    const { registry, served } = played([
+      [0, register(endpoint(1)), register(endpoint(2, 'v2'))],
+      [1, { kind: 'report', address: endpoint(1), ready: false }],
+    ]);
+    expect(served).toEqual([1, 2]);
+    expect(readinessOf(registry, 'catalog', 1).get('v1')).toBe('none');
+  });
+
+  it('is ready again when it says so', () => {
+    const { registry } = played([
+      [0, register(endpoint(1), false)],
+      [1, register(endpoint(1), true)],
+    ]);
+    expect(readinessOf(registry, 'catalog', 1).get('v1')).toBe('ready');
+  });
+
+  it('is passed over when nobody knows it', () => {
+    const { changed } = played([[0, { kind: 'report', address: endpoint(9), ready: false }]]);
+    expect(changed).toBe(false);
+  });
+});
+
+describe('deregistering', () => {
+  it('takes even the last endpoint out, and its version is known to be dead', () => {
+    const { registry, served } = played([
+      [0, register(endpoint(1))],
+      [1, { kind: 'deregister', address: endpoint(1) }],
+    ]);
+    expect(served).toEqual([]);
+    expect(readinessOf(registry, 'catalog', 1)).toEqual(new Map([['v1', 'none']]));
+  });
+
+  it('twice, or of a stranger, changes nothing', () => {
+    expect(
+      played([
+        [0, register(endpoint(1))],
+        [1, { kind: 'deregister', address: endpoint(2) }],
+      ]),
+    ).toMatchObject({ changed: false, served: [1] });
+  });
+});
+
+describe('a silent endpoint', () => {
+  const three = [1, 2, 3].map((host) => register(endpoint(host)));
+
+  it('goes after its lease, while most of its service is heard of', () => {
+    const { served, notices, changed } = played([
+      [0, ...three],
+      [20_000, ...three.slice(1)],
+      [30_000, expire],
+    ]);
+    expect(served).toEqual([2, 3]);
+    expect(changed).toBe(true);
+    expect(notices).toEqual([]);
+  });
+
+  it('comes back by registering, which is a change', () => {
+    const { served, changed } = played([
+      [0, ...three],
+      [20_000, ...three.slice(1)],
+      [30_000, expire],
+      [31_000, ...three.slice(0, 1)],
+    ]);
+    expect(served).toEqual([1, 2, 3]);
+    expect(changed).toBe(true);
+  });
+
+  it('that was held and is heard of again is a change as well: it was known to be dead', () => {
+    expect(
+      played([
+        [0, register(endpoint(1))],
+        [30_000, register(endpoint(1))],
+      ]).changed,
+    ).toBe(true);
+  });
+
+  it('is forgotten a lease after it went, so that a service may shrink for good', () => {
+    const four = [1, 2, 3, 4].map((host) => register(endpoint(host)));
+    const { served, registry } = played([
+      [0, ...four],
+      [20_000, ...four.slice(2)],
+      [30_000, expire],
+      [49_000, ...four.slice(3)],
+      [60_000, expire],
+    ]);
+    expect(served).toEqual([4]);
+    expect(registry.leases.map(({ endpoint, state }) => [endpoint.address, state])).toEqual([
+      ['10.0.0.3', 'expired'],
+      ['10.0.0.4', 'live'],
+    ]);
+  });
+
+  it('stays when it is the last of its version, known dead, and that is said once', () => {
+    const { registry, served, notices } = played([
+      [0, register(endpoint(1)), register(endpoint(2, 'v2')), register(endpoint(3, 'v2'))],
+      [20_000, register(endpoint(2, 'v2')), register(endpoint(3, 'v2'))],
+      [30_000, expire],
+      [31_000, expire],
+    ]);
+    expect(served).toEqual([1, 2, 3]);
+    expect(readinessOf(registry, 'catalog', 31_000)).toEqual(
+      new Map([
+        ['v1', 'none'],
+        ['v2', 'ready'],
+      ]),
+    );
+    expect(notices).toEqual([
+      {
+        reason: 'LastEndpointLapsed',
+        service: 'catalog',
+        version: 'v1',
+        message:
+          'Nothing has been heard of the last endpoint of catalog v1 (10.0.0.1:15006) for a whole lease; it stays in service until it is deregistered.',
+      },
+    ]);
+  });
+
+  it('stays with the others when over half of a service is silent at once, and that is said once', () => {
+    const { registry, served, notices } = played([
+      [0, ...three],
+      [20_000, ...three.slice(2)],
+      [30_000, expire],
+      [31_000, expire],
+    ]);
+    expect(served).toEqual([1, 2, 3]);
+    expect(readinessOf(registry, 'catalog', 31_000).get('v1')).toBe('ready');
+    expect(notices.map(({ reason }) => reason)).toEqual(['MostEndpointsLapsed']);
+    expect(notices[0]?.message).toBe(
+      '2 of 3 endpoints of catalog fell silent within a lease, too many to believe; they stay in service until they are heard of or deregistered.',
+    );
+  });
+
+  it('stays too when the half went one by one within a lease', () => {
+    const steps = [1, 2, 3, 4].map((host) => [host * 1000, register(endpoint(host))] as const);
+    const { served } = played([...steps, [31_000, expire], [32_000, expire], [33_000, expire], [34_000, expire], [35_000, expire]]);
+    expect(served).toEqual([3, 4]);
+  });
+
+  it('is spoken of again when it happens again', () => {
+    const { notices } = played([
+      [0, register(endpoint(1))],
+      [30_000, expire],
+      [31_000, register(endpoint(1)), expire],
+      [61_000, expire],
+    ]);
+    expect(notices.map(({ reason }) => reason)).toEqual(['LastEndpointLapsed', 'LastEndpointLapsed']);
+  });
+
+  it('does not count the only endpoints of old versions when others go', () => {
+    const old = ['v1', 'v2', 'v3'].map((version, index) => register(endpoint(10 + index, version)));
+    const current = [1, 2].map((host) => register(endpoint(host, 'v4')));
+    const { served } = played([
+      [0, ...old, ...current],
+      [20_000, ...current.slice(1)],
+      [30_000, expire],
+    ]);
+    expect(served).toEqual([2, 10, 11, 12]);
+  });
+});
+
+describe('after our own restart', () => {
+  const before = played([[0, register(endpoint(1)), register(endpoint(2))]]).registry;
+  const restored = restoreRegistry(JSON.parse(JSON.stringify(before)), 100_000 + LEASE);
+
+  it('everything is as it was stored', () => {
+    expect({ ...restored, suspendedUntil: 0 }).toEqual(before);
+  });
+
+  it('nothing expires for a lease, and readiness is unknown until somebody is heard of', () => {
+    const { registry, served, notices } = played(
+      [
+        [100_000, expire],
+        [129_999, expire],
+      ],
+      restored,
+    );
+    expect([served, notices]).toEqual([[1, 2], []]);
+    expect(readinessOf(registry, 'catalog', 129_999).get('v1')).toBe('unknown');
+    expect(readinessOf(played([[110_000, register(endpoint(1))]], registry).registry, 'catalog', 110_000).get('v1')).toBe('ready');
+  });
+
+  it('then silence counts again', () => {
+    const { registry, served } = played(
+      [
+        [110_000, register(endpoint(1))],
+        [130_000, expire],
+      ],
+      restored,
+    );
+    expect(served).toEqual([1]);
+    expect(readinessOf(registry, 'catalog', 130_000).get('v1')).toBe('ready');
+  });
+
+  it('what is no registry is not taken for one', () => {
+    expect(() => restoreRegistry({ leases: [{}] }, 0)).toThrow();
+  });
+});
+
+describe('a version nobody ever registered', () => {
+  it('is not known at all', () => {
+    expect(readinessOf(emptyRegistry(), 'catalog', 0)).toEqual(new Map());
+  });
+});
+
+/** A history: some commands, some time, an expiry, and so on. */
+const history = fc.array(
+  fc.tuple(
+    fc.nat(LEASE),
+    fc.oneof(
+      {
+        weight: 6,
+        arbitrary: fc.record({
+          kind: fc.constant('register' as const),
+          endpoint: arbitraryEndpoint(),
+          leaseMs: fc.constantFrom(LEASE, LEASE / 3),
+          ready: fc.boolean(),
+        }),
+      },
+      { weight: 1, arbitrary: fc.record({ kind: fc.constant('report' as const), address: arbitraryEndpoint(), ready: fc.boolean() }) },
+      { weight: 1, arbitrary: fc.record({ kind: fc.constant('deregister' as const), address: arbitraryEndpoint() }) },
+      { weight: 8, arbitrary: fc.constant({ kind: 'expire' as const }) },
+    ),
+  ),
+  { maxLength: 60 },
+);
+
+function arbitraryEndpoint(): fc.Arbitrary<Endpoint> {
+  const service = fc.constantFrom('catalog', 'catalog', 'constructor');
+  return fc
+    .tuple(fc.integer({ min: 1, max: 8 }), fc.constantFrom('v1', 'v1', 'v2'), service)
+    .map(([host, version, service]) => endpoint(host, version, service));
+}
+
+/** Runs `look` after every command of every history. */
+function always(
+  look: (step: { before: Registry; command: RegistryCommand; after: Registry; now: number }) => void,
+  start = emptyRegistry(),
+) {
+  fc.assert(
+    fc.property(history, (steps) => {
+      let [registry, now] = [start, 0];
+      for (const [pause, command] of steps) {
+        now += pause;
+        const next = updateRegistry(registry, command, now).registry;
+        look({ before: registry, command, after: next, now });
+        registry = next;
+      }
+    }),
+    { numRuns: 300 },
+  );
+}
+
+const versionsOf = (endpoints: readonly Endpoint[]) => new Set(endpoints.map((each) => `${each.service} ${each.version}`));
+const registered = (registry: Registry) => registry.leases.filter((lease) => lease.state !== 'expired').map((lease) => lease.endpoint);
+
+describe('whatever happens', () => {
+  it('time alone never leaves a version without endpoints', () => {
+    always(({ before, command, after }) => {
+      if (command.kind === 'expire' || command.kind === 'report')
+        expect(versionsOf(servedEndpoints(after))).toEqual(versionsOf(servedEndpoints(before)));
+    });
+  });
+
+  it('nobody is served who was deregistered, or under a version it has left', () => {
+    fc.assert(
+      fc.property(history, (steps) => {
+        const registered = new Map<string, Endpoint>();
+        let [registry, now] = [emptyRegistry(), 0];
+        for (const [pause, command] of steps) {
+          now += pause;
+          registry = updateRegistry(registry, command, now).registry;
+          if (command.kind === 'register') registered.set(command.endpoint.address, command.endpoint);
+          if (command.kind === 'deregister') registered.delete(command.address.address);
+          for (const each of servedEndpoints(registry)) expect(registered.get(each.address)).toEqual(each);
+        }
+      }),
+      { numRuns: 300 },
+    );
+  });
+
+  it('one expiry never takes more than half of a service', () => {
+    always(({ before, command, after }) => {
+      if (command.kind !== 'expire') return;
+      for (const [service, had] of Map.groupBy(registered(before), (each) => each.service)) {
+        const has = registered(after).filter((each) => each.service === service);
+        expect(2 * has.length).toBeGreaterThanOrEqual(had.length);
+      }
+    });
+  });
+
+  it('nothing is removed while expiry is suspended, and nothing is known to be dead', () => {
+    always(({ before, command, after, now }) => {
+      if (command.kind === 'expire') expect(after).toBe(before);
+      expect([...readinessOf(after, 'catalog', now).values()]).not.toContain('none');
+    }, emptyRegistry(Number.MAX_SAFE_INTEGER));
+  });
+
+  it('a version is ready only if one of its endpoints is: heard of within its lease, and ready', () => {
+    always(({ after, now }) => {
+      for (const [version, readiness] of readinessOf(after, 'catalog', now)) {
+        const alive = after.leases.filter(
+          ({ endpoint, ready, expiresAt, state }) =>
+            endpoint.service === 'catalog' && endpoint.version === version && ready && expiresAt > now && state === 'live',
+        );
+        expect(readiness).toBe(alive.length > 0 ? 'ready' : 'none');
+      }
+    });
+  });
+
+  it('a repeated registration changes nothing the second time', () => {
+    always(({ command, after, now }) => {
+      if (command.kind !== 'register') return;
+      const again = updateRegistry(after, command, now);
+      expect([again.changed, again.registry]).toEqual([false, after]);
+    });
+  });
+
+  it('what is told as unchanged is unchanged', () => {
+    fc.assert(
+      fc.property(history, (steps) => {
+        let [registry, now] = [emptyRegistry(), 0];
+        for (const [pause, command] of steps) {
+          now += pause;
+          const next = updateRegistry(registry, command, now);
+          if (!next.changed) expect(servedEndpoints(next.registry)).toEqual(servedEndpoints(registry));
+          registry = next.registry;
+        }
+      }),
+    );
+  });
+});
