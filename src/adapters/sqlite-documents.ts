@@ -182,9 +182,7 @@ function prepare(database: DatabaseSync): Statements {
     etag: database.prepare('SELECT etag FROM documents WHERE partition = ? AND id = ?'),
     list: database.prepare('SELECT * FROM documents WHERE partition = ? AND kind = ? AND ordinal > ? ORDER BY ordinal, id LIMIT ?'),
     due: database.prepare('SELECT partition, id, wake_at FROM documents WHERE wake_at <= ? ORDER BY wake_at, partition, id LIMIT ?'),
-    removeExpired: database.prepare(
-      'DELETE FROM documents WHERE rowid IN (SELECT rowid FROM documents WHERE expires_at <= ? ORDER BY expires_at LIMIT ?)',
-    ),
+    removeExpired: database.prepare('DELETE FROM documents WHERE rowid IN (SELECT rowid FROM documents WHERE expires_at <= ? LIMIT ?)'),
     write: database.prepare(
       `INSERT INTO documents (partition, id, kind, ordinal, wake_at, expires_at, body, etag) VALUES (?, ?, ?, ?, ?, ?, ?, ?)
        ON CONFLICT (partition, id) DO UPDATE SET kind = excluded.kind, ordinal = excluded.ordinal, wake_at = excluded.wake_at,

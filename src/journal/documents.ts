@@ -39,7 +39,10 @@ export type Operation =
   | { readonly op: 'upsert'; readonly document: StoredDocument }
   | { readonly op: 'delete'; readonly id: string };
 
-/** All or nothing. The first operation that cannot be done, in order, names the outcome. */
+/**
+ * All or nothing, done in order: a later operation sees what an earlier one did, and the first that cannot be done names the
+ * outcome. `etags` has one for each operation, in order; that of a `delete` is ''.
+ */
 export type BatchOutcome =
   | { readonly outcome: 'written'; readonly etags: readonly Etag[] }
   /** A `create` whose id is there already. */
@@ -58,7 +61,10 @@ export interface Documents {
   read(partition: string, id: string): Promise<Found | undefined>;
   /** At most 100 operations and 2 MB, all in `partition`. Deleting what is not there is not a failure. */
   batch(partition: string, operations: readonly Operation[]): Promise<BatchOutcome>;
-  /** Documents of one kind with `ordinal > after` (default: all), by rising ordinal, at most `limit` (default: all). */
+  /**
+   * Documents of one kind with `ordinal > after` (default: all), by rising ordinal, at most `limit` (default: all). Equal
+   * ordinals come in no promised order, so going on from the last ordinal of a limited page can pass over one.
+   */
   list(query: { partition: string; kind: string; after?: number; limit?: number }): Promise<readonly Found[]>;
   /** Documents of every partition with `wakeAt <= now`, earliest first. */
   due(now: number, limit: number): Promise<readonly Due[]>;

@@ -148,18 +148,36 @@ describe('the SQLite store', () => {
     documents.close();
   });
 
-  it('removes what has expired, earliest first, up to a limit', async () => {
+  it('undoes a whole turn when one of its batches breaks in the middle, and works again afterwards', async () => {
+    const documents = new SqliteDocuments(path);
+    const saboteur = new DatabaseSync(path);
+    saboteur.exec(`CREATE TRIGGER broken BEFORE INSERT ON documents WHEN new.id = 'b' BEGIN SELECT RAISE(ABORT, 'broken disk'); END`);
+    const writing = [documents.batch(P, [create('a')]), documents.batch(P, [create('b')])];
+    for (const result of await Promise.allSettled(writing)) {
+      expect(result).toMatchObject({ status: 'rejected', reason: { message: 'broken disk' } });
+    }
+    expect(await documents.read(P, 'a')).toBeUndefined();
+    saboteur.exec('DROP TRIGGER broken');
+    saboteur.close();
+    await write(documents, [create('a'), create('b')]);
+    documents.close();
+  });
+
+  it('removes what has expired, up to a limit', async () => {
     const documents = new SqliteDocuments(path);
     await write(documents, [
-      create('late', { expiresAt: 30 }),
-      create('early', { expiresAt: 10 }),
-      create('middle', { expiresAt: 20 }),
+      create('c', { expiresAt: 30 }),
+      create('a', { expiresAt: 10 }),
+      create('b', { expiresAt: 20 }),
       create('keep'),
     ]);
     expect(await documents.removeExpired(9, 10)).toBe(0);
-    expect(await documents.removeExpired(30, 2)).toBe(2);
-    expect(ids(await documents.list({ partition: P, kind: 'commit' }))).toEqual(['keep', 'late']);
-    expect(await documents.removeExpired(30, 2)).toBe(1);
+    expect(await documents.removeExpired(20, 10)).toBe(2);
+    expect(ids(await documents.list({ partition: P, kind: 'commit' }))).toEqual(['c', 'keep']);
+    await write(documents, [create('d', { expiresAt: 30 })]);
+    expect(await documents.removeExpired(30, 1)).toBe(1);
+    expect(await documents.removeExpired(30, 1)).toBe(1);
+    expect(ids(await documents.list({ partition: P, kind: 'commit' }))).toEqual(['keep']);
     documents.close();
   });
 
