@@ -1,6 +1,6 @@
 /**
  * Builds the Cosmos DB stand-in (what it is: src/main.rs) once for each content of its sources, into a cache outside the
- * tree. Two processes that ask at once are kept apart by cargo's own lock on its target directory: the second waits and
+ * tree (300 MB). Two processes that ask at once are kept apart by cargo's own lock on its target directory: the second waits and
  * finds the work done. `node test/emulators/cosmos/build.ts` builds it ahead of the tests and prints where it is.
  */
 
@@ -14,7 +14,7 @@ import { promisify } from 'node:util';
 const run = promisify(execFile);
 const crate = import.meta.dirname;
 
-export interface Stand {
+interface Stand {
   readonly binary: string;
   /** Written after a finished build: a binary alone may still be on its way to the disk. */
   readonly finished: string;
