@@ -20,15 +20,16 @@ const OPERATORS: Readonly<Record<string, string>> = {
 };
 
 export function alertSummary(rule: string, condition: 'fired' | 'resolved', seen: AlertCondition): string {
-  const criteria = seen.criteria.map((criterion) => wordCriterion(criterion, seen.conditionType));
+  const criteria = seen.criteria.flatMap((criterion) => wordCriterion(criterion, seen.conditionType, condition) ?? []);
   const what = criteria.length === 0 ? '' : `: ${criteria.join(' and ')}`;
   const over = seen.windowSize === undefined || criteria.length === 0 ? '' : ` over ${seen.windowSize}`;
   const sentence = `${rule} ${condition}${what}${over}`;
   return `${sentence.slice(0, MAX_LENGTH)}.`;
 }
 
-function wordCriterion(criterion: AlertCriterion, conditionType: string): string {
+function wordCriterion(criterion: AlertCriterion, conditionType: string, condition: 'fired' | 'resolved'): string | undefined {
   const { metric, aggregation, operator, threshold, value, webTest, sensitivity } = criterion;
+  if (operator === undefined && value === undefined) return undefined;
   const name = metric ?? (/log/i.test(conditionType) ? 'the result of the query' : 'the metric');
   const of = aggregation === undefined ? name : `${aggregation} of ${name}`;
   const subject = webTest === undefined ? of : `${of} of web test ${webTest}`;
@@ -37,6 +38,7 @@ function wordCriterion(criterion: AlertCriterion, conditionType: string): string
   // The threshold of a dynamic criterion is a bound of the moment, learned by Azure Monitor and set by nobody.
   const bound = learned ? `the learned bound ${threshold ?? ''}`.trim() : threshold;
   if (operator === undefined || bound === undefined) return was;
-  const compared = OPERATORS[operator.toLowerCase().replace(/[^a-z]/g, '')] ?? operator;
+  const relation = OPERATORS[operator.toLowerCase().replace(/[^a-z]/g, '')] ?? operator;
+  const compared = condition === 'fired' ? relation : `no longer ${relation}`;
   return value === undefined ? `${subject} ${compared} ${bound}` : `${was}, ${compared} ${bound}`;
 }

@@ -40,7 +40,7 @@ const cloudEvent = z.object({
   type: z.string().min(1).max(256),
   subject,
   time: instant.nullish(),
-  data: z.unknown(),
+  data: z.unknown().optional(),
   data_base64: z.string().nullish(),
 });
 
@@ -50,7 +50,7 @@ const eventGridEvent = z.object({
   subject,
   eventType: z.string().min(1).max(256),
   eventTime: instant,
-  data: z.unknown(),
+  data: z.unknown().optional(),
 });
 
 /**

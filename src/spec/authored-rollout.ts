@@ -19,14 +19,17 @@ const DEFAULT_RETURN_DEADLINE_MS = 5 * MINUTE;
 const weight = z.int().min(1).max(100);
 
 const step = z
-  .union([
-    weight,
-    z.strictObject({
-      weight: weight.describe('Percent of requests that reach the new version'),
-      hold: duration(0).optional().describe('How long it is watched once every data plane serves it (5m)'),
-      deadline: duration(1000).optional().describe('How long the step may take in all before the way back (hold + 10m)'),
-    }),
-  ])
+  .union(
+    [
+      weight,
+      z.strictObject({
+        weight: weight.describe('Percent of requests that reach the new version'),
+        hold: duration(0).optional().describe('How long it is watched once every data plane serves it (5m)'),
+        deadline: duration(1000).optional().describe('How long the step may take in all before the way back (hold + 10m)'),
+      }),
+    ],
+    { error: 'give a weight, such as `10` or `{ weight: 10, hold: 5m }`' },
+  )
   .transform((written) => (typeof written === 'number' ? plainStep(written) : plainStep(written.weight, written.hold, written.deadline)))
   .superRefine(({ holdMs, deadlineMs }, context) => {
     if (deadlineMs <= holdMs) {
@@ -62,7 +65,7 @@ const canary = z.strictObject({
 });
 
 export const authoredRolloutSchema = z
-  .union([z.literal('canary'), canary])
+  .union([z.literal('canary'), canary], { error: 'say `canary`, or give its `steps` and deadlines' })
   .transform((written) => canaryRollout(written === 'canary' ? {} : written));
 
 export function canaryRollout(written: Omit<z.output<typeof canary>, 'strategy'>): RolloutSpec {

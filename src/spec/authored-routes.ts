@@ -17,14 +17,17 @@ export const timeout = duration(1);
 const attempts = z.int().min(0).max(10);
 
 export const authoredRetriesSchema = z
-  .union([
-    attempts,
-    z.strictObject({
-      attempts: attempts.describe('Retries after the first try; 0 for none'),
-      perTryTimeout: timeout.optional().describe('How long one try may take'),
-      on: z.array(z.enum(RETRY_CONDITIONS)).min(1).optional().describe('What is tried again (connect-failure, refused-stream)'),
-    }),
-  ])
+  .union(
+    [
+      attempts,
+      z.strictObject({
+        attempts: attempts.describe('Retries after the first try; 0 for none'),
+        perTryTimeout: timeout.optional().describe('How long one try may take'),
+        on: z.array(z.enum(RETRY_CONDITIONS)).min(1).optional().describe('What is tried again (connect-failure, refused-stream)'),
+      }),
+    ],
+    { error: 'give how often to retry, such as `2` or `{ attempts: 2, perTryTimeout: 1s }`' },
+  )
   .transform((written): RetriesSpec => {
     const retries = typeof written === 'number' ? { attempts: written } : written;
     const { perTryTimeout, on } = { perTryTimeout: undefined, on: undefined, ...retries };
@@ -74,15 +77,18 @@ const pathMatch = z
 const headerValue = z.string().max(1024);
 
 const headerMatch = z
-  .union([
-    headerValue,
-    z.strictObject({
-      exact: headerValue.optional(),
-      prefix: headerValue.min(1).optional(),
-      regex: regex.optional(),
-      present: z.boolean().optional(),
-    }),
-  ])
+  .union(
+    [
+      headerValue,
+      z.strictObject({
+        exact: headerValue.optional(),
+        prefix: headerValue.min(1).optional(),
+        regex: regex.optional(),
+        present: z.boolean().optional(),
+      }),
+    ],
+    { error: 'give the value of the header, or one of `exact`, `prefix`, `regex` and `present`' },
+  )
   .transform((written, context) => {
     if (typeof written === 'string') return { exact: written };
     const { exact, prefix, regex: pattern, present: there } = written;

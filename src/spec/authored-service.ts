@@ -15,21 +15,24 @@ const line = z.string().min(1).max(1024);
 const resourceId = line.regex(/^\/subscriptions\/./i, { error: 'give a whole Azure resource id, beginning with `/subscriptions/`' });
 
 const alert = z
-  .union([
-    line,
-    z
-      .strictObject({
-        rule: line.optional().describe('The name of the alert rule, in any case'),
-        target: resourceId.optional().describe('The resource id the alert watches, in any case'),
-        dimension: z
-          .strictObject({ name: line, value: z.string().max(1024) })
-          .optional()
-          .describe('A dimension of the alert and its value'),
-      })
-      .refine((written) => Object.values(written).some((value) => value !== undefined), {
-        error: 'give a `rule`, a `target` or a `dimension`: without one it would speak for no alert',
-      }),
-  ])
+  .union(
+    [
+      line,
+      z
+        .strictObject({
+          rule: line.optional().describe('The name of the alert rule, in any case'),
+          target: resourceId.optional().describe('The resource id the alert watches, in any case'),
+          dimension: z
+            .strictObject({ name: line, value: z.string().max(1024) })
+            .optional()
+            .describe('A dimension of the alert and its value'),
+        })
+        .refine((written) => Object.values(written).some((value) => value !== undefined), {
+          error: 'give a `rule`, a `target` or a `dimension`: without one it would speak for no alert',
+        }),
+    ],
+    { error: 'give the name of an alert rule, or a `rule`, `target` or `dimension`' },
+  )
   .transform((written): AlertSelector => (typeof written === 'string' ? { rule: written } : present(written)));
 
 const repository = line.regex(REPOSITORY, {
