@@ -1,0 +1,237 @@
+/**
+ * The gRPC server that real Envoys connect to: AggregatedDiscoveryService/StreamAggregatedResources, state of the world.
+ * It carries bytes between streams and their state machines and says what happened; whose snapshot a node gets and what
+ * follows from a fact is the caller's. Nothing queues up for a slow node: one response a type is unanswered at a time.
+ */
+import {
+  type handleBidiStreamingCall,
+  type MethodDefinition,
+  Server,
+  type ServerCredentials,
+  type ServerDuplexStream,
+  type ServerOptions,
+  type ServiceDefinition,
+  status,
+} from '@grpc/grpc-js';
+import { parseNode } from '../dataplanes/envoy/node-metadata.ts';
+import type { EnvoyNode } from '../dataplanes/envoy/resources.ts';
+import { createContentFor } from './node-content.ts';
+import { type DiscoveryRequest, decodeNode, decodeRequest, type EncodeResource, encodeResponse, resourceTypeOf } from './protobuf.ts';
+import type { Snapshot } from './snapshot.ts';
+import { type AdsStream, createAdsStream, type NodeMemory, type Step, type StreamFact, type StreamResponse } from './stream-state.ts';
+
+export type NodeEvent =
+  | StreamFact
+  | { readonly fact: 'connected' }
+  /** The last of the node's streams has ended. */
+  | { readonly fact: 'disconnected' };
+
+export interface AdsServerOptions {
+  /** Port 0 takes a free one. */
+  readonly address: { readonly host: string; readonly port: number };
+  readonly credentials: ServerCredentials;
+  readonly encode: EncodeResource;
+  /** Called for each stream at its start and at each `publish`; give the same object to nodes that are served the same. undefined: nothing yet. */
+  readonly snapshotFor: (node: EnvoyNode) => Snapshot | undefined;
+  readonly onNode: (node: EnvoyNode, event: NodeEvent) => void;
+}
+
+export interface NodeReport {
+  readonly node: EnvoyNode;
+  readonly connected: boolean;
+  /** The last sequence of which the node has accepted everything; 0 = none yet. */
+  readonly served: number;
+  /** The last rejection since then. */
+  readonly rejection?: Extract<StreamFact, { readonly fact: 'rejected' }>;
+}
+
+export interface AdsServer {
+  readonly port: number;
+  /** Brings every connected node to the snapshot that is now its own. */
+  publish(): void;
+  /** Of connected nodes, and of those that were here in the last quarter of an hour. */
+  nodes(): readonly NodeReport[];
+  /** Ends all streams and frees the port. */
+  stop(): Promise<void>;
+}
+
+/** How long what a node holds is remembered after its stream has ended; an Envoy reconnects within seconds. */
+const rememberedForMs = 15 * 60_000;
+/** Encoded responses kept for other nodes: the four types of a few configurations. */
+const keptResponses = 32;
+
+const path = '/envoy.service.discovery.v3.AggregatedDiscoveryService/StreamAggregatedResources';
+const streamMethod: MethodDefinition<DiscoveryRequest, Buffer> = {
+  path,
+  requestStream: true,
+  responseStream: true,
+  requestSerialize: () => {
+    throw new Error('This definition is for serving only.');
+  },
+  requestDeserialize: decodeRequest,
+  responseSerialize: (bytes) => bytes,
+  responseDeserialize: (bytes) => bytes,
+};
+const service: ServiceDefinition = { StreamAggregatedResources: streamMethod };
+
+const serverOptions: ServerOptions = {
+  // A node that has vanished without closing is noticed within 15 s.
+  'grpc.keepalive_time_ms': 10_000,
+  'grpc.keepalive_timeout_ms': 5_000,
+  // A request holds a node and names: far below this, but for thousands of clusters.
+  'grpc.max_receive_message_length': 4 * 1024 * 1024,
+  'grpc.max_send_message_length': -1,
+  'grpc.enable_channelz': 0,
+};
+
+type Call = ServerDuplexStream<DiscoveryRequest, Buffer>;
+
+/** A node by its id, and what outlives its streams. */
+interface Presence {
+  node: EnvoyNode;
+  streams: number;
+  served: number;
+  rejection?: Extract<StreamFact, { readonly fact: 'rejected' }>;
+  memory?: NodeMemory;
+  leftAt: number;
+}
+
+interface Member {
+  readonly call: Call;
+  readonly presence: Presence;
+  readonly stream: AdsStream;
+}
+
+/** Rejects if the address cannot be bound. */
+export async function startAdsServer(options: AdsServerOptions): Promise<AdsServer> {
+  const { snapshotFor, onNode } = options;
+  const contentFor = createContentFor(options.encode);
+  const encoded = createResponseCache();
+  const presences = new Map<string, Presence>();
+  const members = new Set<Member>();
+
+  function carryOut({ call, presence }: Member, { responses, facts }: Step): void {
+    for (const response of responses) call.write(encoded(response));
+    for (const fact of facts) {
+      if (fact.fact === 'served') {
+        presence.served = Math.max(presence.served, fact.sequence);
+        delete presence.rejection;
+      } else if (fact.fact === 'rejected') {
+        presence.rejection = fact;
+      }
+      onNode(presence.node, fact);
+    }
+  }
+
+  function bringUpToDate(member: Member): void {
+    const snapshot = snapshotFor(member.presence.node);
+    if (snapshot) carryOut(member, member.stream.update(snapshot));
+  }
+
+  function join(call: Call, node: EnvoyNode): Member {
+    const presence = presences.get(node.id) ?? { node, streams: 0, served: 0, leftAt: 0 };
+    presences.set(node.id, presence);
+    presence.node = node;
+    presence.streams += 1;
+    const member = { call, presence, stream: createAdsStream(contentFor, presence.memory) };
+    members.add(member);
+    if (presence.streams === 1) onNode(node, { fact: 'connected' });
+    bringUpToDate(member);
+    return member;
+  }
+
+  function leave(member: Member): void {
+    if (!members.delete(member)) return;
+    const { presence, stream } = member;
+    presence.memory = stream.remember();
+    presence.streams -= 1;
+    presence.leftAt = performance.now();
+    if (presence.streams === 0) onNode(presence.node, { fact: 'disconnected' });
+    for (const [id, { streams, leftAt }] of presences) {
+      if (streams === 0 && performance.now() - leftAt > rememberedForMs) presences.delete(id);
+    }
+  }
+
+  const handle: handleBidiStreamingCall<DiscoveryRequest, Buffer> = (call) => {
+    let member: Member | undefined;
+    let refused = false;
+    call.on('data', (request: DiscoveryRequest) => {
+      if (refused) return;
+      if (!member) {
+        const answer = whoAsks(request);
+        if (!answer.ok) {
+          refused = true;
+          call.emit('error', { code: status.INVALID_ARGUMENT, details: answer.message });
+          return;
+        }
+        member = join(call, answer.node);
+      }
+      const type = resourceTypeOf(request.typeUrl);
+      if (type && members.has(member)) carryOut(member, member.stream.receive({ ...request, type }));
+    });
+    const left = () => {
+      if (member) leave(member);
+    };
+    call.on('cancelled', left);
+    call.on('error', left);
+    call.on('end', () => {
+      left();
+      call.end();
+    });
+  };
+
+  const server = new Server(serverOptions);
+  server.addService(service, { StreamAggregatedResources: handle });
+  const { host, port } = options.address;
+  const bound = await new Promise<number>((resolve, reject) => {
+    server.bindAsync(`${host.includes(':') ? `[${host}]` : host}:${port}`, options.credentials, (error, actual) =>
+      error ? reject(error) : resolve(actual),
+    );
+  });
+
+  return {
+    port: bound,
+    publish() {
+      for (const member of members) bringUpToDate(member);
+    },
+    nodes: () => [...presences.values()].map(reportOf),
+    async stop() {
+      for (const { call } of members) call.end();
+      server.forceShutdown();
+      await new Promise<void>((resolve) => server.tryShutdown(() => resolve()));
+    },
+  };
+}
+
+/** A stream's first request says which node it is; later ones need not. */
+function whoAsks(request: DiscoveryRequest): ReturnType<typeof parseNode> | { readonly ok: false; readonly message: string } {
+  if (!request.node)
+    return {
+      ok: false,
+      message: 'The first request of a stream must carry the node; give the Envoy a node id and metadata in its bootstrap.',
+    };
+  try {
+    return parseNode(decodeNode(request.node));
+  } catch (error) {
+    return { ok: false, message: `The node is no envoy.config.core.v3.Node: ${error instanceof Error ? error.message : String(error)}.` };
+  }
+}
+
+function reportOf({ node, streams, served, rejection }: Presence): NodeReport {
+  return { node, connected: streams > 0, served, ...(rejection === undefined ? {} : { rejection }) };
+}
+
+/** A nonce names sequence and content, so it names the bytes. */
+function createResponseCache(): (response: StreamResponse) => Buffer {
+  const kept = new Map<string, Buffer>();
+  return ({ type, version, nonce, set }) => {
+    const key = `${type} ${nonce}`;
+    const known = kept.get(key);
+    if (known) return known;
+    const bytes = encodeResponse({ type, version, nonce, resources: [...set.resources.values()].map((resource) => resource.bytes) });
+    const [oldest] = kept.keys();
+    if (kept.size >= keptResponses && oldest !== undefined) kept.delete(oldest);
+    kept.set(key, bytes);
+    return bytes;
+  };
+}

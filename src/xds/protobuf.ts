@@ -1,0 +1,146 @@
+/**
+ * The typed door to Envoy's protobuf definitions: resources (proto JSON) to bytes, discovery requests from bytes,
+ * discovery responses to bytes. Follows envoy/service/discovery/v3/discovery.proto; the envelope of a request or response
+ * is read and written field by field, since a server meets it a thousand times for each time it meets a new resource.
+ */
+import {
+  createFileRegistry,
+  type DescMessage,
+  type FileRegistry,
+  fromBinary,
+  fromJson,
+  type JsonObject,
+  toBinary,
+  toJson,
+} from '@bufbuild/protobuf';
+import { BinaryReader, BinaryWriter, WireType } from '@bufbuild/protobuf/wire';
+import { FileDescriptorSetSchema, StructSchema } from '@bufbuild/protobuf/wkt';
+import type { EnvoyResource, EnvoyResourceType } from '../dataplanes/envoy/resources.ts';
+
+const messages: Readonly<Record<EnvoyResourceType, string>> = {
+  cluster: 'envoy.config.cluster.v3.Cluster',
+  endpoints: 'envoy.config.endpoint.v3.ClusterLoadAssignment',
+  listener: 'envoy.config.listener.v3.Listener',
+  route: 'envoy.config.route.v3.RouteConfiguration',
+};
+
+/** In the order in which changes reach a node: what is named comes before what names it. */
+export const resourceTypes = ['cluster', 'endpoints', 'listener', 'route'] as const satisfies readonly EnvoyResourceType[];
+
+export function typeUrl(type: EnvoyResourceType): string {
+  return `type.googleapis.com/${messages[type]}`;
+}
+
+export function resourceTypeOf(url: string): EnvoyResourceType | undefined {
+  return resourceTypes.find((type) => typeUrl(type) === url);
+}
+
+/** Turns a resource into the bytes of its `google.protobuf.Any`. Throws, naming the field, if the JSON is not of its message. */
+export type EncodeResource = (resource: EnvoyResource) => Uint8Array;
+
+/** `descriptorSet` is the binary FileDescriptorSet that `protobuf-build.ts` makes. Takes some 40 ms, so once a process. */
+export function loadEncoder(descriptorSet: Uint8Array): EncodeResource {
+  const registry = createFileRegistry(fromBinary(FileDescriptorSetSchema, descriptorSet));
+  const schemas: Readonly<Record<EnvoyResourceType, DescMessage>> = {
+    cluster: schema(registry, messages.cluster),
+    endpoints: schema(registry, messages.endpoints),
+    listener: schema(registry, messages.listener),
+    route: schema(registry, messages.route),
+  };
+  return ({ type, json }) => {
+    const value = toBinary(schemas[type], fromJson(schemas[type], plain(json), { registry }));
+    return new BinaryWriter().tag(1, WireType.LengthDelimited).string(typeUrl(type)).tag(2, WireType.LengthDelimited).bytes(value).finish();
+  };
+}
+
+function schema(registry: FileRegistry, name: string): DescMessage {
+  const found = registry.getMessage(name);
+  if (!found) throw new Error(`The descriptor set lacks ${name}; build it again.`);
+  return found;
+}
+
+/** A JSON text has no `undefined` and no shared parts; what the renderer hands over may have both. */
+function plain(json: EnvoyResource['json']): JsonObject {
+  return JSON.parse(JSON.stringify(json));
+}
+
+/** What an Envoy asks for, or answers to a response (a `nonce`): acceptance, or rejection with its reason. */
+export interface DiscoveryRequest {
+  readonly typeUrl: string;
+  /** The version of this type that the node last accepted; empty = none. */
+  readonly version: string;
+  readonly nonce: string;
+  readonly names: readonly string[];
+  /** Present = the response `nonce` was rejected, and why. */
+  readonly rejection?: string;
+  /** The encoded node; Envoy may send it with its first request only. */
+  readonly node?: Uint8Array;
+}
+
+/** Throws if the bytes are no protobuf message. Unknown fields are passed over. */
+export function decodeRequest(bytes: Uint8Array): DiscoveryRequest {
+  const reader = new BinaryReader(bytes);
+  const names: string[] = [];
+  let [version, url, nonce] = ['', '', ''];
+  let node: Uint8Array | undefined;
+  let rejection: string | undefined;
+  while (reader.pos < reader.len) {
+    const [field, wireType] = reader.tag();
+    if (field === 1) version = reader.string();
+    else if (field === 2) node = reader.bytes();
+    else if (field === 3) names.push(reader.string());
+    else if (field === 4) url = reader.string();
+    else if (field === 5) nonce = reader.string();
+    else if (field === 6) rejection = decodeStatusMessage(reader.bytes());
+    else reader.skip(wireType);
+  }
+  return {
+    typeUrl: url,
+    version,
+    nonce,
+    names,
+    ...(rejection === undefined ? {} : { rejection }),
+    ...(node === undefined ? {} : { node }),
+  };
+}
+
+function decodeStatusMessage(bytes: Uint8Array): string {
+  const reader = new BinaryReader(bytes);
+  let message = '';
+  while (reader.pos < reader.len) {
+    const [field, wireType] = reader.tag();
+    if (field === 2) message = reader.string();
+    else reader.skip(wireType);
+  }
+  return message;
+}
+
+/** `envoy.config.core.v3.Node`: its id and its metadata as JSON. Throws if the bytes are no such message. */
+export function decodeNode(bytes: Uint8Array): { readonly id: string; readonly metadata: unknown } {
+  const reader = new BinaryReader(bytes);
+  let id = '';
+  let metadata: unknown = {};
+  while (reader.pos < reader.len) {
+    const [field, wireType] = reader.tag();
+    if (field === 1) id = reader.string();
+    else if (field === 3) metadata = toJson(StructSchema, fromBinary(StructSchema, reader.bytes()));
+    else reader.skip(wireType);
+  }
+  return { id, metadata };
+}
+
+/** `resources` are encoded Anys, as `EncodeResource` gives them. */
+export function encodeResponse(response: {
+  readonly type: EnvoyResourceType;
+  readonly version: string;
+  readonly nonce: string;
+  readonly resources: Iterable<Uint8Array>;
+}): Buffer {
+  const writer = new BinaryWriter();
+  writer.tag(1, WireType.LengthDelimited).string(response.version);
+  for (const resource of response.resources) writer.tag(2, WireType.LengthDelimited).bytes(resource);
+  writer.tag(4, WireType.LengthDelimited).string(typeUrl(response.type));
+  writer.tag(5, WireType.LengthDelimited).string(response.nonce);
+  const bytes = writer.finish();
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+}

@@ -1,0 +1,73 @@
+/**
+ * What one Envoy resource names in another: clusters (by routes, mirrors, TCP proxies, JWKS fetches, gRPC loggers), route
+ * configurations (by listeners) and load assignments (by EDS clusters). Read from proto JSON with snake_case names.
+ */
+import type { EnvoyResource } from '../dataplanes/envoy/resources.ts';
+import type { Json, JsonObject } from '../journal/documents.ts';
+
+export interface References {
+  /** Every cluster named. */
+  readonly clusters: ReadonlySet<string>;
+  /** The clusters that requests can reach: those named with weight 0 only are left out, as Envoy never picks them. */
+  readonly reached: ReadonlySet<string>;
+  readonly routes: ReadonlySet<string>;
+}
+
+export function referencesOf(json: Json): References {
+  const found = { clusters: new Set<string>(), reached: new Set<string>(), routes: new Set<string>() };
+  collect(json, found);
+  return found;
+}
+
+/** The name under which an EDS cluster asks for its endpoints; undefined for every other kind of cluster. */
+export function assignmentNameOf(cluster: EnvoyResource): string | undefined {
+  if (cluster.json.type !== 'EDS') return undefined;
+  const config = cluster.json.eds_cluster_config;
+  const name = isObject(config) ? config.service_name : undefined;
+  return typeof name === 'string' && name !== '' ? name : cluster.name;
+}
+
+interface Found {
+  readonly clusters: Set<string>;
+  readonly reached: Set<string>;
+  readonly routes: Set<string>;
+}
+
+function collect(json: Json, found: Found): void {
+  if (isList(json)) {
+    for (const item of json) collect(item, found);
+    return;
+  }
+  if (!isObject(json)) return;
+  for (const [key, value] of Object.entries(json)) {
+    if (value === undefined || key === 'metadata' || key === 'filter_metadata') continue;
+    if (key === 'cluster' && typeof value === 'string') reach(value, found);
+    else if (key === 'weighted_clusters' && isObject(value)) collectWeighted(value, found);
+    else if (key === 'envoy_grpc' && isObject(value) && typeof value.cluster_name === 'string') reach(value.cluster_name, found);
+    else if (key === 'rds' && isObject(value) && typeof value.route_config_name === 'string') found.routes.add(value.route_config_name);
+    else collect(value, found);
+  }
+}
+
+function collectWeighted(weighted: JsonObject, found: Found): void {
+  const clusters = weighted.clusters;
+  if (clusters === undefined || !isList(clusters)) return;
+  for (const cluster of clusters) {
+    if (!isObject(cluster) || typeof cluster.name !== 'string') continue;
+    if (cluster.weight === 0) found.clusters.add(cluster.name);
+    else reach(cluster.name, found);
+  }
+}
+
+function reach(cluster: string, found: Found): void {
+  found.clusters.add(cluster);
+  found.reached.add(cluster);
+}
+
+export function isList(json: Json | undefined): json is readonly Json[] {
+  return Array.isArray(json);
+}
+
+export function isObject(json: Json | undefined): json is JsonObject {
+  return typeof json === 'object' && json !== null && !Array.isArray(json);
+}

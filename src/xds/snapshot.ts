@@ -1,0 +1,214 @@
+/**
+ * A snapshot: all resources of one configuration at one sequence, encoded once and checked against each other. Nothing
+ * that names what isn't there becomes a snapshot (route -> cluster included), so what is served holds together.
+ * Unchanged resources and sets are the previous snapshot's own objects: comparing is `===`, and bytes are shared.
+ */
+import { createHash } from 'node:crypto';
+import type { EnvoyResource, EnvoyResourceType } from '../dataplanes/envoy/resources.ts';
+import type { JsonObject } from '../journal/documents.ts';
+import { type EncodeResource, resourceTypes } from './protobuf.ts';
+import { assignmentNameOf, isList, isObject, type References, referencesOf } from './references.ts';
+
+export interface Resource {
+  readonly type: EnvoyResourceType;
+  readonly name: string;
+  readonly json: JsonObject;
+  /** The encoded `google.protobuf.Any`. */
+  readonly bytes: Uint8Array;
+  /** Of the bytes. */
+  readonly hash: string;
+  readonly references: References;
+  /** For an EDS cluster: the name of its load assignment. */
+  readonly assignment?: string;
+  /** What a node can be given or spared on its own: a route configuration's frame (first) and virtual hosts; else the whole. */
+  readonly pieces: readonly Piece[];
+}
+
+export interface Piece {
+  /** The same for the same content in the same place. */
+  readonly id: string;
+  /** Of the virtual host; empty for a frame and a whole resource. */
+  readonly name: string;
+  readonly json: JsonObject;
+  /** The clusters that requests can reach through it. */
+  readonly reached: ReadonlySet<string>;
+}
+
+/** Resources of one type by name. The fingerprint is the same for the same names and contents. */
+export interface ResourceSet {
+  readonly fingerprint: string;
+  readonly resources: ReadonlyMap<string, Resource>;
+}
+
+export type ResourceSets = Readonly<Record<EnvoyResourceType, ResourceSet>>;
+
+/** What many nodes are served alike: encoded and checked once, whatever the number of nodes. */
+export interface SharedResources {
+  readonly sets: ResourceSets;
+}
+
+export interface Snapshot {
+  /** Rises with every change of content, for ever: across restarts and replicas too. */
+  readonly sequence: number;
+  readonly sets: ResourceSets;
+  readonly shared: SharedResources;
+}
+
+export interface SnapshotRefusal {
+  readonly ok: false;
+  readonly reason: 'InvalidSequence' | 'InvalidResource' | 'DuplicateName' | 'DanglingReference';
+  readonly message: string;
+}
+
+/** `previous`: the last ones of the same kind; what has not changed is taken over from them. They must hold together alone. */
+export function buildShared(input: {
+  readonly resources: readonly EnvoyResource[];
+  readonly encode: EncodeResource;
+  readonly previous?: SharedResources;
+}): { readonly ok: true; readonly shared: SharedResources } | SnapshotRefusal {
+  const taken = takeAll(input.resources, input.encode, input.previous?.sets);
+  if ('ok' in taken) return taken;
+  const sets = eachType((type) => resourceSet(new Map(taken[type].map((one) => [one.name, one])), input.previous?.sets[type]));
+  return (
+    danglingReference(
+      resourceTypes.flatMap((type) => taken[type]),
+      sets,
+    ) ?? { ok: true, shared: { sets } }
+  );
+}
+
+/** `own`: what only this node gets beside the shared resources. `previous`: the last snapshot of the same node. */
+export function buildSnapshot(input: {
+  readonly sequence: number;
+  readonly shared: SharedResources;
+  readonly own: readonly EnvoyResource[];
+  readonly encode: EncodeResource;
+  readonly previous?: Snapshot;
+}): { readonly ok: true; readonly snapshot: Snapshot } | SnapshotRefusal {
+  const { sequence, shared, own, encode, previous } = input;
+  if (!Number.isSafeInteger(sequence) || sequence < 1) {
+    return refuse('InvalidSequence', `The sequence is ${sequence}; give a whole number above 0.`);
+  }
+  for (const { type, name } of own) if (shared.sets[type].resources.has(name)) return duplicate(type, name);
+  const taken = takeAll(own, encode, previous?.sets);
+  if ('ok' in taken) return taken;
+  const sets = eachType((type) => {
+    if (taken[type].length === 0) return shared.sets[type];
+    return resourceSet(
+      new Map([...shared.sets[type].resources, ...taken[type].map((one) => [one.name, one] as const)]),
+      previous?.sets[type],
+    );
+  });
+  return (
+    danglingReference(
+      resourceTypes.flatMap((type) => taken[type]),
+      sets,
+    ) ?? { ok: true, snapshot: { sequence, sets, shared } }
+  );
+}
+
+function eachType<T>(make: (type: EnvoyResourceType) => T): Record<EnvoyResourceType, T> {
+  return { cluster: make('cluster'), endpoints: make('endpoints'), listener: make('listener'), route: make('route') };
+}
+
+function takeAll(
+  resources: readonly EnvoyResource[],
+  encode: EncodeResource,
+  previous: ResourceSets | undefined,
+): Record<EnvoyResourceType, Resource[]> | SnapshotRefusal {
+  const taken = eachType((): Resource[] => []);
+  const names = eachType(() => new Set<string>());
+  for (const resource of resources) {
+    const { type, name, json } = resource;
+    if (names[type].has(name)) return duplicate(type, name);
+    names[type].add(name);
+    const known = previous?.[type].resources.get(name);
+    const one = known && sameJson(known.json, json) ? known : encodeResource(resource, encode);
+    if ('ok' in one) return one;
+    taken[type].push(one);
+  }
+  return taken;
+}
+
+function duplicate(type: EnvoyResourceType, name: string): SnapshotRefusal {
+  return refuse('DuplicateName', `Two resources of type ${type} are called ${name}; give each its own name.`);
+}
+
+/** `like` is given back if it holds the same. */
+export function resourceSet(resources: ReadonlyMap<string, Resource>, like?: ResourceSet): ResourceSet {
+  if (like && sameResources(like.resources, resources)) return like;
+  const hash = createHash('sha256');
+  for (const name of [...resources.keys()].sort()) hash.update(`${name}\0${resources.get(name)?.hash}\0`);
+  return { fingerprint: hash.digest('hex').slice(0, 16), resources };
+}
+
+export const emptySet: ResourceSet = resourceSet(new Map());
+
+/** Encodes and reads a resource; the refusal says what is wrong with it. */
+export function encodeResource(resource: EnvoyResource, encode: EncodeResource): Resource | SnapshotRefusal {
+  const { type, name, json } = resource;
+  const ownName = type === 'endpoints' ? json.cluster_name : json.name;
+  if (ownName !== name || name === '') {
+    return refuse('InvalidResource', `The ${type} ${JSON.stringify(name)} calls itself ${JSON.stringify(ownName)}; give it one name.`);
+  }
+  let bytes: Uint8Array;
+  try {
+    bytes = encode(resource);
+  } catch (error) {
+    return refuse(
+      'InvalidResource',
+      `The ${type} ${name} is not what Envoy expects: ${error instanceof Error ? error.message : String(error)}.`,
+    );
+  }
+  const assignment = type === 'cluster' ? assignmentNameOf(resource) : undefined;
+  const references = referencesOf(json);
+  const hash = hashOf(bytes);
+  const whole: Piece = { id: `${name}//${hash}`, name: '', json, reached: references.reached };
+  const pieces = type === 'route' ? piecesOfRoute(name, json) : [whole];
+  return { type, name, json, bytes, hash, references, pieces, ...(assignment === undefined ? {} : { assignment }) };
+}
+
+function piecesOfRoute(route: string, json: JsonObject): readonly Piece[] {
+  const { virtual_hosts: hosts, ...frame } = json;
+  const parts = hosts !== undefined && isList(hosts) ? [frame, ...hosts.filter(isObject)] : [frame];
+  return parts.map((part, index) => {
+    const name = index > 0 && typeof part.name === 'string' ? part.name : '';
+    return { id: `${route}/${name}/${hashOf(JSON.stringify(part))}`, name, json: part, reached: referencesOf(part).reached };
+  });
+}
+
+function danglingReference(resources: readonly Resource[], sets: ResourceSets): SnapshotRefusal | undefined {
+  for (const { type, name, references, assignment } of resources) {
+    const asked = [
+      ...[...references.clusters].map((cluster) => ['cluster', cluster] as const),
+      ...[...references.routes].map((route) => ['route', route] as const),
+      ...(assignment === undefined ? [] : [['endpoints', assignment] as const]),
+    ];
+    const missing = asked.find(([wanted, wantedName]) => !sets[wanted].resources.has(wantedName));
+    if (missing === undefined) continue;
+    const [wanted, wantedName] = missing;
+    return refuse(
+      'DanglingReference',
+      `The ${type} ${name} names the ${wanted} ${wantedName}, which is not there; add it or drop the reference.`,
+    );
+  }
+  return undefined;
+}
+
+function sameJson(one: JsonObject, other: JsonObject): boolean {
+  return one === other || JSON.stringify(one) === JSON.stringify(other);
+}
+
+function sameResources(one: ReadonlyMap<string, Resource>, other: ReadonlyMap<string, Resource>): boolean {
+  if (one.size !== other.size) return false;
+  for (const [name, resource] of other) if (one.get(name)?.hash !== resource.hash) return false;
+  return true;
+}
+
+function hashOf(content: Uint8Array | string): string {
+  return createHash('sha256').update(content).digest('hex').slice(0, 24);
+}
+
+function refuse(reason: SnapshotRefusal['reason'], message: string): SnapshotRefusal {
+  return { ok: false, reason, message };
+}
