@@ -51,7 +51,7 @@ export function renderBootstrap({ node, xds, admin, token }: BootstrapOptions): 
 function xdsCluster(xds: { readonly address: string; readonly port: number }): JsonObject {
   return {
     name: XDS_CLUSTER,
-    type: isIP(xds.address) === 0 ? 'STRICT_DNS' : 'STATIC',
+    ...(isIP(xds.address) === 0 ? { type: 'STRICT_DNS', dns_lookup_family: 'ALL' } : { type: 'STATIC' }),
     connect_timeout: '1s',
     load_assignment: { cluster_name: XDS_CLUSTER, endpoints: [{ lb_endpoints: [{ endpoint: { address: socketAddress(xds) } }] }] },
     typed_extension_protocol_options: {

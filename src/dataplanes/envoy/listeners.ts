@@ -46,6 +46,8 @@ function connectionManager(name: string, routes: JsonObject): Json {
     '@type': 'type.googleapis.com/envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager',
     stat_prefix: name,
     codec_type: 'AUTO',
+    // Without it methods that Envoy doesn't know (QUERY, M-SEARCH) are a 400.
+    http_protocol_options: { allow_custom_methods: true },
     // Envoy would end every stream that is quiet for 5 minutes, which no plan has asked for.
     stream_idle_timeout: '0s',
     // Matches mean what they say whatever dots a path holds.
