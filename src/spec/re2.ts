@@ -42,7 +42,7 @@ export function re2Problem(pattern: string): string | undefined {
       if (typeof repetition === 'string') return repetition;
       if (repetition > 0 && !repeatable) return `\`${rest.slice(0, repetition)}\` has nothing to repeat`;
       index += repetition > 0 ? repetition : 1;
-      repeatable = repetition === 0 && at !== '|' && at !== '^';
+      repeatable = repetition === 0 && at !== '|';
     }
   }
   return depth > 0 ? 'a `(` is never closed' : undefined;

@@ -5,6 +5,12 @@ import { payload } from './payload.ts';
 
 const SUBSCRIPTION = '/subscriptions/0c6f1d6e-3b0b-4a7e-9d3c-7a1f0c2b9e11';
 
+const essentials = { alertId: '/a', alertRule: 'r', monitorCondition: 'Fired', firedDateTime: '2026-11-22T14:00:00Z' };
+const body = (changed: object) => ({
+  schemaId: 'azureMonitorCommonAlertSchema',
+  data: { essentials: { ...essentials, ...changed }, alertContext: {} },
+});
+
 function alert(name: string): Alert {
   const reading = readAlert(payload(name));
   if (reading.kind !== 'alert') throw new Error(JSON.stringify(reading));
@@ -41,6 +47,13 @@ describe('metric alerts', () => {
     expect(alert('metric-static-resolved-without-window').alertId).toBe(fired.alertId);
     expect(alert('metric-static-resolved-without-window').deliveryId).not.toBe(fired.deliveryId);
     expect(alert('metric-static-fired').deliveryId).toBe(fired.deliveryId);
+  });
+
+  it('tells them apart also when Azure does not say when it resolved', () => {
+    const fired = readAlert(body({}));
+    const resolved = readAlert(body({ monitorCondition: 'Resolved' }));
+    if (fired.kind === 'invalid' || resolved.kind === 'invalid') throw new Error('both are alerts');
+    expect(resolved.deliveryId).not.toBe(fired.deliveryId);
   });
 
   it('calls the threshold of a dynamic one what it is, and reads custom properties', () => {
@@ -97,12 +110,6 @@ describe('other alerts of the common schema', () => {
 });
 
 describe('what is no alert', () => {
-  const essentials = { alertId: '/a', alertRule: 'r', monitorCondition: 'Fired', firedDateTime: '2026-11-22T14:00:00Z' };
-  const body = (changed: object) => ({
-    schemaId: 'azureMonitorCommonAlertSchema',
-    data: { essentials: { ...essentials, ...changed }, alertContext: {} },
-  });
-
   it.each([
     ['another schema', { ...body({}), schemaId: 'AzureMonitorMetricAlert' }, 'schemaId'],
     ['no id', body({ alertId: undefined }), 'alertId'],

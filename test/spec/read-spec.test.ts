@@ -66,6 +66,7 @@ describe('shorthands', () => {
       { weight: 100, holdMs: 300_000, deadlineMs: 900_000 },
     ]);
     expect(rollout.pauseDeadlineMs).toBe(7_200_000);
+    expect(good('name: c\nport: 80\nrollout: { steps: [50, 100] }\n').rollout.steps.map(({ weight }) => weight)).toEqual([50, 100]);
   });
 
   it('retries: a number retries only what no backend has begun', () => {
@@ -188,6 +189,14 @@ describe('every problem at once', () => {
       ok: false,
       problems: [{ file: 'catalog.yaml', line: 5, column: 22, field: 'retries.attempts', message: 'give a number of at most 10' }],
     });
+  });
+
+  it('where an alias stands for the field, at the place of its anchor', () => {
+    const shared = 'retries: &r\n  attempts: 1\n  perTry: 1s\nroutes:\n  - { name: a, match: { methods: [GET] }, retries: *r }\n';
+    expect(wrong(`name: c\nport: 80\n${shared}`).map((problem) => problem.split(':')[0])).toEqual([
+      '7 routes[0].retries.perTry',
+      '7 retries.perTry',
+    ]);
   });
 
   it('over all files, in their order', () => {
