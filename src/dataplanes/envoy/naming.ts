@@ -17,6 +17,9 @@ export function clusterName(plan: ServicePlan, version: string): string {
   return `${qualifiedName(plan)}|${version}`;
 }
 
+/** A thousand nodes are rendered from one list of plans, which nobody changes in place. */
+const named = new WeakMap<readonly ServicePlan[], ReadonlyMap<string, ServicePlan>>();
+
 /**
  * Plans by the names they answer to: always `<service>.<namespace>`; also `<service>` where one namespace only has it and
  * it is nobody's qualified name. A short name that two namespaces claim goes to neither: a 404 is found at once, a call
@@ -24,6 +27,8 @@ export function clusterName(plan: ServicePlan, version: string): string {
  * Throws when two plans have the same qualified name: Envoy would refuse every cluster for the sake of two.
  */
 export function plansByName(plans: readonly ServicePlan[]): ReadonlyMap<string, ServicePlan> {
+  const known = named.get(plans);
+  if (known !== undefined) return known;
   const byName = new Map<string, ServicePlan>();
   for (const plan of plans) {
     const name = qualifiedName(plan);
@@ -34,6 +39,7 @@ export function plansByName(plans: readonly ServicePlan[]): ReadonlyMap<string, 
     const [only] = sharing;
     if (only !== undefined && sharing.length === 1 && !byName.has(service)) byName.set(service, only);
   }
+  named.set(plans, byName);
   return byName;
 }
 

@@ -140,6 +140,14 @@ describe('names that several services could have', () => {
   });
 });
 
+describe('several methods of a route', () => {
+  it('are matched letter by letter, whatever letters a token may hold', () => {
+    const odd = { name: 'odd', match: { methods: ['GET', 'A.B', 'C|D'] }, split: [{ version: 'v1', weight: 100 }] };
+    const [match] = routesOf(renderShared([plan({ routes: [odd] })], [])).map((route) => member(route, 'match'));
+    expect(member(match, 'headers')).toEqual([{ name: ':method', string_match: { safe_regex: { regex: 'A\\.B|C\\|D|GET' } } }]);
+  });
+});
+
 describe('a version without endpoints', () => {
   it('has an empty assignment, so that its cluster can warm', () => {
     expect(renderShared([plan({})], []).find((each) => each.type === 'endpoints')?.json).toEqual({
