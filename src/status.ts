@@ -1,6 +1,8 @@
 /** Reading the whole: what each service of each mesh is at, for CLI, page and API. Nothing here writes. */
 import type { Documents } from './journal/documents.ts';
+import { commitsOf } from './journal/history.ts';
 import { loadHead } from './journal/journal.ts';
+import type { Commit } from './journal/stream.ts';
 import type { AdoptedMesh } from './reconcile/adopted-specs.ts';
 import { nextDeadline } from './rollouts/deadlines.ts';
 import { serviceStream, serviceStreamId } from './rollouts/service-stream.ts';
@@ -88,4 +90,26 @@ export async function wholeStatus(documents: Documents, meshes: readonly Adopted
   const names = meshes.flatMap(({ mesh, services }) => services.map(({ name }) => ({ mesh, name })));
   names.sort((a, b) => (`${a.mesh}/${a.name}` < `${b.mesh}/${b.name}` ? -1 : 1));
   return Promise.all(names.map(({ mesh, name }) => serviceStatus(documents, mesh, name)));
+}
+
+export interface Overview {
+  readonly services: readonly ServiceStatus[];
+  readonly journal: readonly (Commit & { readonly stream: string })[];
+}
+
+const NEWEST_OF_EACH = 20;
+const NEWEST_OF_ALL = 100;
+
+/** What the page shows. Reads the newest commits of each service only. */
+export async function overview(documents: Documents, meshes: readonly AdoptedMesh[]): Promise<Overview> {
+  const services = await wholeStatus(documents, meshes);
+  const journals = await Promise.all(
+    services.map(async ({ mesh, service, version }) => {
+      const stream = serviceStreamId(mesh, service);
+      const commits = await commitsOf(documents, stream, Math.max(0, version - NEWEST_OF_EACH));
+      return commits.map((commit) => ({ ...commit, stream }));
+    }),
+  );
+  const journal = journals.flat().sort((a, b) => b.at - a.at || b.version - a.version);
+  return { services, journal: journal.slice(0, NEWEST_OF_ALL) };
 }

@@ -125,9 +125,10 @@ export class SqliteDocuments implements Documents {
       this.#database.exec('COMMIT');
       return outcomes;
     } catch (error) {
-      // Some errors, a full disk among them, have ended the transaction already.
-      if (this.#database.isTransaction) {
+      try {
         this.#database.exec('ROLLBACK');
+      } catch {
+        // Some errors, a full disk among them, have ended the transaction already; `error` says which.
       }
       throw error;
     }

@@ -1,10 +1,11 @@
 /**
- * The read model: what data planes, page, drift and export read. Partition `model/<mesh>` holds a fragment per service
- * and a pointer that is only a sequence number; a write moves both in one batch. Readers ask for `sequence > mine`.
+ * The read model: what data planes, page, drift and export read. Partition `model/<mesh>` holds a fragment per service,
+ * the endpoints of each data plane that has no other place for them, and a pointer that is only a sequence number; a write
+ * moves the pointer in the same batch. Readers ask for `sequence > mine`.
  * The fence: a fragment of a lower revision never overwrites one of a higher.
  */
 import { z } from 'zod';
-import type { Documents, Found, JsonObject, StoredDocument } from '../journal/documents.ts';
+import type { Documents, Found, JsonObject, Operation, StoredDocument } from '../journal/documents.ts';
 import { ContentionError } from '../journal/journal.ts';
 import type { ServicePlan } from '../plan/plan.ts';
 import { servicePlanSchema } from '../plan/stored-plan.ts';
@@ -23,6 +24,8 @@ export interface Fragment {
 const MAX_CONFLICTS = 200;
 const POINTER_ID = 'pointer';
 const partitionOf = (mesh: string): string => `model/${mesh}`;
+const fragmentId = (service: string): string => `fragment~${service}`;
+const endpointsId = (dataPlane: string): string => `endpoints~${dataPlane}`;
 
 const bodySchema = z.object({ service: z.string(), revision: z.number(), plan: servicePlanSchema.nullable() });
 const stampSchema = z.object({ service: z.string(), revision: z.number() });
@@ -39,7 +42,7 @@ export async function fragmentsSince(documents: Documents, mesh: string, sequenc
 }
 
 export async function readFragment(documents: Documents, mesh: string, service: string): Promise<Fragment | undefined> {
-  const found = await documents.read(partitionOf(mesh), service);
+  const found = await documents.read(partitionOf(mesh), fragmentId(service));
   return found ? toFragment(mesh, found) : undefined;
 }
 
@@ -53,22 +56,42 @@ export async function writeFragment(
   for (let conflicts = 0; conflicts < MAX_CONFLICTS; conflicts += 1) {
     // The pointer is read first: whoever wrote a fragment after this read has moved it, and the batch below fails.
     const pointer = await documents.read(partition, POINTER_ID);
-    const current = await documents.read(partition, service);
+    const current = await documents.read(partition, fragmentId(service));
     const stored = current ? stampSchema.parse(current.document.body).revision : 0;
     if (current && stored >= revision) return { revision: stored, sequence: current.document.ordinal };
     const sequence = (pointer?.document.ordinal ?? 0) + 1;
-    const moved: StoredDocument = { partition, id: POINTER_ID, kind: 'pointer', ordinal: sequence, body: {} };
     const body: JsonObject = JSON.parse(JSON.stringify({ service, revision, plan }));
-    const fragment: StoredDocument = { partition, id: service, kind: 'fragment', ordinal: sequence, body };
-    const outcome = await documents.batch(partition, [
-      pointer ? { op: 'replace', document: moved, etag: pointer.etag } : { op: 'create', document: moved },
-      { op: 'upsert', document: fragment },
-    ]);
+    const document: StoredDocument = { partition, id: fragmentId(service), kind: 'fragment', ordinal: sequence, body };
+    const outcome = await documents.batch(partition, [movedPointer(partition, pointer, sequence), { op: 'upsert', document }]);
     if (outcome.outcome === 'written') return { revision, sequence };
   }
   throw new ContentionError(
     `The model of ${mesh} is being written by others without pause; the fragment of ${service} will be tried again.`,
   );
+}
+
+/** What a data plane's endpoints are, in its own words (`body`); answers with the sequence that holds them. */
+export async function writeEndpoints(documents: Documents, mesh: string, dataPlane: string, body: JsonObject): Promise<number> {
+  const partition = partitionOf(mesh);
+  for (let conflicts = 0; conflicts < MAX_CONFLICTS; conflicts += 1) {
+    const pointer = await documents.read(partition, POINTER_ID);
+    const sequence = (pointer?.document.ordinal ?? 0) + 1;
+    const document: StoredDocument = { partition, id: endpointsId(dataPlane), kind: 'endpoints', ordinal: sequence, body };
+    const outcome = await documents.batch(partition, [movedPointer(partition, pointer, sequence), { op: 'upsert', document }]);
+    if (outcome.outcome === 'written') return sequence;
+  }
+  throw new ContentionError(
+    `The model of ${mesh} is being written by others without pause; the endpoints of ${dataPlane} will be tried again.`,
+  );
+}
+
+export async function readEndpoints(documents: Documents, mesh: string, dataPlane: string): Promise<JsonObject | undefined> {
+  return (await documents.read(partitionOf(mesh), endpointsId(dataPlane)))?.document.body;
+}
+
+function movedPointer(partition: string, pointer: Found | undefined, sequence: number): Operation {
+  const document: StoredDocument = { partition, id: POINTER_ID, kind: 'pointer', ordinal: sequence, body: {} };
+  return pointer ? { op: 'replace', document, etag: pointer.etag } : { op: 'create', document };
 }
 
 function toFragment(mesh: string, found: Found): Fragment {

@@ -3,10 +3,11 @@
  * written by whoever watches (the xds server) under its own heartbeat. They are not events; only their edge is a command.
  */
 import { z } from 'zod';
-import type { Documents, JsonObject } from '../journal/documents.ts';
+import type { Documents, JsonObject, Operation } from '../journal/documents.ts';
 import { sha256 } from '../journal/hash.ts';
 
 const KEPT_MS = 24 * 3_600_000;
+const BATCH = 100;
 
 const nodeSchema = z.object({
   node: z.string(),
@@ -30,10 +31,13 @@ const watcherSchema = z.object({ via: z.string(), aliveUntil: z.number() });
 const partitionOf = (mesh: string, dataPlane: string): string => `observations/${mesh}/${dataPlane}`;
 const idOf = (kind: string, name: string): string => `${kind}~${sha256(name).slice(0, 32)}`;
 
-async function put(documents: Documents, partition: string, kind: string, name: string, now: number, observed: object): Promise<void> {
+function upsert(partition: string, kind: string, name: string, now: number, observed: object): Operation {
   const body: JsonObject = JSON.parse(JSON.stringify(observed));
-  const document = { partition, id: idOf(kind, name), kind, ordinal: now, expiresAt: now + KEPT_MS, body };
-  await documents.batch(partition, [{ op: 'upsert', document }]);
+  return { op: 'upsert', document: { partition, id: idOf(kind, name), kind, ordinal: now, expiresAt: now + KEPT_MS, body } };
+}
+
+async function put(documents: Documents, partition: string, kind: string, name: string, now: number, observed: object): Promise<void> {
+  await documents.batch(partition, [upsert(partition, kind, name, now, observed)]);
 }
 
 export interface Place {
@@ -41,8 +45,20 @@ export interface Place {
   readonly dataPlane: string;
 }
 
-export const putNode = (documents: Documents, { mesh, dataPlane }: Place, observed: NodeObservation, now: number): Promise<void> =>
-  put(documents, partitionOf(mesh, dataPlane), 'node', observed.node, now, observed);
+/** Any number of nodes; each of them is one document. */
+export async function putNodes(
+  documents: Documents,
+  { mesh, dataPlane }: Place,
+  observed: readonly NodeObservation[],
+  now: number,
+): Promise<void> {
+  const partition = partitionOf(mesh, dataPlane);
+  const operations = observed.map((each) => upsert(partition, 'node', each.node, now, each));
+  for (let index = 0; index < operations.length; index += BATCH) await documents.batch(partition, operations.slice(index, index + BATCH));
+}
+
+export const putNode = (documents: Documents, place: Place, observed: NodeObservation, now: number): Promise<void> =>
+  putNodes(documents, place, [observed], now);
 
 export const putReadiness = (
   documents: Documents,

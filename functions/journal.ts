@@ -1,0 +1,28 @@
+/** HTTP: the journal of a service or of a mesh, oldest first, from `?after=<version>`. */
+import { app } from '@azure/functions';
+import { z } from 'zod';
+import { read } from '../src/api/door.ts';
+import { json, problem } from '../src/api/problem.ts';
+
+const pageSchema = z.object({
+  after: z.coerce.number().int().min(0).default(0),
+  limit: z.coerce.number().int().min(1).max(1_000).default(200),
+});
+
+for (const [name, route] of [
+  ['serviceJournal', 'meshes/{mesh}/services/{service}/journal'],
+  ['meshJournal', 'meshes/{mesh}/journal'],
+] as const) {
+  app.http(name, {
+    methods: ['GET'],
+    route,
+    authLevel: 'function',
+    handler: (request) =>
+      read(async (app) => {
+        const page = pageSchema.safeParse(Object.fromEntries(request.query));
+        if (!page.success) return problem(400, 'NotAPage', 'Give after as a version, and limit as a number up to 1,000.');
+        const { mesh = '', service } = request.params;
+        return json(200, { commits: await app.history(mesh, service, page.data.after, page.data.limit) });
+      }),
+  });
+}

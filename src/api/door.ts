@@ -1,0 +1,59 @@
+/**
+ * The way in for every HTTP trigger: who asks, how much, is it JSON; then one use case; then its answer. What throws
+ * behind this door is a transient fault: 503, and the sender may send the same again.
+ */
+import type { App } from '../app.ts';
+import { theInstallation } from '../wiring.ts';
+import { authenticate } from './authenticate.ts';
+import { type HttpAnswer, problem } from './problem.ts';
+
+export const MAX_BODY_BYTES = 1024 * 1024;
+
+/** What is used of a request: Azure's HttpRequest has it. */
+export interface Asked {
+  readonly headers: { get(name: string): string | null };
+  readonly query: { get(name: string): string | null };
+  readonly params: Readonly<Record<string, string>>;
+  text(): Promise<string>;
+}
+
+export interface Write {
+  readonly app: App;
+  readonly actor: string;
+  /** Parsed JSON; the raw text where it was none. */
+  readonly body: unknown;
+  readonly isJson: boolean;
+}
+
+export async function read(use: (app: App) => Promise<HttpAnswer>): Promise<HttpAnswer> {
+  return guarded(async () => use((await theInstallation()).app));
+}
+
+export async function write(request: Asked, use: (write: Write) => Promise<HttpAnswer>): Promise<HttpAnswer> {
+  return guarded(async () => {
+    const { app, authentication } = await theInstallation();
+    const caller = authenticate(authentication, request.headers.get('authorization'));
+    if (!caller.ok) return problem(401, 'NotAuthenticated', caller.message);
+    const text = await request.text();
+    if (Buffer.byteLength(text) > MAX_BODY_BYTES) return problem(413, 'TooLarge', 'Send no more than 1 MiB at once.');
+    return use({ app, actor: caller.actor, ...parsed(text) });
+  });
+}
+
+async function guarded(use: () => Promise<HttpAnswer>): Promise<HttpAnswer> {
+  try {
+    return await use();
+  } catch (error) {
+    console.error(error);
+    return problem(503, 'TemporaryFault', 'This could not be done just now; nothing is half done, send the same again.');
+  }
+}
+
+function parsed(text: string): { body: unknown; isJson: boolean } {
+  if (text.trim() === '') return { body: undefined, isJson: false };
+  try {
+    return { body: JSON.parse(text), isJson: true };
+  } catch {
+    return { body: text, isJson: false };
+  }
+}

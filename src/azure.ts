@@ -1,0 +1,27 @@
+/**
+ * The adapters of an installation on Azure: state in Cosmos DB by managed identity, cards to Teams. Alarms on Azure's
+ * queues are not built yet: until they are, the sweep wakes what is due, up to a minute late.
+ */
+import { openCosmosDocuments } from './adapters/cosmos-documents.ts';
+import { teamsChannelOf } from './adapters/teams-channel.ts';
+import { xdsPoke } from './adapters/xds-poke.ts';
+import type { Adapters } from './app.ts';
+import { envoyDataPlane } from './dataplanes/envoy/observe.ts';
+import type { Settings } from './environment.ts';
+
+export async function azureAdapters(settings: Settings, endpoint: string): Promise<Adapters> {
+  const { ManagedIdentityCredential } = await import('@azure/identity');
+  const clientId = settings.COSMOS__clientId;
+  const token = clientId === undefined ? new ManagedIdentityCredential() : new ManagedIdentityCredential({ clientId });
+  const account = { endpoint, credential: { token }, database: settings.COSMOS__database, container: settings.COSMOS__container };
+  const documents = await openCosmosDocuments(account, Date.now);
+  const poke = xdsPoke(settings.MESHWRIGHT_XDS_URL);
+  return {
+    documents,
+    now: Date.now,
+    setAlarm: async () => {},
+    connect: (_mesh, { name, kind }) => (kind === 'envoy' ? envoyDataPlane(documents, name, poke) : undefined),
+    channel: teamsChannelOf(settings),
+    report: (what, error) => console.error(what, error),
+  };
+}
