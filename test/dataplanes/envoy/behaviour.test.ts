@@ -77,11 +77,13 @@ describe.skipIf(envoy === undefined)('a real Envoy, given a rendering', () => {
 
   /** Answers with its name; `/flaky…` fails twice for each time it succeeds, `/slow` takes its time. */
   async function backend(name: string): Promise<number> {
-    let tries = 0;
+    const tries = new Map<string, number>();
     const server = createServer((incoming: IncomingMessage, response: ServerResponse) => {
       seen.push(`${name} ${incoming.url}`);
       if (incoming.url === '/slow') return void setTimeout(() => response.end(name), 2000).unref();
-      const fails = incoming.url?.startsWith('/flaky') && ++tries % 3 !== 0;
+      const path = incoming.url ?? '';
+      tries.set(path, (tries.get(path) ?? 0) + 1);
+      const fails = path.startsWith('/flaky') && (tries.get(path) ?? 0) % 3 !== 0;
       response.writeHead(fails ? 503 : 200).end(name);
     });
     return listen(server);
@@ -200,6 +202,15 @@ describe.skipIf(envoy === undefined)('a real Envoy, given a rendering', () => {
     expect(await tries({ path: '/flaky-reset' })).toEqual([503, 1]);
     expect(await tries({ path: '/flaky-else' })).toEqual([503, 1]);
     expect(await tries({ path: '/flaky-retried', port: inbound })).toEqual([503, 1]);
+  });
+
+  it('lets no caller ask for retries that the plan does not have', async () => {
+    const headers = { 'x-envoy-retry-on': '5xx', 'x-envoy-max-retries': '2' };
+    for (const port of [inbound, outbound]) {
+      const before = seen.length;
+      expect((await call({ path: '/flaky-else', headers, port })).status).toBe(503);
+      expect(seen.length - before).toBe(1);
+    }
   });
 
   it('speaks HTTP/2 to a gRPC service, whatever its caller speaks', async () => {
