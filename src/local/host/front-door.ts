@@ -28,9 +28,7 @@ export function createFrontDoor(functions: readonly Runnable[], routePrefix: str
     })),
     routePrefix,
   );
-  const subscribers = new Map(
-    withTrigger(functions, 'eventGridTrigger').map((subscriber) => [subscriber.fn.name.toLowerCase(), subscriber]),
-  );
+  const subscribers = new Map(withTrigger(functions, 'eventGridTrigger').map((subscriber) => [subscriber.fn.name, subscriber]));
   let isShut = false;
 
   /** The body, or what to answer instead of working on the request. */
@@ -41,16 +39,16 @@ export function createFrontDoor(functions: readonly Runnable[], routePrefix: str
   };
 
   const answerEventGrid = async (request: Received): Promise<Reply> => {
+    if (!['OPTIONS', 'POST'].includes(request.method)) return methodNotAllowed(request.method, ['OPTIONS', 'POST']);
+    const name = request.query.get('functionName') ?? '';
+    const subscriber = subscribers.get(name);
+    if (!subscriber) return problem(404, 'UnknownFunction', `There is no Event Grid function "${name}"; name one in ?functionName=.`);
     if (request.method === 'OPTIONS') {
       const headers = answerHandshake(request.headers);
       return headers
         ? { status: 200, headers, body: '' }
         : problem(400, 'OriginMissing', 'Name the origin in the header WebHook-Request-Origin.');
     }
-    if (request.method !== 'POST') return methodNotAllowed(request.method, ['OPTIONS', 'POST']);
-    const name = request.query.get('functionName') ?? '';
-    const subscriber = subscribers.get(name.toLowerCase());
-    if (!subscriber) return problem(404, 'UnknownFunction', `There is no Event Grid function "${name}"; name one in ?functionName=.`);
     const body = await admit(request);
     if (!Buffer.isBuffer(body)) return body;
     const delivery = readDelivery(request.headers, body.toString('utf8'));

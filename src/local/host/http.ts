@@ -46,7 +46,7 @@ export async function listen(
         failed(error);
         return problem(500, 'InternalError', 'The request failed inside the server; its log says why.');
       })
-      .then((result) => send(response, request.method === 'HEAD', result, !server.listening))
+      .then((result) => send(response, result, !server.listening))
       .catch(failed);
   });
   await new Promise<void>((resolve, reject) => {
@@ -72,14 +72,13 @@ async function reply(request: IncomingMessage, answer: (request: Received) => Pr
   if (!request.url?.startsWith('/')) return problem(400, 'MalformedTarget', 'Ask for a path that begins with a slash.');
   const origin = `http://${request.headers.host}`;
   const url = new URL(origin + request.url);
-  const declared = Number(request.headers['content-length'] ?? 0);
   return answer({
     method: request.method ?? 'GET',
     url: url.href,
     path: url.pathname,
     query: url.searchParams,
     headers: joinHeaders(request),
-    body: async () => (declared > LARGEST_BODY_BYTES ? undefined : readBody(request)),
+    body: () => readBody(request),
   });
 }
 
@@ -123,12 +122,13 @@ async function readBody(request: IncomingMessage): Promise<Buffer | undefined> {
   });
 }
 
-function send(response: ServerResponse, isHead: boolean, { status, headers, body }: Reply, closing: boolean): void {
+function send(response: ServerResponse, { status, headers, body }: Reply, closing: boolean): void {
   const mayHaveBody = status !== 204 && status !== 304;
   response.writeHead(status, {
     ...headers,
     ...(mayHaveBody ? { 'content-length': String(Buffer.byteLength(body)) } : {}),
     ...(closing ? { connection: 'close' } : {}),
   });
-  response.end(isHead || !mayHaveBody ? undefined : body);
+  // Node itself sends no body in answer to HEAD, only its length.
+  response.end(mayHaveBody ? body : undefined);
 }

@@ -54,7 +54,6 @@ export function startTimer(clock: Clock, timer: TimerSchedule, run: (info: Timer
   let cancel = () => {};
 
   const fire = async (late: boolean): Promise<void> => {
-    if (stopped) return;
     const now = clock.now();
     const following = next(now);
     const monitored = timer.useMonitor ?? next(following) - following >= MINUTE_MS;

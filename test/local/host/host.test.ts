@@ -9,7 +9,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setImmediate } from 'node:timers/promises';
 import { build } from 'esbuild';
-import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, onTestFinished, vi } from 'vitest';
 import { type Report, type ServedApp, startServedApp } from './served-app.ts';
 
 // Child processes start slowly on a busy machine; nothing here is about time.
@@ -90,6 +90,7 @@ describe.each(['as it is', 'bundled'])('an app, %s', (form) => {
       ['poisoned', 'queueTrigger'],
       ['service', 'httpTrigger'],
       ['slow', 'httpTrigger'],
+      ['slowAlarm', 'queueTrigger'],
       ['sweep', 'timerTrigger'],
     ]);
   });
@@ -208,7 +209,7 @@ describe.each(['as it is', 'bundled'])('an app, %s', (form) => {
       const validation = [{ id: '1', data: { validationCode: 'the-code' } }];
       const answer = await events(served, validation, { 'aeg-event-type': 'SubscriptionValidation' });
       expect([answer.status, await answer.json()]).toEqual([200, { validationResponse: 'the-code' }]);
-      const handshake = await fetch(`${served.url}/runtime/webhooks/eventgrid?functionName=Deployments`, {
+      const handshake = await fetch(`${served.url}/runtime/webhooks/eventgrid?functionName=deployments`, {
         method: 'OPTIONS',
         headers: { 'webhook-request-origin': 'eventgrid.azure.net' },
       });
@@ -272,79 +273,84 @@ async function refusesConnections(url: string): Promise<void> {
     await setImmediate();
 }
 
+/** An app of its own for one test. */
+async function serve(...app: Parameters<typeof startServedApp>): Promise<ServedApp> {
+  const served = await startServedApp(...app);
+  onTestFinished(served.end);
+  return served;
+}
+
 describe('a host that is stopped', () => {
   const entries = '{http,events,hooks}.ts';
 
   it('lets what runs finish, takes nothing new, and ends with its hooks', async () => {
-    const served = await startServedApp(join(FIXTURES, 'app'), entries);
-    try {
-      const slow = fetch(`${served.url}/slow`);
-      await served.until(logged('slow', 'slow began'));
-      const half = request(`${served.url}/services/demo/3`, { method: 'POST', headers: { 'content-length': '4', expect: '100-continue' } });
-      half.flushHeaders();
-      await once(half, 'continue');
-      served.send({ do: 'stop', withinMs: 60_000 });
-      await refusesConnections(served.url);
+    const served = await serve(join(FIXTURES, 'app'), entries);
+    const slow = fetch(`${served.url}/slow`);
+    await served.until(logged('slow', 'slow began'));
+    const half = request(`${served.url}/services/demo/3`, { method: 'POST', headers: { 'content-length': '4', expect: '100-continue' } });
+    half.flushHeaders();
+    await once(half, 'continue');
+    served.send({ do: 'stop', withinMs: 60_000 });
+    await refusesConnections(served.url);
 
-      half.end('late');
-      const [late] = await once(half, 'response');
-      late.resume();
-      expect(late.statusCode).toBe(503);
-      expect(served.reports.some(({ is }) => is === 'stopped')).toBe(false);
-      served.release();
-      expect(await (await slow).text()).toBe('slow ended');
-      expect(await served.until((report) => (report.is === 'stopped' ? report.unfinished : undefined))).toEqual([]);
-      await served.until((report) => (report.is === 'log' && report.message.includes('asked to fail at the end') ? report : undefined));
-    } finally {
-      await served.end();
-    }
+    half.end('late');
+    const [late] = await once(half, 'response');
+    late.resume();
+    expect(late.statusCode).toBe(503);
+    expect(served.reports.some(({ is }) => is === 'stopped')).toBe(false);
+    served.release();
+    expect(await (await slow).text()).toBe('slow ended');
+    expect(await served.until((report) => (report.is === 'stopped' ? report.unfinished : undefined))).toEqual([]);
+    await served.until((report) => (report.is === 'log' && report.message.includes('asked to fail at the end') ? report : undefined));
+  });
+
+  it('waits for a queue function too', async () => {
+    const served = await serve(join(FIXTURES, 'app'), entries);
+    served.send({ do: 'enqueue', queue: 'slow', text: 'go', hiddenForMs: 0 });
+    await served.until(logged('slowAlarm', 'slow began'));
+    served.send({ do: 'stop', withinMs: 60_000 });
+    await refusesConnections(served.url);
+    served.release();
+    expect(await served.until((report) => (report.is === 'stopped' ? report.unfinished : undefined))).toEqual([]);
+    await served.until(logged('slowAlarm', 'slow ended'));
   });
 
   it('names what did not finish within the bound', async () => {
-    const served = await startServedApp(join(FIXTURES, 'app'), entries);
-    try {
-      const slow = fetch(`${served.url}/slow`).then(
-        () => 'answered',
-        () => 'cut',
-      );
-      await served.until(logged('slow', 'slow began'));
-      served.send({ do: 'stop', withinMs: 1 });
-      expect(await served.until((report) => (report.is === 'stopped' ? report.unfinished : undefined))).toEqual(['slow']);
-      expect(await slow).toBe('cut');
-    } finally {
-      await served.end();
-    }
+    const served = await serve(join(FIXTURES, 'app'), entries);
+    const slow = fetch(`${served.url}/slow`).then(
+      () => 'answered',
+      () => 'cut',
+    );
+    await served.until(logged('slow', 'slow began'));
+    served.send({ do: 'stop', withinMs: 1 });
+    expect(await served.until((report) => (report.is === 'stopped' ? report.unfinished : undefined))).toEqual(['slow']);
+    expect(await slow).toBe('cut');
   });
 });
 
 describe('an app is not served', () => {
   it('when one of its files throws: the file is named', async () => {
-    const served = startServedApp(join(FIXTURES, 'broken'), '*.ts');
+    const served = serve(join(FIXTURES, 'broken'), '*.ts');
     await expect(served).rejects.toThrow(/2-throws\.ts failed: no such setting/);
   });
 
   it('when no file matches', async () => {
-    await expect(startServedApp(FIXTURES, 'nowhere/*.js')).rejects.toThrow('No entry file');
+    await expect(serve(FIXTURES, 'nowhere/*.js')).rejects.toThrow('No entry file');
   });
 
   it('when a trigger is one that this host does not run', async () => {
-    await expect(startServedApp(join(FIXTURES, 'unsupported'), '*.ts')).rejects.toThrow(`can't run function "archive"`);
+    await expect(serve(join(FIXTURES, 'unsupported'), '*.ts')).rejects.toThrow(`can't run function "archive"`);
   });
 });
 
 it('an app can be loaded without being served, to list what it registers', async () => {
-  const served = await startServedApp(join(FIXTURES, 'unsupported'), '*.ts', 'collect');
-  await served.end();
+  const served = await serve(join(FIXTURES, 'unsupported'), '*.ts', 'collect');
   expect(served.registrations).toEqual([{ name: 'archive', triggerType: 'blobTrigger' }]);
 });
 
 it('a function can be registered only while the app is loaded', async () => {
-  const served = await startServedApp(join(FIXTURES, 'late'), '*.ts');
-  try {
-    expect((await fetch(`${served.url}/api/registrar`)).status).toBe(500);
-    await served.until(logged('registrar', `"late" can't be registered any more`));
-    expect((await fetch(`${served.url}/api/late`)).status).toBe(404);
-  } finally {
-    await served.end();
-  }
+  const served = await serve(join(FIXTURES, 'late'), '*.ts');
+  expect((await fetch(`${served.url}/api/registrar`)).status).toBe(500);
+  await served.until(logged('registrar', `"late" can't be registered any more`));
+  expect((await fetch(`${served.url}/api/late`)).status).toBe(404);
 });

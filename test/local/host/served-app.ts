@@ -46,6 +46,9 @@ export async function startServedApp(directory: string, entries: string, how: 's
     execArgv: [],
   });
   const ended = once(child, 'exit');
+  // A test that fails must not be kept from ending by its app; the app ends with the test's process.
+  child.unref();
+  child.channel?.unref();
   const reports: Report[] = [];
   const listeners = new Set<() => void>();
   child.on('message', (message) => {
@@ -94,6 +97,7 @@ export async function startServedApp(directory: string, entries: string, how: 's
 }
 
 async function serve(directory: string, entries: string, how: string): Promise<void> {
+  process.once('disconnect', () => process.exit());
   const tell = (what: Report) => process.send?.(what);
   const log = (entry: Omit<Extract<Report, { is: 'log' }>, 'is'>) => tell({ is: 'log', ...entry });
   if (how === 'collect') {

@@ -66,7 +66,10 @@ describe('a timer', () => {
     }
   });
 
-  it('never overlaps itself; what it missed meanwhile is one run, past due, at once', async () => {
+  it.each([
+    ['one occurrence', '12:02:30', '12:03:00'],
+    ['several', '12:04:30', '12:05:00'],
+  ])('never overlaps itself; when it missed %s meanwhile, that is one run, past due, at once', async (_missed, ended, following) => {
     let finish = () => {};
     let runs = 0;
     const { clock, fired } = given({
@@ -79,14 +82,14 @@ describe('a timer', () => {
             });
       },
     });
-    await clock.advanceTo(at('12:04:30.000'));
+    await clock.advanceTo(at(`${ended}.000`));
     expect(fired.map((run) => run.at)).toEqual(['12:01:00']);
     finish();
-    await clock.advanceTo(at('12:05:00.000'));
+    await clock.advanceTo(at(`${following}.000`));
     expect(fired.map((run) => [run.at, run.info.IsPastDue])).toEqual([
       ['12:01:00', false],
-      ['12:04:30', true],
-      ['12:05:00', false],
+      [ended, true],
+      [following, false],
     ]);
   });
 
