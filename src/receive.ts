@@ -7,6 +7,7 @@ import { type Alert, type OtherAlert, readAlert } from './intake/alerts.ts';
 import { readEvent } from './intake/delivery.ts';
 import { type Deployment, readDeployment } from './intake/deployments.ts';
 import { servicesFor, servicesForAlert } from './intake/matching.ts';
+import { withoutPersonalClaims } from './intake/personal-claims.ts';
 import type { Documents } from './journal/documents.ts';
 import { park } from './journal/parked.ts';
 import type { Answer, Delivery } from './journal/stream.ts';

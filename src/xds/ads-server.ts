@@ -34,6 +34,8 @@ export interface AdsServerOptions {
   /** Called for each stream at its start and at each `publish`; give the same object to nodes that are served the same. undefined: nothing yet. */
   readonly snapshotFor: (node: EnvoyNode) => Snapshot | undefined;
   readonly onNode: (node: EnvoyNode, event: NodeEvent) => void;
+  /** Whether a stream with this `authorization` header may be served; without it, every stream may. */
+  readonly authorize?: (authorization: string | undefined) => boolean;
 }
 
 export interface NodeReport {
@@ -155,6 +157,14 @@ export async function startAdsServer(options: AdsServerOptions): Promise<AdsServ
   const handle: handleBidiStreamingCall<DiscoveryRequest, Buffer> = (call) => {
     let member: Member | undefined;
     let refused = false;
+    const authorization = call.metadata.get('authorization')[0]?.toString();
+    if (options.authorize && !options.authorize(authorization)) {
+      call.emit('error', {
+        code: status.UNAUTHENTICATED,
+        details: 'Send the token of this mesh\'s nodes as "authorization: Bearer <token>".',
+      });
+      return;
+    }
     call.on('data', (request: DiscoveryRequest) => {
       if (refused) return;
       if (!member) {

@@ -19,6 +19,8 @@ export interface Held {
   readonly rejected: ReadonlySet<string>;
   /** How many changed pieces the next response may hold: halved to find which one of several was rejected. */
   readonly limit: number;
+  /** Of endpoints: those that were current when the last clusters were sent; Envoy waits for them even if they are gone by now. */
+  readonly promised?: ResourceSet;
 }
 
 export type HeldByType = Readonly<Record<EnvoyResourceType, Held>>;
@@ -35,7 +37,7 @@ export function createContentFor(encode: EncodeResource): ContentFor {
 
   return (type, snapshot, held, asked) => {
     const wanted = snapshot.sets[type];
-    const all = asked === 'all' || coversAll(asked, wanted);
+    const all = asked === 'all' || (asked.size === wanted.resources.size && coversAll(asked, wanted));
     if (all && isPlain(type, snapshot, held)) return wanted.resources.size > 0 || asked === 'all' ? wanted : undefined;
 
     const usable = usableClusters(snapshot, held);
@@ -48,6 +50,7 @@ export function createContentFor(encode: EncodeResource): ContentFor {
       if (lacks && held.cluster.knowledge === 'unknown' && usersUnknown) return undefined;
       keepUsed(resources, held);
     }
+    if (type === 'endpoints' && asked !== 'all') keepPromised(resources, wanted, asked, held.endpoints);
     if (asked !== 'all' && resources.size === 0) return undefined;
     return shared(snapshot, resourceSet(resources, wanted));
   };
@@ -184,6 +187,15 @@ function keepUsed(resources: Map<string, Resource>, held: HeldByType): void {
       if (resources.has(name) || refuses(held.cluster, resource)) continue;
       if (users.some((user) => names(user, name))) resources.set(name, resource);
     }
+  }
+}
+
+/** Adds the endpoints of clusters that the snapshot has no more while the node still asks for them. */
+function keepPromised(resources: Map<string, Resource>, wanted: ResourceSet, asked: ReadonlySet<string>, held: Held): void {
+  for (const name of asked) {
+    if (wanted.resources.has(name)) continue;
+    const last = held.accepted.resources.get(name) ?? held.promised?.resources.get(name);
+    if (last && !refuses(held, last)) resources.set(name, last);
   }
 }
 

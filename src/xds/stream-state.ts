@@ -116,7 +116,7 @@ export function createAdsStream(contentFor: ContentFor, memory?: NodeMemory): Ad
         facts.push({ fact: 'rejected', type, sequence, message: request.rejection, resources });
       }
     }
-    types[type] = { ...restricted(types[type], names), asked: names };
+    types[type] = restricted(types[type], names);
     return advance(facts);
   }
 
@@ -143,7 +143,9 @@ export function createAdsStream(contentFor: ContentFor, memory?: NodeMemory): Ad
     const responses: StreamResponse[] = [];
     for (const type of resourceTypes) {
       const set = due(type, snapshot);
-      if (set) responses.push(send(type, set, snapshot.sequence));
+      if (!set) continue;
+      responses.push(send(type, set, snapshot.sequence));
+      if (type === 'cluster') change('endpoints', { promised: snapshot.sets.endpoints });
     }
     if (served < snapshot.sequence && holdsAll(types, snapshot)) {
       served = snapshot.sequence;
@@ -192,7 +194,7 @@ export function createAdsStream(contentFor: ContentFor, memory?: NodeMemory): Ad
 
 /** The first request for a type on a stream: does the node still hold what is remembered? */
 function meet(state: TypeState, version: string): TypeState {
-  if (version === '') return blank;
+  if (version === '') return state.promised ? { ...blank, promised: state.promised } : blank;
   if (state.knowledge !== 'known' || state.version === version) return state;
   return { ...state, accepted: emptySet, doubted: [...state.doubted, state.accepted], knowledge: 'unknown', certain: false };
 }
@@ -208,11 +210,12 @@ function subscription(type: EnvoyResourceType, before: Subscription | undefined,
 }
 
 function accepted(state: TypeState, { set, sequence }: { set: ResourceSet; sequence: number }, asked: Subscription): TypeState {
+  // A response may lack named resources that have not changed; the node keeps those.
   const missing = asked === 'all' ? [] : [...asked].filter((name) => !set.resources.has(name) && state.accepted.resources.has(name));
-  const resources = new Map(missing.length === 0 ? undefined : [...state.accepted.resources].filter(([name]) => missing.includes(name)));
+  const kept = [...state.accepted.resources].filter(([name]) => missing.includes(name));
   return {
     ...state,
-    accepted: missing.length === 0 ? set : resourceSet(new Map([...resources, ...set.resources])),
+    accepted: trimmed(kept.length === 0 ? set : resourceSet(new Map([...kept, ...set.resources])), asked),
     doubted: [],
     knowledge: 'known',
     limit: state.limit * 2,
@@ -234,6 +237,8 @@ function rejected(type: EnvoyResourceType, state: TypeState, set: ResourceSet, m
   const blamed = type === 'cluster' || type === 'listener' ? changed.filter(({ resource }) => mentions(message, resource.name)) : [];
   const guilty = blamed.length > 0 ? blamed : changed.length === 1 ? changed : [];
   const bad = new Set(guilty.map(({ resource }) => resource.name));
+  // What a node held before this server knew it would be cut short by trying fewer; it waits for the next snapshot.
+  const indivisible = state.knowledge === 'unknown' && type !== 'endpoints';
   const partly = state.knowledge === 'unknown' && bad.size > 0;
   const next: TypeState = {
     ...state,
@@ -241,7 +246,7 @@ function rejected(type: EnvoyResourceType, state: TypeState, set: ResourceSet, m
     doubted: [...state.doubted, set],
     certain: false,
     rejected: new Set([...state.rejected, ...guilty.map(({ id }) => id)]),
-    limit: bad.size > 0 ? state.limit : Math.max(1, Math.floor(changed.length / 2)),
+    limit: bad.size > 0 || indivisible ? state.limit : Math.max(1, Math.floor(changed.length / 2)),
     rejectedSets: new Set([...state.rejectedSets, set.fingerprint]),
   };
   return [next, [...bad]];
@@ -254,17 +259,15 @@ function mentions(message: string, name: string): boolean {
 
 /** What a node no longer asks for, it no longer holds. */
 function restricted(state: TypeState, asked: Subscription): TypeState {
-  if (asked === 'all' || asked === state.asked) return state;
-  const trim = (set: ResourceSet) => {
-    const kept = [...set.resources].filter(([name]) => asked.has(name));
-    return kept.length === set.resources.size ? set : resourceSet(new Map(kept));
-  };
-  return {
-    ...state,
-    accepted: trim(state.accepted),
-    doubted: state.doubted.map(trim),
-    owed: new Set([...state.owed].filter((name) => asked.has(name))),
-  };
+  if (asked === 'all' || asked === state.asked) return { ...state, asked };
+  const owed = new Set([...state.owed].filter((name) => asked.has(name)));
+  return { ...state, asked, accepted: trimmed(state.accepted, asked), doubted: state.doubted.map((set) => trimmed(set, asked)), owed };
+}
+
+function trimmed(set: ResourceSet, asked: Subscription): ResourceSet {
+  if (asked === 'all') return set;
+  const kept = [...set.resources].filter(([name]) => asked.has(name));
+  return kept.length === set.resources.size ? set : resourceSet(new Map(kept));
 }
 
 /** What the changed and new clusters (listeners) of `set` refer to, for which Envoy waits before it uses them. */

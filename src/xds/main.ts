@@ -1,0 +1,53 @@
+/** The xds program: reads its settings, opens the store, serves, and ends when it is told to or when its supervisor is gone. */
+import { randomUUID } from 'node:crypto';
+import { readFile } from 'node:fs/promises';
+import { ServerCredentials } from '@grpc/grpc-js';
+import { z } from 'zod';
+import { SqliteDocuments } from '../adapters/sqlite-documents.ts';
+import { loadEncoder } from './protobuf.ts';
+import { startXdsServer } from './server.ts';
+
+const settingsSchema = z.object({
+  /** The SQLite file that the functions write. */
+  MESHWRIGHT_STATE_FILE: z.string().min(1),
+  MESHWRIGHT_NODE_TOKEN_FILE: z.string().min(1),
+  MESHWRIGHT_DESCRIPTORS: z.string().min(1),
+  MESHWRIGHT_XDS_PORT: z.coerce.number().int().min(0).max(65_535).default(18_000),
+  MESHWRIGHT_XDS_DOOR_PORT: z.coerce.number().int().min(0).max(65_535).default(18_001),
+  /** The functions, to be hinted, and the token they take. */
+  MESHWRIGHT_URL: z.url().optional(),
+  MESHWRIGHT_TOKEN_FILE: z.string().min(1).optional(),
+});
+
+const LOOPBACK = '127.0.0.1';
+
+const settings = settingsSchema.parse(process.env);
+const secret = async (file: string): Promise<string> => (await readFile(file, 'utf8')).trim();
+const documents = new SqliteDocuments(settings.MESHWRIGHT_STATE_FILE);
+const token = settings.MESHWRIGHT_TOKEN_FILE ? await secret(settings.MESHWRIGHT_TOKEN_FILE) : undefined;
+
+const server = await startXdsServer({
+  documents,
+  encode: loadEncoder(await readFile(settings.MESHWRIGHT_DESCRIPTORS)),
+  via: randomUUID(),
+  now: Date.now,
+  ads: { host: LOOPBACK, port: settings.MESHWRIGHT_XDS_PORT, credentials: ServerCredentials.createInsecure() },
+  door: { host: LOOPBACK, port: settings.MESHWRIGHT_XDS_DOOR_PORT },
+  nodeToken: await secret(settings.MESHWRIGHT_NODE_TOKEN_FILE),
+  ...(settings.MESHWRIGHT_URL && token ? { hints: { url: settings.MESHWRIGHT_URL, token } } : {}),
+  report: (problem, error) => console.error(problem, error ?? ''),
+});
+console.log(JSON.stringify({ ads: server.adsPort, door: server.doorPort }));
+
+let stopping = false;
+async function stop(): Promise<void> {
+  if (stopping) return;
+  stopping = true;
+  await server.stop();
+  documents.close();
+  process.exit(0);
+}
+process.on('SIGTERM', stop);
+process.on('SIGINT', stop);
+// The supervisor holds the other end: when it is gone, however it went, this process is not left behind.
+process.stdin.on('end', stop).resume();

@@ -1,0 +1,151 @@
+/**
+ * Keeping one mesh's data planes at the model: looks at the pointer each second and when poked, takes in what changed,
+ * and keeps endpoints under their leases. Everything that is read or written can fail; what is served stays served.
+ */
+import type { Documents, JsonObject } from '../journal/documents.ts';
+import { fragmentsSince, readEndpoints, readPointer, writeEndpoints } from '../reconcile/model.ts';
+import { DataPlaneView } from './data-plane-view.ts';
+import type { EncodeResource } from './protobuf.ts';
+import { emptyRegistry, type Registry, type RegistryCommand, readinessOf, restoreRegistry, updateRegistry } from './registry.ts';
+
+/** After our own start, silence is our own fault for this long: the longest lease that is given. */
+export const LONGEST_LEASE_MS = 60_000;
+
+export interface MeshWatchOptions {
+  readonly mesh: string;
+  readonly documents: Documents;
+  readonly encode: EncodeResource;
+  readonly now: () => number;
+  /** Something that nodes are served has changed. */
+  readonly onChange: () => void;
+  readonly onReadiness: (dataPlane: string, service: string, versions: Readonly<Record<string, 'ready' | 'none'>>) => void;
+  readonly report: (problem: string, error?: unknown) => void;
+}
+
+interface DataPlane {
+  readonly view: DataPlaneView;
+  registry: Registry;
+  /** Of each service, as last told. */
+  readonly told: Map<string, string>;
+}
+
+export class MeshWatch {
+  readonly #options: MeshWatchOptions;
+  readonly #dataPlanes = new Map<string, DataPlane>();
+  readonly #suspendedUntil: number;
+  #sequence = 0;
+  #turn: Promise<void> = Promise.resolve();
+  #waiting = false;
+
+  constructor(options: MeshWatchOptions) {
+    this.#options = options;
+    this.#suspendedUntil = options.now() + LONGEST_LEASE_MS;
+  }
+
+  view(dataPlane: string): DataPlaneView | undefined {
+    return this.#dataPlanes.get(dataPlane)?.view;
+  }
+
+  dataPlanes(): readonly string[] {
+    return [...this.#dataPlanes.keys()];
+  }
+
+  /** Begins to keep a data plane; its endpoints come from the model. */
+  async adopt(dataPlane: string): Promise<void> {
+    await this.#inTurn(async () => {
+      if (this.#dataPlanes.has(dataPlane)) return;
+      const { documents, mesh, encode, report } = this.#options;
+      const stored = await readEndpoints(documents, mesh, dataPlane);
+      const registry = stored ? restoreRegistry(stored, this.#suspendedUntil) : emptyRegistry(this.#suspendedUntil);
+      const view = new DataPlaneView(mesh, dataPlane, encode, report);
+      const sequence = await readPointer(documents, mesh);
+      view.update(await fragmentsSince(documents, mesh, 0), registry, sequence);
+      this.#dataPlanes.set(dataPlane, { view, registry, told: new Map() });
+      this.#options.onChange();
+    });
+  }
+
+  /** Reads what is newer than what is known. Calls that come while one runs are one more run. */
+  async look(): Promise<void> {
+    if (this.#waiting) return;
+    this.#waiting = true;
+    await this.#inTurn(async () => {
+      this.#waiting = false;
+      const { documents, mesh } = this.#options;
+      const pointer = await readPointer(documents, mesh);
+      if (pointer <= this.#sequence) return;
+      const changed = await fragmentsSince(documents, mesh, this.#sequence);
+      for (const { view, registry } of this.#dataPlanes.values()) view.update(changed, registry, pointer);
+      this.#sequence = pointer;
+      this.#options.onChange();
+    });
+  }
+
+  /**
+   * Registers, renews, reports or takes away endpoints. What changes who is served is stored before it is served, so that
+   * a restart finds it; rejects when it cannot be stored, and the endpoint may come again.
+   */
+  async endpoints(dataPlane: string, commands: readonly RegistryCommand[]): Promise<void> {
+    await this.adopt(dataPlane);
+    await this.#inTurn(() => this.#apply(dataPlane, commands));
+  }
+
+  /** To be called each second: leases that have run out, and words about it. */
+  async expire(): Promise<void> {
+    await this.#inTurn(async () => {
+      for (const dataPlane of this.#dataPlanes.keys()) await this.#apply(dataPlane, [{ kind: 'expire' }]);
+    });
+  }
+
+  async #apply(dataPlane: string, commands: readonly RegistryCommand[]): Promise<void> {
+    const kept = this.#dataPlanes.get(dataPlane);
+    if (!kept) return;
+    const { documents, mesh, now, report } = this.#options;
+    let { registry } = kept;
+    let changed = false;
+    for (const command of commands) {
+      const change = updateRegistry(registry, command, now());
+      registry = change.registry;
+      changed ||= change.changed;
+      for (const { message } of change.notices) report(message);
+    }
+    if (changed) {
+      const body: JsonObject = JSON.parse(JSON.stringify(registry));
+      const sequence = await writeEndpoints(documents, mesh, dataPlane, body);
+      kept.registry = registry;
+      kept.view.update([], registry, Math.max(kept.view.sequence, this.#nextIfAlone(kept.view, sequence)));
+      this.#options.onChange();
+      void this.look();
+    } else {
+      kept.registry = registry;
+    }
+    this.#tellReadiness(dataPlane, kept);
+  }
+
+  /** Our own write is served at once if nothing else came between; otherwise the look that follows takes in both. */
+  #nextIfAlone(view: DataPlaneView, sequence: number): number {
+    return sequence === view.sequence + 1 ? sequence : view.sequence;
+  }
+
+  #tellReadiness(dataPlane: string, kept: DataPlane): void {
+    const now = this.#options.now();
+    const services = new Set([...kept.view.services(), ...kept.registry.seen.map(({ service }) => service)]);
+    for (const service of services) {
+      const known = [...readinessOf(kept.registry, service, now)].flatMap(([version, word]) =>
+        word === 'unknown' ? [] : [[version, word] as const],
+      );
+      const versions = Object.fromEntries(known);
+      const words = JSON.stringify(versions);
+      if (words === (kept.told.get(service) ?? '{}')) continue;
+      kept.told.set(service, words);
+      this.#options.onReadiness(dataPlane, service, versions);
+    }
+  }
+
+  /** One thing at a time, each whatever became of the one before. */
+  #inTurn(work: () => Promise<void>): Promise<void> {
+    const turn = this.#turn.then(work);
+    this.#turn = turn.catch(() => {});
+    return turn;
+  }
+}

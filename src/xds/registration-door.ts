@@ -1,0 +1,96 @@
+/**
+ * The HTTP door of the xds server: endpoints come and go through it under leases, and the functions poke it when a
+ * model moved. Registering needs the nodes' own token; a poke only makes it look.
+ */
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import { z } from 'zod';
+import { authenticate } from '../api/authenticate.ts';
+import { type HttpAnswer, json, problem } from '../api/problem.ts';
+import { LONGEST_LEASE_MS } from './mesh-watch.ts';
+import type { RegistryCommand } from './registry.ts';
+
+const MAX_BYTES = 1024 * 1024;
+const name = z.string().min(1).max(253);
+const address = z.union([z.ipv4(), z.ipv6()]);
+const port = z.int().min(1).max(65_535);
+
+/** What whoever runs workloads sends: all of it every third of a lease, so that a lost one does no harm. */
+const registrationSchema = z.object({
+  mesh: name,
+  dataPlane: name,
+  leaseMs: z.int().min(1_000).max(LONGEST_LEASE_MS),
+  endpoints: z.array(z.object({ service: name, version: name, address, port, ready: z.boolean().default(true) })).max(1_000),
+  /** Addresses that are no more. */
+  gone: z.array(z.object({ address, port })).max(1_000).default([]),
+});
+
+export interface RegistrationDoorOptions {
+  readonly host: string;
+  readonly port: number;
+  readonly nodeToken: string;
+  readonly register: (mesh: string, dataPlane: string, commands: readonly RegistryCommand[]) => Promise<void>;
+  readonly poke: (mesh: string) => void;
+  readonly health: () => object;
+}
+
+/** Resolves when it listens. */
+export async function openRegistrationDoor(options: RegistrationDoorOptions): Promise<Server> {
+  const server = createServer((request, response) => {
+    answer(options, request).then(
+      (given) => send(response, given),
+      () => send(response, problem(503, 'TemporaryFault', 'The store did not take this; send the same again.')),
+    );
+  });
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', reject);
+    server.listen(options.port, options.host, resolve);
+  });
+  return server;
+}
+
+async function answer(options: RegistrationDoorOptions, request: IncomingMessage): Promise<HttpAnswer> {
+  const [, first, mesh] = new URL(request.url ?? '/', 'http://localhost').pathname.split('/');
+  if (request.method === 'GET' && first === 'health') return json(200, options.health());
+  if (request.method !== 'POST') return problem(404, 'NotFound', 'POST to /endpoints or /poke/<mesh>, or GET /health.');
+  if (first === 'poke' && mesh) {
+    options.poke(decodeURIComponent(mesh));
+    return json(202, {});
+  }
+  if (first !== 'endpoints') return problem(404, 'NotFound', 'POST to /endpoints or /poke/<mesh>, or GET /health.');
+  const caller = authenticate({ kind: 'token', token: options.nodeToken }, request.headers.authorization ?? null);
+  if (!caller.ok) return problem(401, 'NotAuthenticated', 'Send the nodes\' token as "Authorization: Bearer <token>".');
+  const text = await bodyOf(request);
+  if (text === undefined) return problem(413, 'TooLarge', 'Send no more than 1 MiB at once.');
+  const registration = registrationSchema.safeParse(parse(text));
+  if (!registration.success) return problem(400, 'NotARegistration', z.prettifyError(registration.error));
+  const { dataPlane, leaseMs, endpoints, gone } = registration.data;
+  await options.register(registration.data.mesh, dataPlane, [
+    ...gone.map((each) => ({ kind: 'deregister', address: each }) as const),
+    ...endpoints.map(({ ready, ...endpoint }) => ({ kind: 'register', endpoint, leaseMs, ready }) as const),
+  ]);
+  return json(200, { registered: endpoints.length });
+}
+
+async function bodyOf(request: IncomingMessage): Promise<string | undefined> {
+  const chunks: Buffer[] = [];
+  let bytes = 0;
+  for await (const chunk of request) {
+    const buffer = Buffer.from(chunk);
+    bytes += buffer.length;
+    if (bytes > MAX_BYTES) return undefined;
+    chunks.push(buffer);
+  }
+  return Buffer.concat(chunks).toString();
+}
+
+function parse(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}
+
+function send(response: ServerResponse, { status, headers, body }: HttpAnswer): void {
+  response.writeHead(status, headers).end(body);
+}

@@ -1,0 +1,107 @@
+/**
+ * Telling what is seen: observations are written to the store, many in one batch, and when the set of a data plane looks
+ * complete, or a node refuses, the functions are given a hint. A hint that gets lost is given again for a while; the
+ * sweep finds what no hint told.
+ */
+import type { Documents } from '../journal/documents.ts';
+import { type NodeObservation, type Place, putNodes, putReadiness, putWatcher } from '../reconcile/observations.ts';
+
+export const HEARTBEAT_MS = 10_000;
+const ALIVE_MS = 30_000;
+const HINT_TRIES = 6;
+const HINT_TIMEOUT_MS = 5_000;
+
+export interface ReporterOptions {
+  readonly documents: Documents;
+  /** This process. */
+  readonly via: string;
+  readonly now: () => number;
+  /** The functions' address and token; without them nobody is hinted. */
+  readonly hints?: { readonly url: string; readonly token: string };
+  readonly report: (problem: string, error: unknown) => void;
+}
+
+export class Reporter {
+  readonly #options: ReporterOptions;
+  readonly #unwritten = new Map<string, { place: Place; nodes: Map<string, NodeObservation> }>();
+  #flushing: Promise<void> = Promise.resolve();
+  #scheduled = false;
+  #stopped = false;
+
+  constructor(options: ReporterOptions) {
+    this.#options = options;
+  }
+
+  /** The newest word on a node wins; written with all others of this turn. */
+  node(place: Place, observed: Omit<NodeObservation, 'via'>): void {
+    const key = `${place.mesh}/${place.dataPlane}`;
+    const entry = this.#unwritten.get(key) ?? { place, nodes: new Map<string, NodeObservation>() };
+    entry.nodes.set(observed.node, { ...observed, via: this.#options.via });
+    this.#unwritten.set(key, entry);
+  }
+
+  /** Writes what is unwritten, then gives the hint: whoever follows it finds what it speaks of. */
+  hint(mesh: string, services: readonly string[]): void {
+    void this.flush().then(() => (services.length > 0 ? this.#give(mesh, services) : undefined));
+  }
+
+  /** Resolves when everything that was seen until now is written, or was put back to be tried with the next. */
+  flush(): Promise<void> {
+    if (this.#scheduled) return this.#flushing;
+    this.#scheduled = true;
+    this.#flushing = this.#flushing.then(async () => {
+      // One turn later, so that a fan-out's acknowledgements become one batch.
+      await new Promise<void>((resolve) => setImmediate(resolve));
+      this.#scheduled = false;
+      const entries = [...this.#unwritten.values()];
+      this.#unwritten.clear();
+      await Promise.all(entries.map(({ place, nodes }) => this.#write(place, [...nodes.values()])));
+    });
+    return this.#flushing;
+  }
+
+  async #write(place: Place, nodes: readonly NodeObservation[]): Promise<void> {
+    try {
+      await putNodes(this.#options.documents, place, nodes, this.#options.now());
+    } catch (error) {
+      this.#options.report(`What was seen at ${place.mesh}/${place.dataPlane} could not be written; it is tried again.`, error);
+      const entry = this.#unwritten.get(`${place.mesh}/${place.dataPlane}`);
+      for (const each of nodes) if (!entry?.nodes.has(each.node)) this.node(place, each);
+    }
+  }
+
+  async readiness(place: Place, service: string, versions: Readonly<Record<string, 'ready' | 'none'>>): Promise<void> {
+    const { documents, via, now } = this.#options;
+    await putReadiness(documents, place, { service, via, versions }, now());
+  }
+
+  async heartbeat(place: Place): Promise<void> {
+    const { documents, via, now } = this.#options;
+    await putWatcher(documents, place, { via, aliveUntil: now() + ALIVE_MS }, now());
+  }
+
+  async #give(mesh: string, services: readonly string[]): Promise<void> {
+    const { hints, report } = this.#options;
+    if (!hints) return;
+    for (let tries = 1; tries <= HINT_TRIES && !this.#stopped; tries += 1) {
+      try {
+        const response = await fetch(new URL('/observations', hints.url), {
+          method: 'POST',
+          headers: { 'content-type': 'application/json', authorization: `Bearer ${hints.token}` },
+          body: JSON.stringify({ mesh, services }),
+          signal: AbortSignal.timeout(HINT_TIMEOUT_MS),
+        });
+        await response.body?.cancel();
+        if (response.status < 500) return;
+      } catch (error) {
+        if (tries === HINT_TRIES) report(`The functions at ${hints.url} could not be told of ${mesh}; their sweep will find it.`, error);
+      }
+      await new Promise((resolve) => setTimeout(resolve, 250 * 2 ** tries).unref());
+    }
+  }
+
+  async stop(): Promise<void> {
+    this.#stopped = true;
+    await this.flush();
+  }
+}
