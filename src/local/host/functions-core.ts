@@ -4,6 +4,7 @@
  * Node worker does (it intercepts `Module.prototype.require`), and keeps what was registered. The library remembers the
  * module for the life of the process, so there is one app a process, as on Azure.
  */
+import assert from 'node:assert/strict';
 import Module from 'node:module';
 import { z } from 'zod';
 
@@ -103,6 +104,88 @@ class Disposable {
   }
 }
 
+/** What the app of this process has registered, filled through the module that `coreModule` makes. */
+class RegisteredApp implements FunctionApp {
+  readonly byName = new Map<string, RegisteredFunction>();
+  readonly #hooks = new Map<HookName, HookCallback[]>(HOOK_NAMES.map((name) => [name, []]));
+  readonly #sink: LogSink;
+  model: ProgrammingModel | undefined;
+  isClosed = false;
+
+  constructor(sink: LogSink) {
+    this.#sink = sink;
+  }
+
+  get functions(): readonly RegisteredFunction[] {
+    return [...this.byName.values()];
+  }
+
+  hooks(name: HookName): HookCallback[] {
+    const hooks = this.#hooks.get(name);
+    assert(hooks);
+    return hooks;
+  }
+
+  programmingModel(): ProgrammingModel {
+    if (!this.model) throw new Error('The app has not registered a function through @azure/functions v4.');
+    return this.model;
+  }
+
+  log: FunctionApp['log'] = (entry, invocation) => {
+    const context = {
+      level: entry.level,
+      message: entry.message,
+      category: entry.category,
+      hookData: invocation?.hookData ?? {},
+      invocationContext: invocation?.context,
+    };
+    for (const hook of this.hooks('log')) hook(context);
+    this.#sink({ ...entry, level: context.level, message: context.message });
+  };
+
+  close(): void {
+    this.isClosed = true;
+  }
+}
+
+function coreModule(app: RegisteredApp) {
+  const assertOpen = (name: string) => {
+    if (app.isClosed)
+      throw new Error(`Function "${name}" can't be registered or removed any more, only while the app's files are being loaded.`);
+  };
+  return {
+    version: '3.0.0-meshwright',
+    hostVersion: '4.0.0-meshwright',
+    Disposable,
+    registerFunction(metadata: unknown, callback: FunctionCallback): Disposable {
+      const parsed = metadataSchema.parse(metadata);
+      const { name } = parsed;
+      assertOpen(name);
+      if (app.byName.has(name)) throw new Error(`A function named "${name}" is registered already; function names are unique in an app.`);
+      app.byName.set(name, { ...parsed, callback });
+      return new Disposable(() => {
+        assertOpen(name);
+        app.byName.delete(name);
+      });
+    },
+    registerHook(name: string, callback: HookCallback): Disposable {
+      const known = HOOK_NAMES.find((hook) => hook === name);
+      if (!known) throw new RangeError(`There is no hook "${name}"; the hooks are ${HOOK_NAMES.join(', ')}.`);
+      const callbacks = app.hooks(known);
+      callbacks.push(callback);
+      return new Disposable(() => {
+        const index = callbacks.indexOf(callback);
+        if (index >= 0) callbacks.splice(index, 1);
+      });
+    },
+    setProgrammingModel(model: ProgrammingModel): void {
+      app.model = model;
+    },
+    getProgrammingModel: () => app.model,
+    log: (level: LogLevel, category: LogCategory, message: string) => app.log({ level, category, message }),
+  };
+}
+
 let provided = false;
 
 /**
@@ -112,74 +195,10 @@ let provided = false;
 export function provideFunctionsCore(sink: LogSink): FunctionApp {
   if (provided) throw new Error('This process has loaded a function app already; start another process for another app.');
   provided = true;
-
-  const functions = new Map<string, RegisteredFunction>();
-  const hooks = new Map<HookName, HookCallback[]>(HOOK_NAMES.map((name) => [name, []]));
-  let model: ProgrammingModel | undefined;
-  let closed = false;
-
-  const log: FunctionApp['log'] = (entry, invocation) => {
-    const context = {
-      level: entry.level,
-      message: entry.message,
-      category: entry.category,
-      hookData: invocation?.hookData ?? {},
-      invocationContext: invocation?.context,
-    };
-    for (const hook of hooks.get('log') ?? []) hook(context);
-    sink({ ...entry, level: context.level, message: context.message });
-  };
-
-  const core = {
-    version: '3.0.0-meshwright',
-    hostVersion: '4.0.0-meshwright',
-    Disposable,
-    registerFunction(metadata: unknown, callback: FunctionCallback): Disposable {
-      const parsed = metadataSchema.parse(metadata);
-      const { name } = parsed;
-      if (closed)
-        throw new Error(`Function "${name}" can't be registered any more: that works only while the app's files are being loaded.`);
-      if (functions.has(name)) throw new Error(`A function named "${name}" is registered already; function names are unique in an app.`);
-      functions.set(name, { ...parsed, callback });
-      return new Disposable(() => {
-        if (closed)
-          throw new Error(`Function "${name}" can't be removed any more: that works only while the app's files are being loaded.`);
-        functions.delete(name);
-      });
-    },
-    registerHook(name: string, callback: HookCallback): Disposable {
-      const known = HOOK_NAMES.find((hook) => hook === name);
-      const callbacks = known && hooks.get(known);
-      if (!callbacks) throw new RangeError(`There is no hook "${name}"; the hooks are ${HOOK_NAMES.join(', ')}.`);
-      callbacks.push(callback);
-      return new Disposable(() => {
-        const index = callbacks.indexOf(callback);
-        if (index >= 0) callbacks.splice(index, 1);
-      });
-    },
-    setProgrammingModel(chosen: ProgrammingModel): void {
-      model = chosen;
-    },
-    getProgrammingModel: () => model,
-    log: (level: LogLevel, category: LogCategory, message: string) => log({ level, category, message }),
-  };
-
+  const app = new RegisteredApp(sink);
+  const core = coreModule(app);
   Module.prototype.require = new Proxy(Module.prototype.require, {
     apply: (target, self, args) => (args[0] === '@azure/functions-core' ? core : Reflect.apply(target, self, args)),
   });
-
-  return {
-    get functions() {
-      return [...functions.values()];
-    },
-    hooks: (name) => [...(hooks.get(name) ?? [])],
-    programmingModel() {
-      if (!model) throw new Error('The app has not registered a function through @azure/functions v4.');
-      return model;
-    },
-    log,
-    close() {
-      closed = true;
-    },
-  };
+  return app;
 }

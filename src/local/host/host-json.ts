@@ -21,6 +21,7 @@ const hostJsonSchema = z.object({
           maxDequeueCount: z.int().min(1).default(5),
           batchSize: z.int().min(1).max(32).default(16),
           newBatchThreshold: z.int().min(0).optional(),
+          messageEncoding: z.enum(['base64', 'none']).default('base64'),
         })
         .prefault({}),
     })
@@ -44,6 +45,8 @@ export function parseHostJson(hostJson: unknown): HostSettings {
       maxDequeueCount: queues.maxDequeueCount,
       // The next batch is fetched as soon as no more than the threshold are being worked on.
       concurrency: queues.batchSize + (queues.newBatchThreshold ?? Math.floor(queues.batchSize / 2)),
+      // Azure takes 64 KiB as it travels.
+      largestTextBytes: queues.messageEncoding === 'base64' ? 48 * 1024 : 64 * 1024,
     },
   };
 }

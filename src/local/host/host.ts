@@ -11,7 +11,7 @@ import type { LogSink } from './functions-core.ts';
 import { parseHostJson } from './host-json.ts';
 import { type HttpServer, listen } from './http.ts';
 import { createInvocations, type Invocations, runHooks } from './invocation.ts';
-import { createQueues, type Queues } from './queue.ts';
+import { MemoryQueues, type Queues } from './queue.ts';
 import { nextOccurrence, startTimer } from './timers.ts';
 import { runnable, withTrigger } from './triggers.ts';
 import { queueData, queueMetadata, timerData } from './typed-data.ts';
@@ -56,7 +56,7 @@ export async function startHost(options: HostOptions): Promise<Host> {
   for (const { trigger } of timers) nextOccurrence(trigger.schedule);
 
   const invocations = createInvocations(app);
-  const queues = createQueues(clock, settings.queues);
+  const queues = new MemoryQueues(clock, settings.queues);
   for (const queued of withTrigger(functions, 'queueTrigger')) {
     queues.subscribe(queued.trigger.queueName, (message) => invocations.run(queued, queueData(message), queueMetadata(message)));
   }
@@ -83,8 +83,8 @@ export async function startHost(options: HostOptions): Promise<Host> {
   return {
     port: server.port,
     registrations,
-    enqueue: queues.enqueue,
-    waiting: queues.waiting,
+    enqueue: (...message) => queues.enqueue(...message),
+    waiting: (queueName) => queues.waiting(queueName),
     stop(withinMs = DEFAULT_STOP_MS) {
       stopping ??= (async () => {
         for (const stopTimer of stopTimers) stopTimer();

@@ -34,10 +34,12 @@ export interface QueueSettings {
   readonly maxDequeueCount: number;
   /** How many messages of one queue are worked on at a time. */
   readonly concurrency: number;
+  /** The largest text of a message, in UTF-8. */
+  readonly largestTextBytes: number;
 }
 
 export interface Queues {
-  /** Puts a message in and returns its id. Throws RangeError for what Azure refuses: bad name, over 48 KiB, hidden beyond its life. */
+  /** Puts a message in and returns its id. Throws RangeError for what Azure refuses: bad name, too large, hidden beyond its life. */
   enqueue(queueName: string, text: string, options?: EnqueueOptions): string;
   /** Hands each message of the queue to `deliver` when it becomes visible; a rejection means that it failed. One subscriber a queue. */
   subscribe(queueName: string, deliver: (message: QueueMessage) => Promise<unknown>): void;
@@ -49,8 +51,6 @@ export interface Queues {
 
 const DAY_MS = 24 * 60 * 60 * 1000;
 const LONGEST_LIFE_MS = 7 * DAY_MS;
-// A message of 64 KiB, which travels as base64 (host.json's default encoding).
-const LARGEST_TEXT_BYTES = 48 * 1024;
 // While a function works on a message, Azure hides it for ten minutes at a time and renews that.
 const LEASE_MS = 10 * 60 * 1000;
 
@@ -61,31 +61,20 @@ interface Queue {
   cancelWake?: () => void;
 }
 
-export function createQueues(clock: Clock, settings: QueueSettings): Queues {
-  const queues = new Map<string, Queue>();
-  let stopped = false;
+export class MemoryQueues implements Queues {
+  readonly #clock: Clock;
+  readonly #settings: QueueSettings;
+  readonly #queues = new Map<string, Queue>();
+  #stopped = false;
 
-  const named = (name: string): Queue => {
-    const existing = queues.get(name);
-    if (existing) return existing;
-    if (!/^(?!.*--)[a-z0-9][a-z0-9-]{1,61}[a-z0-9]$/.test(name)) {
-      throw new RangeError(
-        `"${name}" is no queue name: 3 to 63 lower-case letters, digits and single hyphens, a letter or digit at both ends.`,
-      );
-    }
-    const queue: Queue = { waiting: [], working: 0 };
-    queues.set(name, queue);
-    return queue;
-  };
+  constructor(clock: Clock, settings: QueueSettings) {
+    this.#clock = clock;
+    this.#settings = settings;
+  }
 
-  const insert = (queue: Queue, message: QueueMessage): void => {
-    const index = queue.waiting.findLastIndex((other) => other.visibleAt <= message.visibleAt) + 1;
-    queue.waiting.splice(index, 0, message);
-  };
-
-  const enqueue = (name: string, text: string, { visibleAt = 0, timeToLiveMs = LONGEST_LIFE_MS }: EnqueueOptions = {}): string => {
-    const queue = named(name);
-    const now = clock.now();
+  enqueue(queueName: string, text: string, { visibleAt = 0, timeToLiveMs = LONGEST_LIFE_MS }: EnqueueOptions = {}): string {
+    const queue = this.#named(queueName);
+    const now = this.#clock.now();
     const message = {
       id: randomUUID(),
       text,
@@ -95,68 +84,86 @@ export function createQueues(clock: Clock, settings: QueueSettings): Queues {
       dequeueCount: 0,
       popReceipt: randomUUID(),
     };
-    if (Buffer.byteLength(text) > LARGEST_TEXT_BYTES) throw new RangeError(`A message for queue "${name}" is over 48 KiB.`);
+    if (Buffer.byteLength(text) > this.#settings.largestTextBytes)
+      throw new RangeError(`A message for queue "${queueName}" is over ${this.#settings.largestTextBytes} bytes.`);
     if (message.visibleAt >= message.expiresAt || message.visibleAt - now > LONGEST_LIFE_MS) {
-      throw new RangeError(`A message for queue "${name}" would expire before anyone sees it; it may be hidden for up to seven days.`);
+      throw new RangeError(`A message for queue "${queueName}" would expire before anyone sees it; it may be hidden for up to seven days.`);
     }
     insert(queue, message);
-    pump(name, queue);
+    this.#handOut(queueName, queue);
     return message.id;
-  };
+  }
 
-  const work = async (name: string, queue: Queue, deliver: NonNullable<Queue['deliver']>, message: QueueMessage): Promise<void> => {
+  subscribe(queueName: string, deliver: (message: QueueMessage) => Promise<unknown>): void {
+    const queue = this.#named(queueName);
+    // Its poison queue must have a name that works too, before the first message fails.
+    this.#named(`${queueName}-poison`);
+    if (queue.deliver) throw new Error(`Two functions are triggered by queue "${queueName}"; each message would reach only one of them.`);
+    queue.deliver = deliver;
+    this.#handOut(queueName, queue);
+  }
+
+  waiting(queueName: string): readonly QueueMessage[] {
+    const now = this.#clock.now();
+    return this.#named(queueName).waiting.filter(({ expiresAt }) => expiresAt > now);
+  }
+
+  stop(): void {
+    this.#stopped = true;
+    for (const queue of this.#queues.values()) queue.cancelWake?.();
+  }
+
+  #named(name: string): Queue {
+    const existing = this.#queues.get(name);
+    if (existing) return existing;
+    if (!/^(?!.*--)[a-z0-9][a-z0-9-]{1,61}[a-z0-9]$/.test(name)) {
+      throw new RangeError(
+        `"${name}" is no queue name: 3 to 63 lower-case letters, digits and single hyphens, a letter or digit at both ends.`,
+      );
+    }
+    const queue: Queue = { waiting: [], working: 0 };
+    this.#queues.set(name, queue);
+    return queue;
+  }
+
+  /** Starts work on what is visible, and sets the alarm for what will be. */
+  #handOut(name: string, queue: Queue): void {
+    queue.cancelWake?.();
+    delete queue.cancelWake;
+    const now = this.#clock.now();
+    queue.waiting = queue.waiting.filter(({ expiresAt }) => expiresAt > now);
+    const { deliver } = queue;
+    if (this.#stopped || !deliver) return;
+    while (queue.working < this.#settings.concurrency) {
+      const next = queue.waiting[0];
+      if (!next) return;
+      if (next.visibleAt > now) {
+        queue.cancelWake = this.#clock.at(next.visibleAt, () => this.#handOut(name, queue));
+        return;
+      }
+      queue.waiting.shift();
+      const message = { ...next, dequeueCount: next.dequeueCount + 1, popReceipt: randomUUID(), visibleAt: now + LEASE_MS };
+      void this.#work(name, queue, deliver, message);
+    }
+  }
+
+  async #work(name: string, queue: Queue, deliver: NonNullable<Queue['deliver']>, message: QueueMessage): Promise<void> {
     queue.working += 1;
     try {
       await deliver(message);
     } catch {
       // The failure itself has been logged where it happened.
-      if (message.dequeueCount >= settings.maxDequeueCount) enqueue(`${name}-poison`, message.text);
-      else insert(queue, { ...message, visibleAt: clock.now() + settings.visibilityTimeoutMs });
+      if (message.dequeueCount >= this.#settings.maxDequeueCount) this.enqueue(`${name}-poison`, message.text);
+      else insert(queue, { ...message, visibleAt: this.#clock.now() + this.#settings.visibilityTimeoutMs });
     } finally {
       queue.working -= 1;
-      pump(name, queue);
+      this.#handOut(name, queue);
     }
-  };
+  }
+}
 
-  const pump = (name: string, queue: Queue): void => {
-    queue.cancelWake?.();
-    delete queue.cancelWake;
-    const now = clock.now();
-    queue.waiting = queue.waiting.filter(({ expiresAt }) => expiresAt > now);
-    const { deliver } = queue;
-    if (stopped || !deliver) return;
-    while (queue.working < settings.concurrency) {
-      const next = queue.waiting[0];
-      if (!next) return;
-      if (next.visibleAt > now) {
-        queue.cancelWake = clock.at(next.visibleAt, () => pump(name, queue));
-        return;
-      }
-      queue.waiting.shift();
-      void work(name, queue, deliver, {
-        ...next,
-        dequeueCount: next.dequeueCount + 1,
-        popReceipt: randomUUID(),
-        visibleAt: now + LEASE_MS,
-      });
-    }
-  };
-
-  return {
-    enqueue,
-    subscribe(name, deliver) {
-      const queue = named(name);
-      if (queue.deliver) throw new Error(`Two functions are triggered by queue "${name}"; each message would reach only one of them.`);
-      queue.deliver = deliver;
-      pump(name, queue);
-    },
-    waiting(name) {
-      const now = clock.now();
-      return named(name).waiting.filter(({ expiresAt }) => expiresAt > now);
-    },
-    stop() {
-      stopped = true;
-      for (const queue of queues.values()) queue.cancelWake?.();
-    },
-  };
+/** Keeps a queue in the order in which its messages become visible. */
+function insert(queue: Queue, message: QueueMessage): void {
+  const index = queue.waiting.findLastIndex((other) => other.visibleAt <= message.visibleAt) + 1;
+  queue.waiting.splice(index, 0, message);
 }

@@ -3,7 +3,10 @@ import { expect, it } from 'vitest';
 import { parseHostJson } from '../../../src/local/host/host-json.ts';
 
 it('the defaults are those of the Functions host', () => {
-  const settings = { routePrefix: 'api', queues: { visibilityTimeoutMs: 0, maxDequeueCount: 5, concurrency: 24 } };
+  const settings = {
+    routePrefix: 'api',
+    queues: { visibilityTimeoutMs: 0, maxDequeueCount: 5, concurrency: 24, largestTextBytes: 49_152 },
+  };
   expect(parseHostJson({ version: '2.0' })).toEqual(settings);
   expect(parseHostJson({ version: '2.0', extensions: { http: {} }, logging: {} })).toEqual(settings);
 });
@@ -11,11 +14,11 @@ it('the defaults are those of the Functions host', () => {
 it('the route prefix and the settings of the queues count', () => {
   const extensions = {
     http: { routePrefix: '' },
-    queues: { visibilityTimeout: '00:01:30', maxDequeueCount: 3, batchSize: 4, newBatchThreshold: 1 },
+    queues: { visibilityTimeout: '00:01:30', maxDequeueCount: 3, batchSize: 4, newBatchThreshold: 1, messageEncoding: 'none' },
   };
   expect(parseHostJson({ version: '2.0', extensions })).toEqual({
     routePrefix: '',
-    queues: { visibilityTimeoutMs: 90_000, maxDequeueCount: 3, concurrency: 5 },
+    queues: { visibilityTimeoutMs: 90_000, maxDequeueCount: 3, concurrency: 5, largestTextBytes: 65_536 },
   });
 });
 

@@ -3,38 +3,20 @@
  * bundled as for Azure (esbuild, ES modules, split, with a `require` made from the module's URL).
  */
 import { once } from 'node:events';
-import { copyFile, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, rm } from 'node:fs/promises';
 import { request } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setImmediate } from 'node:timers/promises';
-import { build } from 'esbuild';
 import { afterAll, beforeAll, describe, expect, it, onTestFinished, vi } from 'vitest';
+import { bundleApp } from './bundle-app.ts';
 import { type Report, type ServedApp, startServedApp } from './served-app.ts';
 
 // Child processes start slowly on a busy machine; nothing here is about time.
 vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 });
 
 const FIXTURES = join(import.meta.dirname, 'fixtures');
-const ENTRIES = ['http', 'events', 'hooks'];
-
-async function bundleApp(directory: string): Promise<void> {
-  const result = await build({
-    entryPoints: ENTRIES.map((name) => join(FIXTURES, 'app', `${name}.ts`)),
-    outdir: join(directory, 'functions'),
-    bundle: true,
-    splitting: true,
-    format: 'esm',
-    platform: 'node',
-    chunkNames: 'chunks/[name]-[hash]',
-    external: ['@azure/functions-core'],
-    banner: { js: "import { createRequire } from 'node:module'; const require = createRequire(import.meta.url);" },
-    metafile: true,
-  });
-  if (!Object.keys(result.metafile.outputs).some((path) => path.includes('/chunks/'))) throw new Error('The bundle was not split.');
-  await writeFile(join(directory, 'package.json'), JSON.stringify({ type: 'module' }));
-  await copyFile(join(FIXTURES, 'app', 'host.json'), join(directory, 'host.json'));
-}
+const ENTRIES = '{http,events,hooks}.ts';
 
 const logged = (functionName: string, text: string) => (report: Report) =>
   report.is === 'log' && report.functionName === functionName && report.message.includes(text) ? report.message : undefined;
@@ -68,11 +50,8 @@ describe.each(['as it is', 'bundled'])('an app, %s', (form) => {
 
   beforeAll(async () => {
     directory = await mkdtemp(join(tmpdir(), 'meshwright-host-'));
-    if (form === 'bundled') await bundleApp(directory);
-    served =
-      form === 'bundled'
-        ? await startServedApp(directory, 'functions/*.js')
-        : await startServedApp(join(FIXTURES, 'app'), '{http,events,hooks}.ts');
+    if (form === 'bundled') await bundleApp(join(FIXTURES, 'app'), ['http', 'events', 'hooks'], directory);
+    served = form === 'bundled' ? await startServedApp(directory, 'functions/*.js') : await startServedApp(join(FIXTURES, 'app'), ENTRIES);
   });
   afterAll(async () => {
     await served?.end();
@@ -281,10 +260,8 @@ async function serve(...app: Parameters<typeof startServedApp>): Promise<ServedA
 }
 
 describe('a host that is stopped', () => {
-  const entries = '{http,events,hooks}.ts';
-
   it('lets what runs finish, takes nothing new, and ends with its hooks', async () => {
-    const served = await serve(join(FIXTURES, 'app'), entries);
+    const served = await serve(join(FIXTURES, 'app'), ENTRIES);
     const slow = fetch(`${served.url}/slow`);
     await served.until(logged('slow', 'slow began'));
     const half = request(`${served.url}/services/demo/3`, { method: 'POST', headers: { 'content-length': '4', expect: '100-continue' } });
@@ -305,7 +282,7 @@ describe('a host that is stopped', () => {
   });
 
   it('waits for a queue function too', async () => {
-    const served = await serve(join(FIXTURES, 'app'), entries);
+    const served = await serve(join(FIXTURES, 'app'), ENTRIES);
     served.send({ do: 'enqueue', queue: 'slow', text: 'go', hiddenForMs: 0 });
     await served.until(logged('slowAlarm', 'slow began'));
     served.send({ do: 'stop', withinMs: 60_000 });
@@ -316,7 +293,7 @@ describe('a host that is stopped', () => {
   });
 
   it('names what did not finish within the bound', async () => {
-    const served = await serve(join(FIXTURES, 'app'), entries);
+    const served = await serve(join(FIXTURES, 'app'), ENTRIES);
     const slow = fetch(`${served.url}/slow`).then(
       () => 'answered',
       () => 'cut',
@@ -351,6 +328,6 @@ it('an app can be loaded without being served, to list what it registers', async
 it('a function can be registered only while the app is loaded', async () => {
   const served = await serve(join(FIXTURES, 'late'), '*.ts');
   expect((await fetch(`${served.url}/api/registrar`)).status).toBe(500);
-  await served.until(logged('registrar', `"late" can't be registered any more`));
+  await served.until(logged('registrar', `"late" can't be registered or removed any more`));
   expect((await fetch(`${served.url}/api/late`)).status).toBe(404);
 });

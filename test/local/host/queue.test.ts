@@ -1,6 +1,6 @@
 /** When a message is handed out, how often, and what becomes of one that fails; time is turned by hand. */
 import { describe, expect, it } from 'vitest';
-import { createQueues, type QueueMessage } from '../../../src/local/host/queue.ts';
+import { MemoryQueues, type QueueMessage } from '../../../src/local/host/queue.ts';
 import { ManualClock, settled } from './manual-clock.ts';
 
 const START = Date.UTC(2026, 0, 1);
@@ -9,7 +9,13 @@ const DAY = 24 * 60 * MINUTE;
 
 function given(settings: { visibilityTimeoutMs?: number; maxDequeueCount?: number; concurrency?: number } = {}) {
   const clock = new ManualClock(START);
-  const queues = createQueues(clock, { visibilityTimeoutMs: 0, maxDequeueCount: 5, concurrency: 24, ...settings });
+  const queues = new MemoryQueues(clock, {
+    visibilityTimeoutMs: 0,
+    maxDequeueCount: 5,
+    concurrency: 24,
+    largestTextBytes: 100,
+    ...settings,
+  });
   return { clock, queues };
 }
 
@@ -88,7 +94,7 @@ describe('a message', () => {
 
   it('is refused where Azure would refuse it', () => {
     const { queues } = given();
-    expect(() => queues.enqueue('alarms', 'x'.repeat(48 * 1024 + 1))).toThrow('over 48 KiB');
+    expect(() => queues.enqueue('alarms', 'é'.repeat(51))).toThrow('over 100 bytes');
     expect(() => queues.enqueue('alarms', 'x', { visibleAt: START + 7 * DAY })).toThrow('expire before anyone sees it');
     expect(() => queues.enqueue('alarms', 'x', { visibleAt: START + 8 * DAY, timeToLiveMs: 9 * DAY })).toThrow('up to seven days');
     for (const name of ['Alarms', 'al', 'al--arms', '-alarms']) expect(() => queues.enqueue(name, 'x')).toThrow('no queue name');
@@ -116,6 +122,12 @@ it('a stopped queue hands out nothing, neither what is waiting nor what comes', 
   queues.enqueue('alarms', 'later');
   await clock.advanceTo(START + MINUTE);
   expect(seen).toEqual([]);
+});
+
+it('a queue whose poison queue could not have a name is refused', () => {
+  const { queues } = given();
+  queues.enqueue('a'.repeat(57), 'x');
+  expect(() => queues.subscribe('a'.repeat(57), async () => {})).toThrow('no queue name');
 });
 
 it('a queue has one subscriber', () => {
