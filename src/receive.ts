@@ -99,7 +99,7 @@ async function parkIt(
   const { reason, message } = wrong;
   const id = await park(
     ports.documents,
-    { door, reason, message, content, ...(deliveryId === undefined ? {} : { deliveryId }) },
+    { door, reason, message, content: withoutPersonalClaims(content), ...(deliveryId === undefined ? {} : { deliveryId }) },
     ports.now(),
   );
   return { kind: 'parked', id, reason, message };

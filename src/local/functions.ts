@@ -1,0 +1,42 @@
+/** The functions process of one machine: the registered functions on the local host, over SQLite. Started by `main.ts`. */
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { StateFileError } from '../adapters/state-file.ts';
+import { theInstallation } from '../wiring.ts';
+import { startHost } from './host/host.ts';
+import { openQueueDoor } from './queue-door.ts';
+
+const dist = join(import.meta.dirname, '..');
+
+async function main(): Promise<void> {
+  const host = await startHost({
+    directory: dist,
+    entries: 'functions/*.js',
+    hostJson: JSON.parse(await readFile(join(dist, '..', 'host.json'), 'utf8')),
+    port: Number(process.argv[2] ?? 7071),
+    log: ({ level, message }) => {
+      if (level !== 'trace' && level !== 'debug') console.log(message);
+    },
+  });
+  openQueueDoor((stream, at) => void host.enqueue('alarms', JSON.stringify({ stream }), { visibleAt: at }));
+  const { app } = await theInstallation();
+  console.log(JSON.stringify({ listening: host.port }));
+  // Whatever came due while nothing ran is not left waiting for the next full minute.
+  await app.sweep();
+
+  let stopping: Promise<unknown> | undefined;
+  const stop = async (): Promise<void> => {
+    stopping ??= host.stop();
+    await stopping;
+    process.exit(0);
+  };
+  process.on('SIGTERM', stop);
+  process.on('SIGINT', stop);
+  // The supervisor holds the other end: when it is gone, however it went, this process is not left behind.
+  process.stdin.on('end', stop).resume();
+}
+
+main().catch((error: unknown) => {
+  console.error(error instanceof StateFileError ? error.message : error);
+  process.exit(1);
+});
