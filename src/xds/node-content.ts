@@ -13,6 +13,8 @@ export interface Held {
   readonly accepted: ResourceSet;
   /** Sent since, and perhaps held, whole or in part: not yet answered, rejected, or from before a reconnection. */
   readonly doubted: readonly ResourceSet[];
+  /** Accepted once, but the node has come back with something else since. */
+  readonly former: ResourceSet;
   /** `unknown`: the node holds something that it got before this server knew it. */
   readonly knowledge: 'nothing' | 'known' | 'unknown';
   /** Ids of pieces that the node has rejected. */
@@ -86,8 +88,8 @@ function isPlain(type: EnvoyResourceType, snapshot: Snapshot, held: HeldByType):
   const { rejected, limit } = held[type];
   if (rejected.size > 0 || limit !== Number.POSITIVE_INFINITY) return false;
   if (type === 'endpoints') return true;
-  const { accepted, doubted } = held.cluster;
-  if (type === 'cluster') return [accepted, ...doubted].every((set) => set === emptySet || set === snapshot.sets.cluster);
+  const { accepted, doubted, former } = held.cluster;
+  if (type === 'cluster') return [accepted, former].every((set) => set === emptySet || set === snapshot.sets.cluster);
   return (
     accepted === snapshot.sets.cluster &&
     doubted.every((set) => set === accepted) &&
@@ -179,10 +181,10 @@ function readinessOf(piece: Piece, usable: (name: string) => Readiness): Readine
   return readiness;
 }
 
-/** Adds the clusters that the node may hold and that a listener or route it may hold still names. */
+/** Adds the clusters that the node had accepted and that a listener or route it may hold still names. */
 function keepUsed(resources: Map<string, Resource>, held: HeldByType): void {
   const users = [held.listener, held.route].flatMap(({ accepted, doubted }) => [accepted, ...doubted]);
-  for (const set of [held.cluster.accepted, ...held.cluster.doubted]) {
+  for (const set of [held.cluster.accepted, held.cluster.former]) {
     for (const [name, resource] of set.resources) {
       if (resources.has(name) || refuses(held.cluster, resource)) continue;
       if (users.some((user) => names(user, name))) resources.set(name, resource);

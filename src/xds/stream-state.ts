@@ -61,6 +61,8 @@ interface TypeState extends Held {
   readonly certain: boolean;
   /** Sent and not yet answered. */
   readonly inFlight?: { readonly nonce: string; readonly sequence: number; readonly set: ResourceSet };
+  /** What was in flight when the stream ended. */
+  readonly unanswered?: { readonly sequence: number; readonly set: ResourceSet };
   readonly lastNonce: string;
   /** Fingerprints of rejected sets: never sent again before something else was accepted. */
   readonly rejectedSets: ReadonlySet<string>;
@@ -72,6 +74,7 @@ const none: ReadonlySet<string> = new Set();
 const blank: TypeState = {
   accepted: emptySet,
   doubted: [],
+  former: emptySet,
   knowledge: 'nothing',
   rejected: none,
   limit: Number.POSITIVE_INFINITY,
@@ -98,12 +101,12 @@ export function createAdsStream(contentFor: ContentFor, memory?: NodeMemory): Ad
     const { type } = request;
     if (!begun) begin(request);
     const { asked, lastNonce, inFlight } = types[type];
-    if (asked === undefined) types[type] = meet(types[type], request.version);
+    const names = subscription(type, asked, request.names);
+    if (asked === undefined) types[type] = meet(types[type], request.version, names);
     // What answers an older response says nothing of the newest; its answer will come.
     else if (request.nonce !== '' && request.nonce !== lastNonce) return { responses: [], facts: [] };
 
     const facts: StreamFact[] = [];
-    const names = subscription(type, asked, request.names);
     if (inFlight && request.nonce === inFlight.nonce) {
       const { sequence } = inFlight;
       const { inFlight: _answered, ...state } = types[type];
@@ -169,7 +172,7 @@ export function createAdsStream(contentFor: ContentFor, memory?: NodeMemory): Ad
 
   function send(type: EnvoyResourceType, set: ResourceSet, sequence: number): StreamResponse {
     const { lastNonce, owed } = types[type];
-    for (const [child, name] of renewed(type, types[type].accepted, set)) change(child, { owed: new Set([...types[child].owed, name]) });
+    for (const [child, name] of renewed(type, types[type], set)) change(child, { owed: new Set([...types[child].owed, name]) });
     const own = `${sequence}-${set.fingerprint}`;
     const nonce = lastNonce === own ? `${own}-again` : own;
     change(type, {
@@ -192,11 +195,14 @@ export function createAdsStream(contentFor: ContentFor, memory?: NodeMemory): Ad
   return { update, receive, remember };
 }
 
-/** The first request for a type on a stream: does the node still hold what is remembered? */
-function meet(state: TypeState, version: string): TypeState {
+/** The first request for a type on a stream: what of that which is remembered does the node still hold? */
+function meet({ unanswered, ...state }: TypeState, version: string, asked: Subscription): TypeState {
   if (version === '') return state.promised ? { ...blank, promised: state.promised } : blank;
-  if (state.knowledge !== 'known' || state.version === version) return state;
-  return { ...state, accepted: emptySet, doubted: [...state.doubted, state.accepted], knowledge: 'unknown', certain: false };
+  if (state.version === version) return state;
+  if (unanswered && String(unanswered.sequence) === version) return accepted(state, unanswered, asked);
+  if (state.knowledge !== 'known') return state;
+  const doubted = [...state.doubted, state.accepted];
+  return { ...state, accepted: emptySet, former: state.accepted, doubted, knowledge: 'unknown', certain: false };
 }
 
 /** Clusters and listeners: no names at first, or `*`, is everything. Endpoints and routes are always asked for by name. */
@@ -217,6 +223,7 @@ function accepted(state: TypeState, { set, sequence }: { set: ResourceSet; seque
     ...state,
     accepted: trimmed(kept.length === 0 ? set : resourceSet(new Map([...kept, ...set.resources])), asked),
     doubted: [],
+    former: emptySet,
     knowledge: 'known',
     limit: state.limit * 2,
     version: String(sequence),
@@ -261,7 +268,8 @@ function mentions(message: string, name: string): boolean {
 function restricted(state: TypeState, asked: Subscription): TypeState {
   if (asked === 'all' || asked === state.asked) return { ...state, asked };
   const owed = new Set([...state.owed].filter((name) => asked.has(name)));
-  return { ...state, asked, accepted: trimmed(state.accepted, asked), doubted: state.doubted.map((set) => trimmed(set, asked)), owed };
+  const doubted = state.doubted.map((set) => trimmed(set, asked)).filter((set) => set.resources.size > 0);
+  return { ...state, asked, accepted: trimmed(state.accepted, asked), doubted, owed };
 }
 
 function trimmed(set: ResourceSet, asked: Subscription): ResourceSet {
@@ -270,14 +278,19 @@ function trimmed(set: ResourceSet, asked: Subscription): ResourceSet {
   return kept.length === set.resources.size ? set : resourceSet(new Map(kept));
 }
 
-/** What the changed and new clusters (listeners) of `set` refer to, for which Envoy waits before it uses them. */
-function renewed(type: EnvoyResourceType, before: ResourceSet, set: ResourceSet): readonly (readonly ['endpoints' | 'route', string])[] {
-  if (before === set) return [];
-  const changed = [...set.resources.values()].filter(({ name, hash }) => before.resources.get(name)?.hash !== hash);
-  if (type === 'cluster')
-    return changed.flatMap(({ assignment }) => (assignment === undefined ? [] : [['endpoints', assignment] as const]));
+/** What the clusters (listeners) of `set` refer to that may be new or changed for the node: it waits for that before it uses them. */
+function renewed(
+  type: EnvoyResourceType,
+  { accepted, doubted }: Held,
+  set: ResourceSet,
+): readonly (readonly ['endpoints' | 'route', string])[] {
+  if (type !== 'cluster' && type !== 'listener') return [];
+  const same = (before: ResourceSet, { name, hash }: Resource) => before.resources.get(name)?.hash === hash;
+  const changed = [...set.resources.values()].filter(
+    (one) => !same(accepted, one) || doubted.some((before) => before.resources.has(one.name) && !same(before, one)),
+  );
   if (type === 'listener') return changed.flatMap(({ references }) => [...references.routes].map((route) => ['route', route] as const));
-  return [];
+  return changed.flatMap(({ assignment }) => (assignment === undefined ? [] : [['endpoints', assignment] as const]));
 }
 
 function held(types: Readonly<Record<EnvoyResourceType, TypeState>>): HeldByType {
@@ -290,8 +303,9 @@ function doubting(state: TypeState): TypeState {
 
 /** A state whose stream has ended: what was not answered may or may not have arrived. */
 function paused(state: TypeState): TypeState {
-  const { inFlight, asked: _asked, ...rest } = doubting(state);
-  return { ...rest, lastNonce: '', certain: rest.certain && !inFlight };
+  const { inFlight, asked, unanswered, ...rest } = doubting(state);
+  const open = inFlight ?? (asked === undefined ? unanswered : undefined);
+  return { ...rest, lastNonce: '', certain: rest.certain && !inFlight, ...(open ? { unanswered: open } : {}) };
 }
 
 function differs(set: ResourceSet, from: ResourceSet, named: boolean): boolean {
