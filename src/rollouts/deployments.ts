@@ -17,6 +17,20 @@ export function deploy(state: ServiceState, command: ServiceCommand & { type: 'D
     return refused('OlderThanCurrent', `A newer push to ${place.repository} is known already; ${release.version} is not rolled out.`);
   }
   const draft = new Draft(state, context);
+  if (!state.stable) {
+    draft.record({ type: 'StableEstablished', release, ...(place ? { place } : {}) }).serve();
+    return draft
+      .card('established', { version: release.version })
+      .accepted(`${release.version} is the first version and takes all traffic.`);
+  }
+  // Before rejections: a label without a digest means what runs under it, not an artifact of that label that failed once.
+  if (release.version === state.stable.version) return deployStable(draft, state.stable, release, place);
+
+  const { rollout } = state;
+  if (rollout && sameRelease(rollout.candidate, release) && rollout.phase.name !== 'returning') {
+    if (rollout.phase.name === 'blocked') return refused('GoingBack', `${release.version} is to be taken back; promote it to keep it.`);
+    return preferred(draft, place).accepted(`${release.version} is being rolled out already.`);
+  }
   const rejection = rejectionOf(state, release);
   if (rejection && !command.again) {
     return refused(
@@ -24,24 +38,14 @@ export function deploy(state: ServiceState, command: ServiceCommand & { type: 'D
       `${release.version} was taken back: ${rejection.cause.message} Deploy it with "again" to try it once more.`,
     );
   }
-  if (!state.stable) {
-    draft.record({ type: 'StableEstablished', release, ...(place ? { place } : {}) }).serve();
-    return draft
-      .card('established', { version: release.version })
-      .accepted(`${release.version} is the first version and takes all traffic.`);
-  }
-  if (release.version === state.stable.version) return deployStable(draft, state.stable, release, place);
-
-  const { rollout } = state;
-  if (rollout && sameRelease(rollout.candidate, release) && rollout.phase.name !== 'returning') {
-    if (place && isNews(place, newest)) draft.record({ type: 'PushNoted', place });
-    return draft.accepted(`${release.version} is being rolled out already.`);
-  }
   if (rejection) draft.record({ type: 'RejectionLifted', keys: rejectedKeys(state, release) });
   if (rollout && mustWait(rollout, state.stable, context)) {
-    if (state.queued && sameRelease(state.queued, release)) return unchanged('AlreadyQueued', `${release.version} waits already.`);
+    if (state.queued && sameRelease(state.queued, release)) {
+      if (!place || !isNews(place, newest)) return unchanged('AlreadyQueued', `${release.version} waits already.`);
+      return draft.record({ type: 'PushNoted', place }).accepted(`${release.version} waits already.`);
+    }
     draft.record({ type: 'DeploymentQueued', release, ...(place ? { place } : {}) });
-    return draft.accepted(`${release.version} waits until ${rollout.candidate.version} is taken back.`);
+    return draft.accepted(`${release.version} waits for the end of the rollout of ${rollout.candidate.version}.`);
   }
   if (rollout) draft.record({ type: 'RolloutSuperseded', by: release }).serve();
   startRollout(draft, release, place);
@@ -54,11 +58,18 @@ function deployStable(draft: Draft, stable: Release, release: Release, place: Pl
     const message = `${release.version} with another digest takes all traffic under that label already; give each artifact a version of its own.`;
     return refused('SameVersionLabel', message);
   }
-  if (place && isNews(place, draft.state.newest[place.repository])) draft.record({ type: 'PushNoted', place });
+  preferred(draft, place);
   const { rollout } = draft.state;
   if (!rollout) return draft.accepted(`${release.version} is stable already.`);
   wayBack(draft, { reason: 'StableDeployed', message: `${release.version}, the stable version, was deployed again.` });
   return draft.accepted(`${rollout.candidate.version} is taken back, since ${release.version} was deployed again.`);
+}
+
+/** What is there already was asked for last: its place is noted, and what waited for its end no longer does. */
+function preferred(draft: Draft, place: Place | undefined): Draft {
+  if (place && isNews(place, draft.state.newest[place.repository])) draft.record({ type: 'PushNoted', place });
+  if (draft.state.queued) draft.record({ type: 'QueueCleared' });
+  return draft;
 }
 
 function mustWait(rollout: Rollout, stable: Release, context: ServiceContext): boolean {

@@ -11,6 +11,7 @@ export const serviceEventSchema = z.discriminatedUnion('type', [
   /** The first version, or the one the spec begins with: it gets everything, there is nothing to compare it with. */
   z.object({ type: z.literal('StableEstablished'), release: releaseSchema, place: placeSchema.exactOptional() }),
   z.object({ type: z.literal('DeploymentQueued'), release: releaseSchema, place: placeSchema.exactOptional() }),
+  z.object({ type: z.literal('QueueCleared') }),
   z.object({ type: z.literal('RejectionLifted'), keys: z.array(z.string()) }),
   z.object({ type: z.literal('RolloutSuperseded'), by: releaseSchema }),
   z.object({ type: z.literal('RolloutStarted'), release: releaseSchema, place: placeSchema.exactOptional(), plan }),

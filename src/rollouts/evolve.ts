@@ -16,6 +16,8 @@ export function evolve(state: ServiceState, event: ServiceEvent, context: EventC
       return { ...placed(state, event.place), stable: event.release, split: [{ version: event.release.version, weight: 100 }] };
     case 'DeploymentQueued':
       return { ...placed(state, event.place), queued: event.release };
+    case 'QueueCleared':
+      return withoutQueued(state);
     case 'RejectionLifted':
       return { ...state, rejected: Object.fromEntries(Object.entries(state.rejected).filter(([key]) => !event.keys.includes(key))) };
     case 'RolloutSuperseded':
@@ -48,6 +50,7 @@ type RolloutEvent = Exclude<
       | 'ServiceRetired'
       | 'StableEstablished'
       | 'DeploymentQueued'
+      | 'QueueCleared'
       | 'RejectionLifted'
       | 'RolloutSuperseded'
       | 'RolloutStarted'

@@ -47,8 +47,15 @@ export function beginStep(draft: Draft, step: number, promoted = false): void {
   draft.card(first ? 'started' : 'step', { version: rollout.candidate.version });
 }
 
-/** Begins what arrived while traffic was on its way back. */
+/** Begins what arrived while traffic could not be moved to it. */
 export function startQueued(draft: Draft): void {
-  const { queued } = draft.state;
-  if (queued) startRollout(draft, queued);
+  const { queued, stable } = draft.state;
+  if (!queued) return;
+  if (queued.version !== stable?.version) {
+    startRollout(draft, queued);
+    return;
+  }
+  // Another artifact of the same label became stable meanwhile, and traffic is divided by label.
+  const text = `Another artifact under ${queued.version} became stable; give each artifact a version of its own.`;
+  draft.record({ type: 'QueueCleared' }).card('abandoned', { version: queued.version, text });
 }
