@@ -23,6 +23,9 @@ const meshEventSchema = z.discriminatedUnion('type', [
 ]);
 export type MeshEvent = z.infer<typeof meshEventSchema>;
 
+/** What people are told of a mesh. The words are made in `src/notifications`. */
+export type MeshCardTopic = 'unmatched';
+
 export type MeshCommand =
   | { readonly type: 'Adopt'; readonly revision: string; readonly spec: MeshSpec; readonly services: Readonly<Record<string, string>> }
   /** Something arrived that speaks for no service. */
@@ -31,7 +34,8 @@ export type MeshCommand =
 export function decideMesh(state: MeshState, command: MeshCommand): Decision<MeshEvent> {
   if (command.type === 'NoteUnmatched') {
     const { what, summary } = command;
-    const card: Effect = { kind: 'card', data: { topic: 'unmatched', what, text: summary } };
+    const topic: MeshCardTopic = 'unmatched';
+    const card: Effect = { kind: 'card', data: { topic, what, text: summary } };
     return { kind: 'accepted', events: [{ type: 'SignalUnmatched', what, summary }], effects: [card], message: `${what} fits no service.` };
   }
   const { revision, spec, services } = command;

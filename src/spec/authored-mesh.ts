@@ -1,7 +1,7 @@
 /** The `Mesh` file as people write it, and what it means once shorthands are gone. */
 import { z } from 'zod';
 import { API_VERSION, eachOnce, present } from './authored-fields.ts';
-import { nameSchema } from './names.ts';
+import { domainSchema, nameSchema } from './names.ts';
 import { DATA_PLANE_KINDS, type MeshSpec } from './schema.ts';
 
 const kinds = DATA_PLANE_KINDS.map((kind) => `\`${kind}\``).join(' and ');
@@ -36,7 +36,7 @@ export const authoredMeshSchema = z
     apiVersion: z.literal(API_VERSION),
     kind: z.literal('Mesh'),
     name: nameSchema.describe('What events, alerts and people call the mesh'),
-    trustDomain: nameSchema.optional().describe('The SPIFFE trust domain of its identities'),
+    trustDomain: domainSchema.optional().describe('The SPIFFE trust domain of its identities'),
     dataPlanes: z
       .array(dataPlane)
       .min(1)

@@ -1,17 +1,24 @@
 /**
  * The names that specs, events and people use. Mesh, service and data plane names become parts of hosts and partition keys
- * (RFC 1123 shapes); versions become values of Kubernetes labels, so they may also hold `_` and upper case.
+ * (RFC 1123 labels); versions become values of Kubernetes labels, so they may also hold `_` and upper case.
  */
 import { z } from 'zod';
 
-const NAME = /^[a-z0-9]([a-z0-9.-]*[a-z0-9])?$/;
+const NAME = /^[a-z0-9]([a-z0-9-]*[a-z0-9])?$/;
+const DOMAIN = /^[a-z0-9]([a-z0-9.-]*[a-z0-9])?$/;
 const VERSION = /^[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?$/;
 const LABEL_KEY = /^([a-z0-9]([a-z0-9.-]*[a-z0-9])?\/)?[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?$/;
 
 export const nameSchema = z
   .string()
   .max(63)
-  .regex(NAME, { error: 'use lower-case letters, digits, `-` and `.`, beginning and ending with a letter or digit' });
+  .regex(NAME, { error: 'use lower-case letters, digits and `-`, beginning and ending with a letter or digit' });
+
+/** Of a trust domain: the only name that holds dots, since `a.b` + `c` and `a` + `b.c` must not be one host. */
+export const domainSchema = z
+  .string()
+  .max(253)
+  .regex(DOMAIN, { error: 'use lower-case letters, digits, `-` and `.`, beginning and ending with a letter or digit' });
 
 export const versionSchema = z
   .string()

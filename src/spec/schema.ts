@@ -4,7 +4,7 @@
  * write is `authored-service.ts` and `authored-mesh.ts`.
  */
 import { z } from 'zod';
-import { labelKeySchema, nameSchema, versionSchema } from './names.ts';
+import { domainSchema, labelKeySchema, nameSchema, versionSchema } from './names.ts';
 
 export const MAX_DURATION_MS = 30 * 86_400_000;
 export const RETRY_CONDITIONS = ['5xx', 'connect-failure', 'gateway-error', 'refused-stream', 'reset', 'retriable-4xx'] as const;
@@ -91,7 +91,7 @@ export const serviceSpecSchema = z.strictObject({
 
 export const meshSpecSchema = z.strictObject({
   name: nameSchema,
-  trustDomain: nameSchema.exactOptional(),
+  trustDomain: domainSchema.exactOptional(),
   dataPlanes: z.array(z.strictObject({ name: nameSchema, kind: z.enum(DATA_PLANE_KINDS), region: text.exactOptional() })).min(1),
   /** Empty: any team name is taken. */
   teams: z.array(z.strictObject({ name: nameSchema })),
