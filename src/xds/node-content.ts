@@ -21,8 +21,8 @@ export interface Held {
   readonly rejected: ReadonlySet<string>;
   /** How many changed pieces the next response may hold: halved to find which one of several was rejected. */
   readonly limit: number;
-  /** Of endpoints: those that were current when the last clusters were sent; Envoy waits for them even if they are gone by now. */
-  readonly promised?: ResourceSet;
+  /** Endpoints by name, for every cluster sent or held: Envoy waits for them even if they have left the snapshot by then. */
+  readonly promised?: ReadonlyMap<string, Resource>;
 }
 
 export type HeldByType = Readonly<Record<EnvoyResourceType, Held>>;
@@ -196,7 +196,7 @@ function keepUsed(resources: Map<string, Resource>, held: HeldByType): void {
 function keepPromised(resources: Map<string, Resource>, wanted: ResourceSet, asked: ReadonlySet<string>, held: Held): void {
   for (const name of asked) {
     if (wanted.resources.has(name)) continue;
-    const last = held.accepted.resources.get(name) ?? held.promised?.resources.get(name);
+    const last = held.accepted.resources.get(name) ?? held.promised?.get(name);
     if (last && !refuses(held, last)) resources.set(name, last);
   }
 }

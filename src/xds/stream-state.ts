@@ -5,9 +5,10 @@
  * accepted before that other goes: make before break. Follows Envoy's xds_protocol (ACK/NACK, nonces, warming).
  */
 import type { EnvoyResourceType } from '../dataplanes/envoy/resources.ts';
-import type { ContentFor, Held, HeldByType, Subscription } from './node-content.ts';
+import type { ContentFor, Held, HeldByType } from './node-content.ts';
 import { resourceTypes } from './protobuf.ts';
-import { emptySet, type Resource, type ResourceSet, resourceSet, type Snapshot } from './snapshot.ts';
+import { emptySet, type Resource, type ResourceSet, type Snapshot } from './snapshot.ts';
+import { accepted, blank, doubting, meet, paused, rejected, restricted, subscription, type TypeState } from './type-state.ts';
 
 export interface StreamRequest {
   readonly type: EnvoyResourceType;
@@ -53,38 +54,6 @@ export interface AdsStream {
   remember(): NodeMemory;
 }
 
-interface TypeState extends Held {
-  readonly asked?: Subscription;
-  /** The version that the node last accepted. */
-  readonly version: string;
-  /** false: what the node holds must be confirmed by a response, even if it should be the same. */
-  readonly certain: boolean;
-  /** Sent and not yet answered. */
-  readonly inFlight?: { readonly nonce: string; readonly sequence: number; readonly set: ResourceSet };
-  /** What was in flight when the stream ended. */
-  readonly unanswered?: { readonly sequence: number; readonly set: ResourceSet };
-  readonly lastNonce: string;
-  /** Fingerprints of rejected sets: never sent again before something else was accepted. */
-  readonly rejectedSets: ReadonlySet<string>;
-  /** Names to send even if unchanged: Envoy waits for what a changed cluster or listener refers to, before it answers for that. */
-  readonly owed: ReadonlySet<string>;
-}
-
-const none: ReadonlySet<string> = new Set();
-const blank: TypeState = {
-  accepted: emptySet,
-  doubted: [],
-  former: emptySet,
-  knowledge: 'nothing',
-  rejected: none,
-  limit: Number.POSITIVE_INFINITY,
-  version: '',
-  certain: false,
-  lastNonce: '',
-  rejectedSets: none,
-  owed: none,
-};
-
 export function createAdsStream(contentFor: ContentFor, memory?: NodeMemory): AdsStream {
   const types: Record<EnvoyResourceType, TypeState> = memory
     ? { ...memory }
@@ -123,13 +92,10 @@ export function createAdsStream(contentFor: ContentFor, memory?: NodeMemory): Ad
     return advance(facts);
   }
 
-  /** A node without a version has just started: whatever is remembered of it is gone. */
+  /** A node that comes with a version holds something of every type, known here or not. */
   function begin({ version }: StreamRequest): void {
     begun = true;
-    for (const type of resourceTypes) {
-      if (version === '') types[type] = blank;
-      else if (types[type].knowledge === 'nothing') change(type, { knowledge: 'unknown' });
-    }
+    for (const type of resourceTypes) if (version !== '' && types[type].knowledge === 'nothing') change(type, { knowledge: 'unknown' });
   }
 
   function update(next: Snapshot): Step {
@@ -147,8 +113,8 @@ export function createAdsStream(contentFor: ContentFor, memory?: NodeMemory): Ad
     for (const type of resourceTypes) {
       const set = due(type, snapshot);
       if (!set) continue;
+      if (type === 'cluster') change('endpoints', { promised: promised(set, snapshot, types) });
       responses.push(send(type, set, snapshot.sequence));
-      if (type === 'cluster') change('endpoints', { promised: snapshot.sets.endpoints });
     }
     if (served < snapshot.sequence && holdsAll(types, snapshot)) {
       served = snapshot.sequence;
@@ -195,89 +161,6 @@ export function createAdsStream(contentFor: ContentFor, memory?: NodeMemory): Ad
   return { update, receive, remember };
 }
 
-/** The first request for a type on a stream: what of that which is remembered does the node still hold? */
-function meet({ unanswered, ...state }: TypeState, version: string, asked: Subscription): TypeState {
-  if (version === '') return state.promised ? { ...blank, promised: state.promised } : blank;
-  if (state.version === version) return state;
-  if (unanswered && String(unanswered.sequence) === version) return accepted(state, unanswered, asked);
-  if (state.knowledge !== 'known') return state;
-  const doubted = [...state.doubted, state.accepted];
-  return { ...state, accepted: emptySet, former: state.accepted, doubted, knowledge: 'unknown', certain: false };
-}
-
-/** Clusters and listeners: no names at first, or `*`, is everything. Endpoints and routes are always asked for by name. */
-function subscription(type: EnvoyResourceType, before: Subscription | undefined, names: readonly string[]): Subscription {
-  if (type === 'cluster' || type === 'listener') {
-    const everything = names.length === 0 && (before === undefined || before === 'all');
-    if (everything || names.includes('*')) return 'all';
-  }
-  if (before !== undefined && before !== 'all' && before.size === names.length && names.every((name) => before.has(name))) return before;
-  return new Set(names);
-}
-
-function accepted(state: TypeState, { set, sequence }: { set: ResourceSet; sequence: number }, asked: Subscription): TypeState {
-  // A response may lack named resources that have not changed; the node keeps those.
-  const missing = asked === 'all' ? [] : [...asked].filter((name) => !set.resources.has(name) && state.accepted.resources.has(name));
-  const kept = [...state.accepted.resources].filter(([name]) => missing.includes(name));
-  return {
-    ...state,
-    accepted: trimmed(kept.length === 0 ? set : resourceSet(new Map([...kept, ...set.resources])), asked),
-    doubted: [],
-    former: emptySet,
-    knowledge: 'known',
-    limit: state.limit * 2,
-    version: String(sequence),
-    certain: true,
-    rejectedSets: none,
-  };
-}
-
-/**
- * Which of the changed pieces is to blame? Envoy names bad clusters and listeners in its message (and applies the others);
- * where it does not, fewer are tried until it is one.
- */
-function rejected(type: EnvoyResourceType, state: TypeState, set: ResourceSet, message: string): [TypeState, readonly string[]] {
-  const changed = [...set.resources.values()].flatMap((resource) => {
-    const has = new Set(state.accepted.resources.get(resource.name)?.pieces.map(({ id }) => id));
-    return resource.pieces.filter(({ id }) => !has.has(id)).map(({ id }) => ({ resource, id }));
-  });
-  const blamed = type === 'cluster' || type === 'listener' ? changed.filter(({ resource }) => mentions(message, resource.name)) : [];
-  const guilty = blamed.length > 0 ? blamed : changed.length === 1 ? changed : [];
-  const bad = new Set(guilty.map(({ resource }) => resource.name));
-  // What a node held before this server knew it would be cut short by trying fewer; it waits for the next snapshot.
-  const indivisible = state.knowledge === 'unknown' && type !== 'endpoints';
-  const partly = state.knowledge === 'unknown' && bad.size > 0;
-  const next: TypeState = {
-    ...state,
-    accepted: partly ? resourceSet(new Map([...set.resources].filter(([name]) => !bad.has(name)))) : state.accepted,
-    doubted: [...state.doubted, set],
-    certain: false,
-    rejected: new Set([...state.rejected, ...guilty.map(({ id }) => id)]),
-    limit: bad.size > 0 || indivisible ? state.limit : Math.max(1, Math.floor(changed.length / 2)),
-    rejectedSets: new Set([...state.rejectedSets, set.fingerprint]),
-  };
-  return [next, [...bad]];
-}
-
-function mentions(message: string, name: string): boolean {
-  const escaped = name.replace(/[.*+?^${}()|[\]\\]/g, '\\$&');
-  return new RegExp(`(?<![\\w.|/-])${escaped}(?![\\w|/-]|\\.\\w)`).test(message);
-}
-
-/** What a node no longer asks for, it no longer holds. */
-function restricted(state: TypeState, asked: Subscription): TypeState {
-  if (asked === 'all' || asked === state.asked) return { ...state, asked };
-  const owed = new Set([...state.owed].filter((name) => asked.has(name)));
-  const doubted = state.doubted.map((set) => trimmed(set, asked)).filter((set) => set.resources.size > 0);
-  return { ...state, asked, accepted: trimmed(state.accepted, asked), doubted, owed };
-}
-
-function trimmed(set: ResourceSet, asked: Subscription): ResourceSet {
-  if (asked === 'all') return set;
-  const kept = [...set.resources].filter(([name]) => asked.has(name));
-  return kept.length === set.resources.size ? set : resourceSet(new Map(kept));
-}
-
 /** What the clusters (listeners) of `set` refer to that may be new or changed for the node: it waits for that before it uses them. */
 function renewed(
   type: EnvoyResourceType,
@@ -293,19 +176,28 @@ function renewed(
   return changed.flatMap(({ assignment }) => (assignment === undefined ? [] : [['endpoints', assignment] as const]));
 }
 
+/** The endpoints that the node will wait for once it has `set`: the newest known, for what it holds by now too. */
+function promised(set: ResourceSet, { sets }: Snapshot, { cluster, endpoints }: Readonly<Record<EnvoyResourceType, TypeState>>) {
+  const known = [sets.endpoints.resources, endpoints.accepted.resources, endpoints.promised];
+  if (set === sets.cluster && [cluster.accepted, cluster.former].every((one) => one === set || one === emptySet))
+    return sets.endpoints.resources;
+  const promises = new Map<string, Resource>();
+  for (const { assignment } of [set, cluster.accepted, cluster.former].flatMap(({ resources }) => [...resources.values()])) {
+    const newest = assignment === undefined ? undefined : known.find((one) => one?.has(assignment))?.get(assignment);
+    if (newest) promises.set(newest.name, newest);
+  }
+  return promises;
+}
+
 function held(types: Readonly<Record<EnvoyResourceType, TypeState>>): HeldByType {
-  return { cluster: doubting(types.cluster), endpoints: types.endpoints, listener: doubting(types.listener), route: doubting(types.route) };
-}
-
-function doubting(state: TypeState): TypeState {
-  return state.inFlight ? { ...state, doubted: [...state.doubted, state.inFlight.set] } : state;
-}
-
-/** A state whose stream has ended: what was not answered may or may not have arrived. */
-function paused(state: TypeState): TypeState {
-  const { inFlight, asked, unanswered, ...rest } = doubting(state);
-  const open = inFlight ?? (asked === undefined ? unanswered : undefined);
-  return { ...rest, lastNonce: '', certain: rest.certain && !inFlight, ...(open ? { unanswered: open } : {}) };
+  // What is remembered of a type counts once the node has asked for it on this stream: it may have been started anew.
+  const met = (state: TypeState) => (state.asked === undefined ? { ...state, accepted: emptySet } : state);
+  return {
+    cluster: doubting(types.cluster),
+    endpoints: met(types.endpoints),
+    listener: doubting(types.listener),
+    route: doubting(types.route),
+  };
 }
 
 function differs(set: ResourceSet, from: ResourceSet, named: boolean): boolean {
@@ -329,19 +221,20 @@ function stillThere(ids: ReadonlySet<string>, set: ResourceSet): ReadonlySet<str
 }
 
 function holdsAll(types: Readonly<Record<EnvoyResourceType, TypeState>>, { sets }: Snapshot): boolean {
-  const { cluster, endpoints, listener, route } = types;
-  if ([cluster, listener].some(({ asked, knowledge }) => asked === undefined || knowledge !== 'known')) return false;
-  if (resourceTypes.some((type) => types[type].doubted.length > 0)) return false;
-  if (cluster.accepted !== sets.cluster && !includes(cluster.accepted, sets.cluster.resources.values())) return false;
-  if (listener.accepted !== sets.listener && !includes(listener.accepted, sets.listener.resources.values())) return false;
-  if (endpoints.accepted !== sets.endpoints) {
-    const assigned = [...sets.cluster.resources.values()].flatMap(({ assignment }) =>
-      assignment === undefined ? [] : [sets.endpoints.resources.get(assignment)],
-    );
-    if (!includes(endpoints.accepted, assigned)) return false;
+  for (const type of ['cluster', 'listener'] as const) {
+    const { asked, knowledge, doubted, accepted } = types[type];
+    if (asked === undefined || knowledge !== 'known' || doubted.length > 0) return false;
+    if (accepted !== sets[type] && !includes(accepted, sets[type].resources.values())) return false;
   }
-  const asked = [...sets.listener.resources.values()].flatMap(({ references }) =>
-    [...references.routes].map((name) => sets.route.resources.get(name)),
-  );
-  return includes(route.accepted, asked);
+  const clusters = [...sets.cluster.resources.values()];
+  const listeners = [...sets.listener.resources.values()];
+  const assigned = clusters.flatMap(({ assignment }) => (assignment === undefined ? [] : [sets.endpoints.resources.get(assignment)]));
+  const routed = listeners.flatMap(({ references }) => [...references.routes].map((name) => sets.route.resources.get(name)));
+  return holds(types.endpoints, assigned) && holds(types.route, routed);
+}
+
+function holds({ asked, accepted, doubted }: TypeState, resources: readonly (Resource | undefined)[]): boolean {
+  if (resources.length === 0) return true;
+  const maybeOther = resources.some((one) => one && doubted.some((set) => set.resources.has(one.name) && !includes(set, [one])));
+  return asked !== undefined && !maybeOther && includes(accepted, resources);
 }

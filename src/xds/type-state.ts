@@ -1,0 +1,133 @@
+/**
+ * What is known of one type of a node's resources: how its requests, acceptances and rejections, and the end of a stream,
+ * change that. Plain values and pure transitions; `stream-state.ts` decides by them what is sent.
+ */
+import type { EnvoyResourceType } from '../dataplanes/envoy/resources.ts';
+import type { Held, Subscription } from './node-content.ts';
+import { emptySet, type ResourceSet, resourceSet } from './snapshot.ts';
+
+export interface TypeState extends Held {
+  readonly asked?: Subscription;
+  /** The version that the node last accepted. */
+  readonly version: string;
+  /** false: what the node holds must be confirmed by a response, even if it should be the same. */
+  readonly certain: boolean;
+  /** Sent and not yet answered. */
+  readonly inFlight?: { readonly nonce: string; readonly sequence: number; readonly set: ResourceSet };
+  /** What was in flight when the stream ended. */
+  readonly unanswered?: { readonly sequence: number; readonly set: ResourceSet };
+  readonly lastNonce: string;
+  /** Fingerprints of rejected sets: never sent again before something else was accepted. */
+  readonly rejectedSets: ReadonlySet<string>;
+  /** Names to send even if unchanged: Envoy waits for what a changed cluster or listener refers to, before it answers for that. */
+  readonly owed: ReadonlySet<string>;
+}
+
+const none: ReadonlySet<string> = new Set();
+export const blank: TypeState = {
+  accepted: emptySet,
+  doubted: [],
+  former: emptySet,
+  knowledge: 'nothing',
+  rejected: none,
+  limit: Number.POSITIVE_INFINITY,
+  version: '',
+  certain: false,
+  lastNonce: '',
+  rejectedSets: none,
+  owed: none,
+};
+
+/** The first request for a type on a stream: what of that which is remembered does the node still hold? */
+export function meet({ unanswered, ...state }: TypeState, version: string, asked: Subscription): TypeState {
+  if (version === '') return state.promised ? { ...blank, promised: state.promised } : blank;
+  if (state.version === version) return state;
+  if (unanswered && String(unanswered.sequence) === version) return accepted(state, unanswered, asked);
+  if (state.knowledge !== 'known') return { ...state, knowledge: 'unknown' };
+  const doubted = [...state.doubted, state.accepted];
+  return { ...state, accepted: emptySet, former: state.accepted, doubted, knowledge: 'unknown', certain: false };
+}
+
+/** Clusters and listeners: no names at first, or `*`, is everything. Endpoints and routes are always asked for by name. */
+export function subscription(type: EnvoyResourceType, before: Subscription | undefined, names: readonly string[]): Subscription {
+  if (type === 'cluster' || type === 'listener') {
+    const everything = names.length === 0 && (before === undefined || before === 'all');
+    if (everything || names.includes('*')) return 'all';
+  }
+  if (before !== undefined && before !== 'all' && before.size === names.length && names.every((name) => before.has(name))) return before;
+  return new Set(names);
+}
+
+export function accepted(state: TypeState, { set, sequence }: { set: ResourceSet; sequence: number }, asked: Subscription): TypeState {
+  // A response may lack named resources that have not changed; the node keeps those.
+  const missing = asked === 'all' ? [] : [...asked].filter((name) => !set.resources.has(name) && state.accepted.resources.has(name));
+  const kept = [...state.accepted.resources].filter(([name]) => missing.includes(name));
+  return {
+    ...state,
+    accepted: trimmed(kept.length === 0 ? set : resourceSet(new Map([...kept, ...set.resources])), asked),
+    doubted: [],
+    former: emptySet,
+    knowledge: 'known',
+    limit: state.limit * 2,
+    version: String(sequence),
+    certain: true,
+    rejectedSets: none,
+  };
+}
+
+/**
+ * Which of the changed pieces is to blame? Envoy names bad clusters and listeners in its message (and applies the others);
+ * where it does not, fewer are tried until it is one.
+ */
+export function rejected(type: EnvoyResourceType, state: TypeState, set: ResourceSet, message: string): [TypeState, readonly string[]] {
+  const changed = [...set.resources.values()].flatMap((resource) => {
+    const has = new Set(state.accepted.resources.get(resource.name)?.pieces.map(({ id }) => id));
+    return resource.pieces.filter(({ id }) => !has.has(id)).map(({ id }) => ({ resource, id }));
+  });
+  const blamed = type === 'cluster' || type === 'listener' ? changed.filter(({ resource }) => mentions(message, resource.name)) : [];
+  const guilty = blamed.length > 0 ? blamed : changed.length === 1 ? changed : [];
+  const bad = new Set(guilty.map(({ resource }) => resource.name));
+  // What a node held before this server knew it would be cut short by trying fewer; it waits for the next snapshot.
+  const indivisible = state.knowledge === 'unknown' && type !== 'endpoints';
+  const partly = state.knowledge === 'unknown' && bad.size > 0;
+  const next: TypeState = {
+    ...state,
+    accepted: partly ? resourceSet(new Map([...set.resources].filter(([name]) => !bad.has(name)))) : state.accepted,
+    doubted: [...state.doubted, set],
+    certain: false,
+    rejected: new Set([...state.rejected, ...guilty.map(({ id }) => id)]),
+    limit: bad.size > 0 || indivisible ? state.limit : Math.max(1, Math.floor(changed.length / 2)),
+    rejectedSets: new Set([...state.rejectedSets, set.fingerprint]),
+  };
+  return [next, [...bad]];
+}
+
+function mentions(message: string, name: string): boolean {
+  const escaped = name.replace(/[.*+?^${}()|[\]\\]/g, '\\$&');
+  return new RegExp(`(?<![\\w.|/-])${escaped}(?![\\w|/-]|\\.\\w)`).test(message);
+}
+
+/** What a node no longer asks for, it no longer holds. */
+export function restricted(state: TypeState, asked: Subscription): TypeState {
+  if (asked === 'all' || asked === state.asked) return { ...state, asked };
+  const owed = new Set([...state.owed].filter((name) => asked.has(name)));
+  const doubted = state.doubted.map((set) => trimmed(set, asked)).filter((set) => set.resources.size > 0);
+  return { ...state, asked, accepted: trimmed(state.accepted, asked), doubted, owed };
+}
+
+function trimmed(set: ResourceSet, asked: Subscription): ResourceSet {
+  if (asked === 'all') return set;
+  const kept = [...set.resources].filter(([name]) => asked.has(name));
+  return kept.length === set.resources.size ? set : resourceSet(new Map(kept));
+}
+
+export function doubting(state: TypeState): TypeState {
+  return state.inFlight ? { ...state, doubted: [...state.doubted, state.inFlight.set] } : state;
+}
+
+/** A state whose stream has ended: what was not answered may or may not have arrived. */
+export function paused(state: TypeState): TypeState {
+  const { inFlight, asked, unanswered, ...rest } = doubting(state);
+  const open = inFlight ?? (asked === undefined ? unanswered : undefined);
+  return { ...rest, lastNonce: '', certain: rest.certain && !inFlight, ...(open ? { unanswered: open } : {}) };
+}
