@@ -18,6 +18,8 @@ import { readinessNow } from './readiness.ts';
 /** One sweep looks at no more than this at a time, and goes on while it finds as many. */
 const SWEEP_PAGE = 100;
 const SWEEP_PAGES = 50;
+/** One slow webhook holds up no more than its own row of streams. */
+const SWEEP_AT_ONCE = 10;
 /** A commit whose answer was lost is asked for again at once, under the same delivery id: a way back waits for nobody. */
 const TRIES = 3;
 const DEADLINES_IN_A_ROW = 20;
@@ -124,19 +126,25 @@ export function tending(ports: TendingPorts): Tending {
     let failed = 0;
     for (let page = 0; page < SWEEP_PAGES; page += 1) {
       const due = await documents.due(now(), SWEEP_PAGE);
-      for (const { partition } of due) {
-        streams += 1;
-        try {
-          await wake(partition);
-        } catch (error) {
-          failed += 1;
-          ports.report(`The sweep could not tend ${partition}; it tries again in the next one.`, error);
-        }
+      streams += due.length;
+      for (let index = 0; index < due.length; index += SWEEP_AT_ONCE) {
+        const woken = due.slice(index, index + SWEEP_AT_ONCE).map(({ partition }) => wakeOrReport(partition));
+        failed += (await Promise.all(woken)).filter((well) => !well).length;
       }
       if (due.length < SWEEP_PAGE) break;
     }
     await documents.removeExpired(now(), SWEEP_PAGE * SWEEP_PAGES);
     return { streams, failed };
+  }
+
+  async function wakeOrReport(stream: string): Promise<boolean> {
+    try {
+      await wake(stream);
+      return true;
+    } catch (error) {
+      ports.report(`The sweep could not tend ${stream}; it tries again in the next one.`, error);
+      return false;
+    }
   }
 
   return { service: giveService, mesh: giveMesh, wake, observed, sweep };

@@ -17,7 +17,8 @@ export class DataPlaneView {
   #plans: readonly ServicePlan[] = [];
   #sequence = 0;
   #shared: SharedResources | undefined;
-  readonly #snapshots = new Map<string, Snapshot>();
+  /** By node id, with the listeners it was made for: a node may come back with other ones. */
+  readonly #snapshots = new Map<string, { readonly asked: string; readonly snapshot: Snapshot }>();
   readonly #encode: EncodeResource;
   readonly #refuse: (message: string) => void;
 
@@ -69,8 +70,9 @@ export class DataPlaneView {
   snapshotFor(node: EnvoyNode): Snapshot | undefined {
     const shared = this.#shared;
     if (!shared || this.#sequence < 1) return undefined;
-    const key = JSON.stringify([node.id, node.inbound, node.outbound]);
-    const previous = this.#snapshots.get(key);
+    const asked = JSON.stringify([node.inbound, node.outbound]);
+    const known = this.#snapshots.get(node.id);
+    const previous = known?.asked === asked ? known.snapshot : undefined;
     if (previous?.sequence === this.#sequence) return previous;
     const own = renderNode(node, this.#plans);
     const built = buildSnapshot({ sequence: this.#sequence, shared, own, encode: this.#encode, ...(previous ? { previous } : {}) });
@@ -78,14 +80,11 @@ export class DataPlaneView {
       this.#refuse(`The configuration of the node ${node.id} at ${this.#sequence} is not served: ${built.message}`);
       return previous;
     }
-    this.#snapshots.set(key, built.snapshot);
+    this.#snapshots.set(node.id, { asked, snapshot: built.snapshot });
     return built.snapshot;
   }
 
   forget(nodeIds: ReadonlySet<string>): void {
-    for (const key of this.#snapshots.keys()) {
-      const [id] = JSON.parse(key);
-      if (nodeIds.has(id)) this.#snapshots.delete(key);
-    }
+    for (const id of nodeIds) this.#snapshots.delete(id);
   }
 }

@@ -10,6 +10,7 @@ import { MeshWatch } from './mesh-watch.ts';
 import type { EncodeResource } from './protobuf.ts';
 import { openRegistrationDoor } from './registration-door.ts';
 import { HEARTBEAT_MS, Reporter } from './reporter.ts';
+import { SeenNodes } from './seen-nodes.ts';
 
 const LOOK_MS = 1_000;
 
@@ -27,6 +28,14 @@ export interface XdsServerOptions {
   readonly report: (problem: string, error?: unknown) => void;
 }
 
+/** What was seen at one data plane. */
+interface Seen {
+  readonly nodes: SeenNodes;
+  /** The newest sequence that all its nodes were hinted to serve. */
+  hinted: number;
+  telling: boolean;
+}
+
 export interface XdsServer {
   readonly adsPort: number;
   readonly doorPort: number;
@@ -37,8 +46,7 @@ export async function startXdsServer(options: XdsServerOptions): Promise<XdsServ
   const { documents, encode, via, now, report } = options;
   const reporter = new Reporter({ documents, via, now, report, ...(options.hints ? { hints: options.hints } : {}) });
   const watches = new Map<string, MeshWatch>();
-  /** By data plane: the newest sequence all its nodes were hinted to serve. */
-  const hinted = new Map<string, number>();
+  const seen = new Map<string, Seen>();
   let ads: AdsServer | undefined;
 
   function watchOf(mesh: string): MeshWatch {
@@ -62,6 +70,13 @@ export async function startXdsServer(options: XdsServerOptions): Promise<XdsServ
     return watch;
   }
 
+  function seenAt(mesh: string, dataPlane: string): Seen {
+    const key = `${mesh}/${dataPlane}`;
+    const known = seen.get(key) ?? { nodes: new SeenNodes(), hinted: 0, telling: false };
+    seen.set(key, known);
+    return known;
+  }
+
   async function keep(mesh: string, dataPlane: string): Promise<void> {
     const watch = watchOf(mesh);
     if (watch.view(dataPlane)) return;
@@ -71,33 +86,30 @@ export async function startXdsServer(options: XdsServerOptions): Promise<XdsServ
 
   function onNode(node: EnvoyNode, event: NodeEvent): void {
     const { mesh, dataPlane } = node;
-    const place = { mesh, dataPlane };
-    if (event.fact === 'acked') return;
-    if (event.fact === 'connected') {
-      attempt(keep(mesh, dataPlane), `The model of ${mesh} could not be read yet`);
-      return;
-    }
-    const seen = ads?.nodes().find((each) => each.node.id === node.id);
-    const served = seen?.served ?? 0;
-    const rejection = event.fact === 'rejected' ? event : seen?.rejection;
-    const rejected = rejection ? { rejected: { sequence: rejection.sequence, message: rejection.message.slice(0, 1_000) } } : {};
-    reporter.node(place, { node: node.id, served, ...rejected, ...(event.fact === 'disconnected' ? { goneAt: now() } : {}) });
-    if (event.fact === 'rejected') reporter.hint(mesh, watches.get(mesh)?.view(dataPlane)?.changedSince(served) ?? []);
-    else hintIfComplete(mesh, dataPlane);
+    if (event.fact === 'connected') attempt(keep(mesh, dataPlane), `The model of ${mesh} could not be read yet`);
+    const kept = seenAt(mesh, dataPlane);
+    const observed = kept.nodes.take(node.id, event, now());
+    if (!observed) return;
+    reporter.node({ mesh, dataPlane }, observed);
+    if (event.fact === 'rejected') reporter.hint(mesh, watches.get(mesh)?.view(dataPlane)?.changedSince(observed.served) ?? []);
+    else tellSoon(mesh, dataPlane, kept);
   }
 
-  /** When the last node has come to a sequence, those whose plan it holds can go on. */
-  function hintIfComplete(mesh: string, dataPlane: string): void {
-    const nodes = ads?.nodes().filter(({ node, connected }) => connected && node.mesh === mesh && node.dataPlane === dataPlane) ?? [];
-    const complete = Math.min(...nodes.map(({ served }) => served));
-    const key = `${mesh}/${dataPlane}`;
-    const before = hinted.get(key) ?? 0;
-    if (nodes.length === 0 || complete <= before) {
-      attempt(reporter.flush(), 'What was seen could not be written');
-      return;
-    }
-    hinted.set(key, complete);
-    reporter.hint(mesh, watches.get(mesh)?.view(dataPlane)?.changedSince(before) ?? []);
+  /** Once a turn, however many nodes have spoken in it. When the last one has come to a sequence, those it holds can go on. */
+  function tellSoon(mesh: string, dataPlane: string, kept: Seen): void {
+    if (kept.telling) return;
+    kept.telling = true;
+    setImmediate(() => {
+      kept.telling = false;
+      const complete = kept.nodes.complete();
+      if (complete <= kept.hinted) {
+        attempt(reporter.flush(), 'What was seen could not be written');
+        return;
+      }
+      const services = watches.get(mesh)?.view(dataPlane)?.changedSince(kept.hinted) ?? [];
+      kept.hinted = complete;
+      reporter.hint(mesh, services);
+    });
   }
 
   const attempt = (work: Promise<void>, otherwise: string): void => {
@@ -142,7 +154,10 @@ export async function startXdsServer(options: XdsServerOptions): Promise<XdsServ
     }, LOOK_MS),
     setInterval(() => {
       for (const [mesh, watch] of watches) {
-        for (const dataPlane of watch.dataPlanes()) attempt(reporter.heartbeat({ mesh, dataPlane }), 'The heartbeat could not be written');
+        for (const dataPlane of watch.dataPlanes()) {
+          attempt(reporter.heartbeat({ mesh, dataPlane }), 'The heartbeat could not be written');
+          watch.view(dataPlane)?.forget(seenAt(mesh, dataPlane).nodes.forgetGone(now()));
+        }
       }
     }, HEARTBEAT_MS),
   ];

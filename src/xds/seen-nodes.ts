@@ -1,0 +1,57 @@
+/** What this server saw of each node of one data plane, and whether all that are connected serve alike. Pure bookkeeping. */
+import type { NodeObservation } from '../reconcile/observations.ts';
+import type { NodeEvent } from './ads-server.ts';
+
+type Seen = Omit<NodeObservation, 'via'>;
+
+/** A node that left this long ago is forgotten here; its observation in the store ends by itself. */
+const REMEMBERED_MS = 15 * 60_000;
+const LONGEST_MESSAGE = 1_000;
+
+export class SeenNodes {
+  readonly #nodes = new Map<string, Seen>();
+
+  /** Answers with what is now to be told of the node; nothing when that is as it was. `now` is epoch ms. */
+  take(node: string, event: NodeEvent, now: number): Seen | undefined {
+    const before = this.#nodes.get(node) ?? { node, served: 0 };
+    const after = next(before, event, now);
+    if (after === before && this.#nodes.has(node)) return undefined;
+    this.#nodes.set(node, after);
+    return after;
+  }
+
+  /** The newest sequence that every connected node serves; 0 without any. */
+  complete(): number {
+    let lowest = Number.POSITIVE_INFINITY;
+    for (const { served, goneAt } of this.#nodes.values()) if (goneAt === undefined) lowest = Math.min(lowest, served);
+    return Number.isFinite(lowest) ? lowest : 0;
+  }
+
+  servedBy(node: string): number {
+    return this.#nodes.get(node)?.served ?? 0;
+  }
+
+  forgetGone(now: number): ReadonlySet<string> {
+    const gone = [...this.#nodes.values()].filter(({ goneAt }) => goneAt !== undefined && now - goneAt > REMEMBERED_MS);
+    for (const { node } of gone) this.#nodes.delete(node);
+    return new Set(gone.map(({ node }) => node));
+  }
+}
+
+function next(before: Seen, event: NodeEvent, now: number): Seen {
+  const { goneAt: _gone, ...here } = before;
+  switch (event.fact) {
+    case 'connected':
+      return here;
+    case 'disconnected':
+      return { ...here, goneAt: now };
+    case 'served': {
+      const { rejected: _settled, ...clean } = here;
+      return event.sequence > before.served || before.rejected ? { ...clean, served: Math.max(before.served, event.sequence) } : before;
+    }
+    case 'rejected':
+      return { ...here, rejected: { sequence: event.sequence, message: event.message.slice(0, LONGEST_MESSAGE) } };
+    case 'acked':
+      return before;
+  }
+}
