@@ -13,7 +13,9 @@ import { wayBack } from './way-back.ts';
 
 export function alertFired(state: ServiceState, alert: FiredAlert, context: ServiceContext): Decision<ServiceEvent> {
   const known = state.alerts[alert.id];
-  if (known?.firedAt !== undefined) return unchanged('KnownAlert', `The alert ${alert.rule} is known already.`);
+  // An alert that fires anew under its old id is a new one: the newest time of each kind counts, in whatever order they come.
+  if (known?.firedAt !== undefined && known.firedAt >= alert.firedAt)
+    return unchanged('KnownAlert', `The alert ${alert.rule} is known already.`);
   const record: AlertRecord = { ...known, rule: alert.rule, summary: alert.summary, firedAt: alert.firedAt };
   const draft = new Draft(state, context).record({ type: 'AlertNoted', id: alert.id, alert: record });
   const { rollout } = state;
@@ -42,7 +44,8 @@ export function alertFired(state: ServiceState, alert: FiredAlert, context: Serv
 
 export function alertResolved(state: ServiceState, command: ServiceCommand & { type: 'AlertResolved' }, context: ServiceContext) {
   const known = state.alerts[command.alertId];
-  if (known?.resolvedAt !== undefined) return unchanged('KnownAlert', `The end of the alert ${command.rule} is known already.`);
+  if (known?.resolvedAt !== undefined && known.resolvedAt >= command.resolvedAt)
+    return unchanged('KnownAlert', `The end of the alert ${command.rule} is known already.`);
   const record: AlertRecord = { rule: command.rule, summary: '', ...known, resolvedAt: command.resolvedAt };
   const draft = new Draft(state, context).record({ type: 'AlertNoted', id: command.alertId, alert: record });
   reconsider(draft);

@@ -6,6 +6,7 @@ import { type Decision, refused, unchanged } from '../decision.ts';
 import type { ServiceCommand, ServiceContext } from './commands.ts';
 import { Draft } from './draft.ts';
 import type { ServiceEvent } from './events.ts';
+import { standingAlert } from './standing.ts';
 import { startRollout } from './start.ts';
 import { type Place, type Release, type Rollout, rejectionOf, releaseKey, type ServiceState, sameRelease } from './state.ts';
 import { wayBack } from './way-back.ts';
@@ -49,7 +50,7 @@ export function deploy(state: ServiceState, command: ServiceCommand & { type: 'D
   }
   if (rollout) draft.record({ type: 'RolloutSuperseded', by: release }).serve();
   startRollout(draft, release, place);
-  return draft.accepted(startMessage(draft.state, release));
+  return draft.accepted(startMessage(draft, release));
 }
 
 /** Asking for stable while something else is on its way is asking for the way back. */
@@ -78,12 +79,12 @@ function mustWait(rollout: Rollout, stable: Release, context: ServiceContext): b
   return goingBack || (exposed && context.readinessOf(stable.version) === 'none');
 }
 
-function startMessage(state: ServiceState, release: Release): string {
+function startMessage({ state, context }: Draft, release: Release): string {
   const phase = state.rollout?.phase;
   if (phase?.name !== 'waiting') return `${release.version} is being rolled out.`;
-  return phase.because === 'AlertFiring'
-    ? `${release.version} waits for a firing alert to end.`
-    : `${release.version} waits until it is seen ready on every data plane.`;
+  if (phase.because === 'NotReady') return `${release.version} waits until it is seen ready on every data plane.`;
+  const rule = standingAlert(state, context.now)?.rule;
+  return `${release.version} waits until the alert ${rule} has ended; resume it to begin all the same.`;
 }
 
 const rejectedKeys = (state: ServiceState, release: Release): string[] =>
