@@ -75,18 +75,25 @@ export const putWatcher = (
   now: number,
 ): Promise<void> => put(documents, partitionOf(mesh, dataPlane), 'watcher', observed.via, now, observed);
 
-async function livingWatchers(documents: Documents, partition: string, now: number): Promise<ReadonlySet<string>> {
+/** By watcher: until when (epoch ms) what it saw counts. */
+async function watchersOf(documents: Documents, partition: string): Promise<ReadonlyMap<string, number>> {
   const found = await documents.list({ partition, kind: 'watcher' });
-  const watchers = found.map(({ document }) => watcherSchema.parse(document.body));
-  return new Set(watchers.filter(({ aliveUntil }) => aliveUntil > now).map(({ via }) => via));
+  return new Map(found.map(({ document }) => watcherSchema.parse(document.body)).map(({ via, aliveUntil }) => [via, aliveUntil]));
 }
 
-/** Nodes whose watcher is alive, those that went away included. */
+/**
+ * Every node that was seen, those that went away included. A node whose watcher fell silent is gone from then on: it still
+ * serves what it had, so it leaves the count no sooner than one that went away itself.
+ */
 export async function nodesOf(documents: Documents, { mesh, dataPlane }: Place, now: number): Promise<readonly NodeObservation[]> {
   const partition = partitionOf(mesh, dataPlane);
-  const alive = await livingWatchers(documents, partition, now);
+  const watchers = await watchersOf(documents, partition);
   const found = await documents.list({ partition, kind: 'node' });
-  return found.map(({ document }) => nodeSchema.parse(document.body)).filter(({ via }) => alive.has(via));
+  return found.map(({ document }) => {
+    const node = nodeSchema.parse(document.body);
+    const seenUntil = watchers.get(node.via) ?? 0;
+    return seenUntil > now ? node : { ...node, goneAt: Math.min(seenUntil, node.goneAt ?? seenUntil) };
+  });
 }
 
 /** By version; absent = unknown. */
@@ -100,5 +107,5 @@ export async function readinessOf(
   const found = await documents.read(partition, idOf('readiness', service));
   if (!found) return {};
   const { via, versions } = readinessSchema.parse(found.document.body);
-  return (await livingWatchers(documents, partition, now)).has(via) ? versions : {};
+  return ((await watchersOf(documents, partition)).get(via) ?? 0) > now ? versions : {};
 }
