@@ -8,6 +8,7 @@ import type { Documents, Etag, Found, JsonObject, StoredDocument } from './docum
 import { documentIdOf, hashJson } from './hash.ts';
 import {
   type Answer,
+  type Commit,
   commitBodySchema,
   type Delivery,
   GENESIS_HASH,
@@ -74,11 +75,14 @@ export async function foldCommits<State, Event>(
   for (const { document } of await documents.list({ partition: stream, kind: 'commit' })) {
     const commit = commitBodySchema.parse(document.body);
     if (commit.version > untilVersion || commit.at > untilTime) break;
-    const context = { version: commit.version, at: commit.at };
-    const state = commit.events.reduce((state, event) => kind.evolve(state, kind.parseEvent(event), context), folded.state);
-    folded = { state, version: commit.version, hash: commit.hash };
+    folded = { state: foldCommit(kind, folded.state, commit), version: commit.version, hash: commit.hash };
   }
   return folded;
+}
+
+export function foldCommit<State, Event>(kind: StreamKind<State, Event>, state: State, commit: Commit): State {
+  const context = { version: commit.version, at: commit.at };
+  return commit.events.reduce((folded, event) => kind.evolve(folded, kind.parseEvent(event), context), state);
 }
 
 /**
@@ -271,7 +275,7 @@ function answerOf(stream: string, found: Found): Answer {
 }
 
 /** What is hashed and stored is exactly what JSON keeps: absent stays absent. */
-function toJson(value: object): JsonObject {
+export function toJson(value: object): JsonObject {
   const copy: JsonObject = JSON.parse(JSON.stringify(value));
   return copy;
 }

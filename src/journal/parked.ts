@@ -37,7 +37,8 @@ export async function park(
   const { door, reason, message, content } = parcel;
   const whole = typeof content === 'string' ? content : (JSON.stringify(content) ?? '');
   const id = documentIdOf(`${door}/${parcel.deliveryId ?? sha256(whole)}`);
-  const text = Buffer.from(whole).subarray(0, KEPT_BYTES).toString();
+  // `stream`: a character cut in two is left out, not replaced.
+  const text = new TextDecoder().decode(Buffer.from(whole).subarray(0, KEPT_BYTES), { stream: true });
   const body = { at: now, door, reason, message, bytes: Buffer.byteLength(whole), sha256: sha256(whole), text };
   await documents.batch(PARTITION, [
     { op: 'upsert', document: { partition: PARTITION, id, kind: 'parked', ordinal: now, expiresAt: now + KEPT_MS, body } },
