@@ -5,7 +5,7 @@ export interface Notice {
   readonly id: string;
   readonly mesh: string;
   readonly service?: string;
-  /** What it is about: `started`, `returned`, `stuck` … (`words.ts` has them all). */
+  /** What it is about: a `Topic` of `words.ts`, or one that only a newer version of this program knows. */
   readonly topic: string;
   /** Epoch ms of the decision it tells of. */
   readonly at: number;
@@ -19,6 +19,6 @@ export type Sent =
   | { readonly kind: 'refused'; readonly error: string };
 
 export interface Channel {
-  /** Never throws for what the other side answered; throws when it could not be asked. */
+  /** Answers `later` also when the other side could not be asked; throws for faults of our own only. */
   send(notice: Notice): Promise<Sent>;
 }

@@ -48,14 +48,23 @@ export class Draft {
     return this.#effect({ kind: 'watch', target: 'readiness' });
   }
 
+  /** The card says what is so now and what comes next; `until`: when this ends if nothing else ends it (the phase's deadline if not given). */
   card(topic: CardTopic, words: { version: string; text?: string; until?: number }): this {
     const { stable, rollout } = this.state;
+    const phase = rollout?.phase;
+    const step = phase && 'step' in phase ? phase.step : undefined;
     const data = {
       topic,
+      until: phase?.deadline ?? null,
       ...words,
       weight: weightOf(this.state, words.version),
       stable: stable?.version ?? null,
+      phase: phase?.name ?? null,
+      promoted: phase?.name === 'shifting' && phase.promoted,
+      step: step === undefined ? 0 : step + 1,
       steps: rollout?.steps.length ?? 0,
+      holdMs: step === undefined ? null : (rollout?.steps[step]?.holdMs ?? null),
+      nextWeight: step === undefined ? null : (rollout?.steps[step + 1]?.weight ?? null),
     };
     return this.#effect({ kind: 'card', data });
   }

@@ -15,7 +15,7 @@ export function wayBack(draft: Draft, cause: Cause, force = false): void {
   const { version } = rollout.candidate;
   const deadline = draft.context.now + rollout.returnDeadlineMs;
   if (rollout.phase.name === 'waiting') {
-    draft.card('abandoned', { version, text: cause.message }).record({ type: 'RolloutAbandoned', cause });
+    draft.record({ type: 'RolloutAbandoned', cause }).card('abandoned', { version, text: cause.message });
     startQueued(draft);
   } else if (!force && draft.context.readinessOf(stable.version) === 'none') {
     if (rollout.phase.name === 'blocked') return;

@@ -1,0 +1,72 @@
+/** One notice of each thing people are told, as the rollouts and the mesh's stream make them; and arbitrary ones. */
+import fc from 'fast-check';
+import type { Notice } from '../../src/notifications/channel.ts';
+import type { Topic } from '../../src/notifications/words.ts';
+
+const at = Date.parse('2026-11-22T14:03:20.500Z');
+const minutes = (count: number) => at + count * 60_000;
+
+const shifting = { version: 'v2', stable: 'v1', phase: 'shifting', promoted: false, steps: 3, weight: 10, step: 1, holdMs: 300_000 };
+
+/** By name of the golden. */
+export const SAMPLES: Readonly<Record<string, { readonly topic: Topic; readonly data: Notice['data'] }>> = {
+  established: { topic: 'established', data: { version: 'v1', weight: 100, stable: 'v1', phase: null, until: null, step: 0, steps: 0 } },
+  started: { topic: 'started', data: { ...shifting, nextWeight: 50, until: minutes(10) } },
+  delayed: { topic: 'delayed', data: { ...shifting, phase: 'waiting', weight: 0, step: 0, holdMs: null, until: minutes(15) } },
+  'delayed-by-alert': {
+    topic: 'delayed',
+    data: { ...shifting, phase: 'waiting', weight: 0, step: 0, text: 'catalog 5xx fired: requests/failed was 31.', until: minutes(15) },
+  },
+  step: { topic: 'step', data: { ...shifting, weight: 50, step: 2, nextWeight: 100, until: minutes(10) } },
+  'step-last': { topic: 'step', data: { ...shifting, weight: 100, step: 3, holdMs: 0, nextWeight: null, until: minutes(10) } },
+  'step-promoted': { topic: 'step', data: { ...shifting, weight: 100, step: 3, nextWeight: null, promoted: true, until: minutes(10) } },
+  held: { topic: 'held', data: { ...shifting, phase: 'holding', text: 'The alert catalog 5xx stands.', until: minutes(30) } },
+  returned: {
+    topic: 'returned',
+    data: { ...shifting, phase: 'returning', weight: 0, text: 'The alert catalog 5xx fired: requests/failed was 31', until: minutes(2) },
+  },
+  blocked: { topic: 'blocked', data: { ...shifting, phase: 'blocked', text: 'v2 was aborted.', until: minutes(600) } },
+  succeeded: { topic: 'succeeded', data: { version: 'v2', weight: 100, stable: 'v2', phase: null, until: null, step: 0, steps: 0 } },
+  abandoned: { topic: 'abandoned', data: { ...shifting, phase: 'waiting', weight: 0, step: 0, text: 'v2 could not begin in time.' } },
+  'stuck-going-up': { topic: 'stuck', data: { ...shifting, text: 'vms refused it: no such cluster', until: minutes(10) } },
+  'stuck-going-back': {
+    topic: 'stuck',
+    data: { ...shifting, phase: 'returning', weight: 0, text: 'Not yet seen to serve stable alone: vms.', until: minutes(4) },
+  },
+  alert: { topic: 'alert', data: { version: 'v1', weight: 100, stable: 'v1', text: 'catalog 5xx fired: requests/failed was 31.' } },
+  unmatched: { topic: 'unmatched', data: { what: 'The alert cpu', text: 'cpu fired: Average of Percentage CPU was 97.' } },
+};
+
+export function sampleNotice(name: string): Notice {
+  const sample = SAMPLES[name];
+  if (!sample) throw new Error(`There is no sample notice ${name}.`);
+  const subject = sample.topic === 'unmatched' ? {} : { service: 'catalog' };
+  return { id: `shop/${'service' in subject ? 'catalog' : ''}/7`, mesh: 'shop', ...subject, ...sample, at };
+}
+
+/** Texts of any length and of every sort of character, lone surrogates, Markdown and card functions among them. */
+const longText = fc.oneof(
+  fc.string({ unit: 'binary', maxLength: 20_000, size: 'max' }),
+  fc.string({
+    unit: fc.constantFrom('\\', '"', '\u0000', '\ud800', '\uffff', '漢', '😀', '{{', '\u202e', '**', '[a](b)'),
+    maxLength: 30_000,
+    size: 'max',
+  }),
+);
+const scalar = fc.oneof(longText, fc.double(), fc.boolean(), fc.constant(null));
+const topics = fc.constantFrom(...new Set(Object.values(SAMPLES).map(({ topic }) => topic)));
+
+export const anyNotice: fc.Arbitrary<Notice> = fc.record(
+  {
+    id: longText,
+    mesh: longText,
+    service: longText,
+    topic: fc.oneof(topics, longText),
+    at: fc.integer({ min: 0, max: 8.64e15 }),
+    data: fc.dictionary(
+      fc.constantFrom('version', 'text', 'what', 'until', 'weight', 'stable', 'phase', 'promoted', 'step', 'steps', 'holdMs', 'nextWeight'),
+      scalar,
+    ),
+  },
+  { requiredKeys: ['id', 'mesh', 'topic', 'at', 'data'] },
+);
