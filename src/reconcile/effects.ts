@@ -88,7 +88,12 @@ const planOf = (mesh: string, state: ServiceState) =>
 async function serve(ports: EffectPorts, fragment: Fragment, effect: PendingEffect): Promise<Settlement> {
   const { mesh, service, revision } = fragment;
   const dataPlane = await ports.dataPlane(mesh, effect.target);
-  if (!dataPlane) return retry(ports, effect, `This build reaches no data plane ${effect.target}.`);
+  if (!dataPlane) {
+    // One that left the mesh has nobody to be served; one that this build cannot reach yet is still owed.
+    const { head } = await loadHead(ports.documents, meshStream, meshStreamId(mesh));
+    const named = head.state.spec?.dataPlanes.some(({ name }) => name === effect.target) ?? false;
+    return named ? retry(ports, effect, `This build reaches no data plane ${effect.target}.`) : { effect, outcome: 'done' };
+  }
   await dataPlane.apply(fragment);
   const seen = await dataPlane.observe(fragment, ports.now());
   if (seen.kind === 'served') {
@@ -127,17 +132,20 @@ function hangsOnReadiness(state: ServiceState): boolean {
   return phase?.name === 'waiting' || phase?.name === 'blocked' || (phase?.name === 'holding' && phase.overdue);
 }
 
-/** Hands a service its part of the adopted spec, or retires it. */
 async function specify(ports: EffectPorts, mesh: string, effect: PendingEffect): Promise<Settlement> {
-  const service = effect.target;
+  await handOver(ports, mesh, effect.target);
+  return { effect, outcome: 'done' };
+}
+
+/** Hands a service its part of the adopted spec, or retires it; harmless where it has it already. */
+export async function handOver(ports: EffectPorts, mesh: string, service: string): Promise<void> {
   const { head } = await loadHead(ports.documents, meshStream, meshStreamId(mesh));
   const { specVersion, services } = head.state;
-  const hash = services[service];
+  const hash = Object.hasOwn(services, service) ? services[service] : undefined;
   const command: ServiceCommand = hash
     ? { type: 'Specify', spec: await readServiceSpec(ports.documents, mesh, hash), specVersion }
     : { type: 'Retire', specVersion };
   await ports.prompt(mesh, service, `specify/${mesh}/${service}/${specVersion}`, command);
-  return { effect, outcome: 'done' };
 }
 
 async function tell(ports: EffectPorts, mesh: string, service: string | undefined, effect: PendingEffect): Promise<Settlement> {

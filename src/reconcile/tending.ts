@@ -12,7 +12,7 @@ import type { ServiceEvent } from '../rollouts/events.ts';
 import { serviceStream, serviceStreamId } from '../rollouts/service-stream.ts';
 import type { ServiceState } from '../rollouts/state.ts';
 import { decideMesh, type MeshCommand, meshStream, meshStreamId } from '../spec/adoption.ts';
-import { type EffectPorts, recheckId, runMeshEffects, runServiceEffects } from './effects.ts';
+import { type EffectPorts, handOver, recheckId, runMeshEffects, runServiceEffects } from './effects.ts';
 import { readinessNow } from './readiness.ts';
 
 /** One sweep looks at no more than this at a time, and goes on while it finds as many. */
@@ -59,6 +59,13 @@ export function tending(ports: TendingPorts): Tending {
     // The first delivery may have died between its commit and its effects: what it owes is not left to the sweep.
     if (delivery.recordRefusal && appended.answer.repeated && appended.answer.outcome === 'accepted') await observed(mesh, service);
     return appended.answer;
+  }
+
+  /** What a mesh has adopted counts at once: a delivery may overtake the hand-over of the spec it was matched by. */
+  async function giveFromOutside(mesh: string, service: string, delivery: Delivery, command: ServiceCommand): Promise<Answer> {
+    const { state } = (await loadHead(documents, serviceStream, serviceStreamId(mesh, service))).head;
+    if (!state.spec || state.retired) await handOver(effects, mesh, service);
+    return giveService(mesh, service, delivery, command);
   }
 
   async function giveMesh(mesh: string, delivery: Delivery, command: MeshCommand): Promise<Answer> {
@@ -147,7 +154,7 @@ export function tending(ports: TendingPorts): Tending {
     }
   }
 
-  return { service: giveService, mesh: giveMesh, wake, observed, sweep };
+  return { service: giveFromOutside, mesh: giveMesh, wake, observed, sweep };
 }
 
 async function patiently<Result>(attempt: () => Promise<Result>): Promise<Result> {
