@@ -23,6 +23,8 @@ const SWEEP_AT_ONCE = 10;
 /** A commit whose answer was lost is asked for again at once, under the same delivery id: a way back waits for nobody. */
 const TRIES = 3;
 const DEADLINES_IN_A_ROW = 20;
+/** An alarm that comes this much too early by the clock of the machine it reaches is set again. */
+const CLOCKS_APART_MS = 1_000;
 
 export interface TendingPorts extends Omit<EffectPorts, 'prompt'> {
   /** Asks to be woken for `stream` at `at` (epoch ms). May be lost, late, or early. */
@@ -90,22 +92,27 @@ export function tending(ports: TendingPorts): Tending {
     }
   }
 
-  async function setAlarm(stream: string): Promise<void> {
-    const found = await documents.read(stream, 'head');
-    if (found?.document.wakeAt !== undefined) await ports.setAlarm(stream, found.document.wakeAt);
+  /** None where nothing is due before `before` (epoch ms). */
+  async function setAlarm(stream: string, before = Number.MAX_SAFE_INTEGER): Promise<void> {
+    const wakeAt = (await documents.read(stream, 'head'))?.document.wakeAt;
+    if (wakeAt !== undefined && wakeAt < before) await ports.setAlarm(stream, wakeAt);
   }
 
   async function wake(stream: string): Promise<void> {
     const [kind, mesh, service] = stream.split('/');
+    let worked = false;
     if (kind === 'mesh' && mesh) {
       const claimed = await claimDue(documents, meshStream, stream, now());
-      if (claimed.length > 0) await runMeshEffects(effects, mesh, claimed);
+      worked = claimed.length > 0;
+      if (worked) await runMeshEffects(effects, mesh, claimed);
     } else if (kind === 'service' && mesh && service) {
       await passDeadlines(mesh, service);
       const claimed = await claimDue(documents, serviceStream, stream, now());
-      if (claimed.length > 0) await runServiceEffects(effects, mesh, service, claimed);
+      worked = claimed.length > 0;
+      if (worked) await runServiceEffects(effects, mesh, service, claimed);
     }
-    await setAlarm(stream);
+    // Whoever did the work has set the next alarm: one that finds nothing ends, or every commit would add one that never does.
+    await setAlarm(stream, worked ? Number.MAX_SAFE_INTEGER : now() + CLOCKS_APART_MS);
   }
 
   async function passDeadlines(mesh: string, service: string): Promise<void> {
