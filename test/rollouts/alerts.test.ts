@@ -87,7 +87,7 @@ describe('an alert that fired before', () => {
       .given(alert(T0 - HOUR))
       .when(deploy('v2'));
     story.thenRecords('RolloutStarted', 'StartDelayed').thenSplit({ v1: 100 }).thenOwes('watch readiness', 'card delayed');
-    story.thenPhase('waiting', { because: 'AlertFiring', deadline: T0 + 30 * MINUTE }).thenSays(/firing alert/);
+    story.thenPhase('waiting', { because: 'AlertFiring', deadline: T0 + 30 * MINUTE }).thenSays(/until the alert catalog-5xx has ended/);
   });
 
   it('lets the version begin when it ends', () => {
@@ -169,6 +169,19 @@ describe('an alert that ends', () => {
     resting()
       .given(resolved(T0 - 1), alert(T0), deploy('v2'))
       .thenPhase('waiting', { because: 'AlertFiring' });
+  });
+
+  it('and fires anew under its old id is a new one, in whatever order this is heard', () => {
+    const fires = [alert(T0 - MINUTE), resolved(T0 - 2000), alert(T0 - 1000)] as const;
+    for (const order of [fires, [fires[2], fires[0], fires[1]], [fires[1], fires[2], fires[0]]]) {
+      const story = resting();
+      for (const each of order) story.when(each);
+      story.given(deploy('v2')).thenPhase('waiting', { because: 'AlertFiring' });
+    }
+    holding()
+      .given(alert(T0 - MINUTE), resolved(T0))
+      .when(alert(T0 + 1000))
+      .thenRecords('AlertNoted', 'TrafficReturned');
   });
 
   it('does not cut the clock of a step short', () => {

@@ -1,0 +1,124 @@
+/** Plain Envoy as it is observed: which nodes count, when a plan is served, refused or waited for, and what is known ready. */
+import { beforeEach, describe, expect, it } from 'vitest';
+import { MemoryDocuments } from '../../../src/adapters/memory-documents.ts';
+import { envoyDataPlane, GONE_MS } from '../../../src/dataplanes/envoy/observe.ts';
+import { type NodeObservation, nodesOf, putNode, putReadiness, putWatcher } from '../../../src/reconcile/observations.ts';
+
+const T0 = Date.parse('2026-11-22T14:00:00Z');
+const place = { mesh: 'shop', dataPlane: 'edge' };
+const fragment = { mesh: 'shop', service: 'catalog', revision: 3, sequence: 7, plan: null };
+
+let documents: MemoryDocuments;
+const node = (name: string, served: number, more: Partial<NodeObservation> = {}) =>
+  putNode(documents, place, { node: name, via: 'x1', served, ...more }, T0);
+const alive = (via: string, ms: number) => putWatcher(documents, place, { via, aliveUntil: T0 + ms }, T0);
+const observe = (now = T0) => envoyDataPlane(documents, 'edge', () => {}).observe(fragment, now);
+
+beforeEach(async () => {
+  documents = new MemoryDocuments();
+  await alive('x1', 60_000);
+});
+
+describe('a plan', () => {
+  it('is served when every node serves it or something newer', async () => {
+    await node('n1', 7);
+    await node('n2', 8);
+    expect(await observe()).toEqual({ kind: 'served' });
+  });
+
+  it('is waited for when one node is behind, and that one is named', async () => {
+    await node('n1', 7);
+    await node('n2', 6);
+    expect(await observe()).toEqual({ kind: 'waiting', for: ['n2'] });
+  });
+
+  it('is waited for while nobody is seen: absence is not success', async () => {
+    expect(await observe()).toEqual({ kind: 'waiting', for: [] });
+  });
+
+  it('names no more than ten of those behind', async () => {
+    for (let index = 0; index < 12; index += 1) await node(`n${index}`, 1);
+    const seen = await observe();
+    expect(seen.kind === 'waiting' && seen.for).toHaveLength(10);
+  });
+
+  it('is refused when a node that is behind has refused it, with its words', async () => {
+    await node('n1', 7);
+    await node('n2', 6, { rejected: { sequence: 7, message: 'bad cluster' } });
+    expect(await observe()).toEqual({ kind: 'rejected', node: 'n2', message: 'bad cluster' });
+  });
+
+  it('is not refused by what was refused before it', async () => {
+    await node('n1', 5, { rejected: { sequence: 6, message: 'bad cluster' } });
+    expect(await observe()).toEqual({ kind: 'waiting', for: ['n1'] });
+  });
+});
+
+describe('a node', () => {
+  it('that went away counts for 30 seconds and no longer', async () => {
+    await node('n1', 7);
+    await node('n2', 6, { goneAt: T0 });
+    expect(await observe(T0 + GONE_MS - 1)).toEqual({ kind: 'waiting', for: ['n2'] });
+    expect(await observe(T0 + GONE_MS)).toEqual({ kind: 'served' });
+    expect((await nodesOf(documents, place, T0 + GONE_MS)).map((each) => each.node).sort()).toEqual(['n1', 'n2']);
+  });
+
+  it('that was the only one and went away serves nothing', async () => {
+    await node('n1', 7, { goneAt: T0 });
+    expect(await observe(T0 + GONE_MS)).toEqual({ kind: 'waiting', for: [] });
+  });
+
+  it('whose watcher fell silent is gone from then on: it leaves the count 30 seconds later', async () => {
+    await node('n1', 6);
+    await alive('x2', 600_000);
+    await node('n2', 7, { via: 'x2' });
+    expect(await observe(T0 + 60_000 + GONE_MS - 1)).toEqual({ kind: 'waiting', for: ['n1'] });
+    expect(await observe(T0 + 60_000 + GONE_MS)).toEqual({ kind: 'served' });
+  });
+
+  it('serves nothing any more when all that were seen are gone', async () => {
+    await node('n1', 7);
+    expect(await observe(T0 + 60_000 + GONE_MS - 1)).toEqual({ kind: 'served' });
+    expect(await observe(T0 + 60_000 + GONE_MS)).toEqual({ kind: 'waiting', for: [] });
+  });
+
+  it('of a watcher that nobody knows does not count', async () => {
+    await node('n1', 7, { via: 'x9' });
+    expect(await observe()).toEqual({ kind: 'waiting', for: [] });
+  });
+
+  it('is seen as it was seen last', async () => {
+    await node('n1', 6, { rejected: { sequence: 7, message: 'bad' } });
+    await node('n1', 7);
+    expect(await observe()).toEqual({ kind: 'served' });
+  });
+
+  it('of another data plane or mesh is not seen', async () => {
+    for (const elsewhere of [
+      { mesh: 'shop', dataPlane: 'west' },
+      { mesh: 'office', dataPlane: 'edge' },
+    ])
+      await putNode(documents, elsewhere, { node: 'n1', via: 'x1', served: 7 }, T0);
+    expect(await observe()).toEqual({ kind: 'waiting', for: [] });
+  });
+});
+
+describe('readiness', () => {
+  const readiness = (now: number) => envoyDataPlane(documents, 'edge', () => {}).readiness('shop', 'catalog', now);
+
+  it('is known while its watcher is alive, and unknown after', async () => {
+    await putReadiness(documents, place, { service: 'catalog', via: 'x1', versions: { v1: 'ready', v2: 'none' } }, T0);
+    expect(await readiness(T0)).toEqual({ v1: 'ready', v2: 'none' });
+    expect(await readiness(T0 + 60_000)).toEqual({});
+  });
+
+  it('of a service that nobody reported is unknown', async () => {
+    expect(await readiness(T0)).toEqual({});
+  });
+});
+
+it('pokes the xds server with the sequence of the mesh', async () => {
+  const poked: unknown[] = [];
+  await envoyDataPlane(documents, 'edge', (mesh, sequence) => poked.push([mesh, sequence])).apply(fragment);
+  expect(poked).toEqual([['shop', 7]]);
+});
