@@ -36,10 +36,12 @@ export type ContentFor = (type: EnvoyResourceType, snapshot: Snapshot, held: Hel
 export function createContentFor(encode: EncodeResource): ContentFor {
   const routes = new WeakMap<Resource, Map<string, Resource>>();
   const sets = new WeakMap<Snapshot, Map<string, ResourceSet>>();
+  /** By names asked for: the last set that had exactly these. */
+  const exact = new WeakMap<ReadonlySet<string>, ResourceSet>();
 
   return (type, snapshot, held, asked) => {
     const wanted = snapshot.sets[type];
-    const all = asked === 'all' || (asked.size === wanted.resources.size && coversAll(asked, wanted));
+    const all = asked === 'all' || asksFor(asked, wanted);
     if (all && isPlain(type, snapshot, held)) return wanted.resources.size > 0 || asked === 'all' ? wanted : undefined;
 
     const usable = usableClusters(snapshot, held);
@@ -56,6 +58,15 @@ export function createContentFor(encode: EncodeResource): ContentFor {
     if (asked !== 'all' && resources.size === 0) return undefined;
     return shared(snapshot, resourceSet(resources, wanted));
   };
+
+  function asksFor(asked: ReadonlySet<string>, wanted: ResourceSet): boolean {
+    if (asked.size !== wanted.resources.size) return false;
+    if (asked.size === 1) return coversAll(asked, wanted);
+    if (exact.get(asked) === wanted) return true;
+    const same = coversAll(asked, wanted);
+    if (same) exact.set(asked, wanted);
+    return same;
+  }
 
   /** The wanted resource, with the pieces that the node can't have replaced by those it has, or left out. */
   function assemble(wanted: Resource, has: Resource | undefined, pieces: readonly Piece[]): Resource {

@@ -138,7 +138,8 @@ export function createAdsStream(contentFor: ContentFor, memory?: NodeMemory): Ad
 
   function send(type: EnvoyResourceType, set: ResourceSet, sequence: number): StreamResponse {
     const { lastNonce, owed } = types[type];
-    for (const [child, name] of renewed(type, types[type], set)) change(child, { owed: new Set([...types[child].owed, name]) });
+    const [child, names] = renewed(type, types[type], set);
+    if (names.length > 0) change(child, { owed: new Set([...types[child].owed, ...names]) });
     const own = `${sequence}-${set.fingerprint}`;
     const nonce = lastNonce === own ? `${own}-again` : own;
     change(type, {
@@ -162,18 +163,14 @@ export function createAdsStream(contentFor: ContentFor, memory?: NodeMemory): Ad
 }
 
 /** What the clusters (listeners) of `set` refer to that may be new or changed for the node: it waits for that before it uses them. */
-function renewed(
-  type: EnvoyResourceType,
-  { accepted, doubted }: Held,
-  set: ResourceSet,
-): readonly (readonly ['endpoints' | 'route', string])[] {
-  if (type !== 'cluster' && type !== 'listener') return [];
+function renewed(type: EnvoyResourceType, { accepted, doubted }: Held, set: ResourceSet): readonly [EnvoyResourceType, readonly string[]] {
+  if (type !== 'cluster' && type !== 'listener') return [type, []];
   const same = (before: ResourceSet, { name, hash }: Resource) => before.resources.get(name)?.hash === hash;
   const changed = [...set.resources.values()].filter(
     (one) => !same(accepted, one) || doubted.some((before) => before.resources.has(one.name) && !same(before, one)),
   );
-  if (type === 'listener') return changed.flatMap(({ references }) => [...references.routes].map((route) => ['route', route] as const));
-  return changed.flatMap(({ assignment }) => (assignment === undefined ? [] : [['endpoints', assignment] as const]));
+  if (type === 'listener') return ['route', changed.flatMap(({ references }) => [...references.routes])];
+  return ['endpoints', changed.flatMap(({ assignment }) => (assignment === undefined ? [] : [assignment]))];
 }
 
 /** The endpoints that the node will wait for once it has `set`: the newest known, for what it holds by now too. */
@@ -221,19 +218,29 @@ function stillThere(ids: ReadonlySet<string>, set: ResourceSet): ReadonlySet<str
 }
 
 function holdsAll(types: Readonly<Record<EnvoyResourceType, TypeState>>, { sets }: Snapshot): boolean {
-  for (const type of ['cluster', 'listener'] as const) {
+  // Routes come last and change most, so they decide most often.
+  if (!holds(types.route, sets.route, () => routesAskedFor(sets)) || !holds(types.endpoints, sets.endpoints, () => endpointsAskedFor(sets)))
+    return false;
+  return (['cluster', 'listener'] as const).every((type) => {
     const { asked, knowledge, doubted, accepted } = types[type];
     if (asked === undefined || knowledge !== 'known' || doubted.length > 0) return false;
-    if (accepted !== sets[type] && !includes(accepted, sets[type].resources.values())) return false;
-  }
-  const clusters = [...sets.cluster.resources.values()];
-  const listeners = [...sets.listener.resources.values()];
-  const assigned = clusters.flatMap(({ assignment }) => (assignment === undefined ? [] : [sets.endpoints.resources.get(assignment)]));
-  const routed = listeners.flatMap(({ references }) => [...references.routes].map((name) => sets.route.resources.get(name)));
-  return holds(types.endpoints, assigned) && holds(types.route, routed);
+    return accepted === sets[type] || includes(accepted, sets[type].resources.values());
+  });
 }
 
-function holds({ asked, accepted, doubted }: TypeState, resources: readonly (Resource | undefined)[]): boolean {
+function routesAskedFor({ listener, route }: Snapshot['sets']): readonly (Resource | undefined)[] {
+  return [...listener.resources.values()].flatMap(({ references }) => [...references.routes].map((name) => route.resources.get(name)));
+}
+
+function endpointsAskedFor({ cluster, endpoints }: Snapshot['sets']): readonly (Resource | undefined)[] {
+  return [...cluster.resources.values()].flatMap(({ assignment }) =>
+    assignment === undefined ? [] : [endpoints.resources.get(assignment)],
+  );
+}
+
+function holds({ asked, accepted, doubted }: TypeState, all: ResourceSet, needed: () => readonly (Resource | undefined)[]): boolean {
+  if (asked !== undefined && accepted === all && doubted.length === 0) return true;
+  const resources = needed();
   if (resources.length === 0) return true;
   const maybeOther = resources.some((one) => one && doubted.some((set) => set.resources.has(one.name) && !includes(set, [one])));
   return asked !== undefined && !maybeOther && includes(accepted, resources);
