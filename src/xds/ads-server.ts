@@ -3,18 +3,10 @@
  * It carries bytes between streams and their state machines and says what happened; whose snapshot a node gets and what
  * follows from a fact is the caller's. Nothing queues up for a slow node: one response a type is unanswered at a time.
  */
-import {
-  type handleBidiStreamingCall,
-  type MethodDefinition,
-  Server,
-  type ServerCredentials,
-  type ServerDuplexStream,
-  type ServerOptions,
-  type ServiceDefinition,
-  status,
-} from '@grpc/grpc-js';
+import type { SecureServerOptions } from 'node:http2';
 import { parseNode } from '../dataplanes/envoy/node-metadata.ts';
 import type { EnvoyNode } from '../dataplanes/envoy/resources.ts';
+import { frameOf, type GrpcHandler, type GrpcStream, grpcStatus, startGrpcServer } from './grpc-server.ts';
 import { createContentFor } from './node-content.ts';
 import { type DiscoveryRequest, decodeNode, decodeRequest, type EncodeResource, encodeResponse, resourceTypeOf } from './protobuf.ts';
 import type { Snapshot } from './snapshot.ts';
@@ -29,7 +21,8 @@ export type NodeEvent =
 export interface AdsServerOptions {
   /** Port 0 takes a free one. */
   readonly address: { readonly host: string; readonly port: number };
-  readonly credentials: ServerCredentials;
+  /** absent: plaintext. */
+  readonly tls?: SecureServerOptions;
   readonly encode: EncodeResource;
   /** Called for each stream at its start and at each `publish`; give the same object to nodes that are served the same. undefined: nothing yet. */
   readonly snapshotFor: (node: EnvoyNode) => Snapshot | undefined;
@@ -63,30 +56,8 @@ const rememberedForMs = 15 * 60_000;
 const keptResponses = 32;
 
 const path = '/envoy.service.discovery.v3.AggregatedDiscoveryService/StreamAggregatedResources';
-const streamMethod: MethodDefinition<DiscoveryRequest, Buffer> = {
-  path,
-  requestStream: true,
-  responseStream: true,
-  requestSerialize: () => {
-    throw new Error('This definition is for serving only.');
-  },
-  requestDeserialize: decodeRequest,
-  responseSerialize: (bytes) => bytes,
-  responseDeserialize: (bytes) => bytes,
-};
-const service: ServiceDefinition = { StreamAggregatedResources: streamMethod };
-
-const serverOptions: ServerOptions = {
-  // A node that has vanished without closing is noticed within 15 s.
-  'grpc.keepalive_time_ms': 10_000,
-  'grpc.keepalive_timeout_ms': 5_000,
-  // A request holds a node and names: far below this, but for thousands of clusters.
-  'grpc.max_receive_message_length': 4 * 1024 * 1024,
-  'grpc.max_send_message_length': -1,
-  'grpc.enable_channelz': 0,
-};
-
-type Call = ServerDuplexStream<DiscoveryRequest, Buffer>;
+/** A request holds a node and names: far below this, but for thousands of clusters. */
+const maxRequestBytes = 4 * 1024 * 1024;
 
 /** A node by its id, and what outlives its streams. */
 interface Presence {
@@ -99,7 +70,7 @@ interface Presence {
 }
 
 interface Member {
-  readonly call: Call;
+  readonly call: GrpcStream;
   readonly presence: Presence;
   readonly stream: AdsStream;
 }
@@ -113,7 +84,7 @@ export async function startAdsServer(options: AdsServerOptions): Promise<AdsServ
   const members = new Set<Member>();
 
   function carryOut({ call, presence }: Member, { responses, facts }: Step): void {
-    for (const response of responses) call.write(encoded(response));
+    for (const response of responses) call.send(encoded(response));
     for (const fact of facts) {
       if (fact.fact === 'served') {
         presence.served = Math.max(presence.served, fact.sequence);
@@ -130,7 +101,7 @@ export async function startAdsServer(options: AdsServerOptions): Promise<AdsServ
     if (snapshot) carryOut(member, member.stream.update(snapshot));
   }
 
-  function join(call: Call, node: EnvoyNode): Member {
+  function join(call: GrpcStream, node: EnvoyNode): Member {
     const presence = presences.get(node.id) ?? { node, streams: 0, served: 0, leftAt: 0 };
     presences.set(node.id, presence);
     presence.node = node;
@@ -154,63 +125,57 @@ export async function startAdsServer(options: AdsServerOptions): Promise<AdsServ
     }
   }
 
-  const handle: handleBidiStreamingCall<DiscoveryRequest, Buffer> = (call) => {
-    let member: Member | undefined;
-    let refused = false;
-    const authorization = call.metadata.get('authorization')[0]?.toString();
+  function open(call: GrpcStream, authorization: string | undefined): GrpcHandler | undefined {
     if (options.authorize && !options.authorize(authorization)) {
-      call.emit('error', {
-        code: status.UNAUTHENTICATED,
-        details: 'Send the token of this mesh\'s nodes as "authorization: Bearer <token>".',
-      });
-      return;
+      call.end(grpcStatus.unauthenticated, 'Send the token of this mesh\'s nodes as "authorization: Bearer <token>".');
+      return undefined;
     }
-    call.on('data', (request: DiscoveryRequest) => {
-      if (refused) return;
-      if (!member) {
-        const answer = whoAsks(request);
-        if (!answer.ok) {
-          refused = true;
-          call.emit('error', { code: status.INVALID_ARGUMENT, details: answer.message });
-          return;
+    let member: Member | undefined;
+    return {
+      message(bytes) {
+        const read = readRequest(bytes);
+        if (!read.ok) return call.end(grpcStatus.invalidArgument, read.message);
+        if (!member) {
+          const asking = whoAsks(read.request);
+          if (!asking.ok) return call.end(grpcStatus.invalidArgument, asking.message);
+          member = join(call, asking.node);
         }
-        member = join(call, answer.node);
-      }
-      const type = resourceTypeOf(request.typeUrl);
-      if (type && members.has(member)) carryOut(member, member.stream.receive({ ...request, type }));
-    });
-    const left = () => {
-      if (member) leave(member);
+        const type = resourceTypeOf(read.request.typeUrl);
+        if (type) carryOut(member, member.stream.receive({ ...read.request, type }));
+      },
+      closed() {
+        if (member) leave(member);
+      },
     };
-    call.on('cancelled', left);
-    call.on('error', left);
-    call.on('end', () => {
-      left();
-      call.end();
-    });
-  };
+  }
 
-  const server = new Server(serverOptions);
-  server.addService(service, { StreamAggregatedResources: handle });
-  const { host, port } = options.address;
-  const bound = await new Promise<number>((resolve, reject) => {
-    server.bindAsync(`${host.includes(':') ? `[${host}]` : host}:${port}`, options.credentials, (error, actual) =>
-      error ? reject(error) : resolve(actual),
-    );
+  const { address, tls } = options;
+  const server = await startGrpcServer({
+    address,
+    ...(tls ? { tls } : {}),
+    path,
+    maxMessageBytes: maxRequestBytes,
+    open: (call, headers) => open(call, headers.authorization),
   });
 
   return {
-    port: bound,
+    port: server.port,
     publish() {
       for (const member of members) bringUpToDate(member);
     },
     nodes: () => [...presences.values()].map(reportOf),
-    async stop() {
-      for (const { call } of members) call.end();
-      server.forceShutdown();
-      await new Promise<void>((resolve) => server.tryShutdown(() => resolve()));
-    },
+    stop: () => server.stop(),
   };
+}
+
+function readRequest(
+  bytes: Uint8Array,
+): { readonly ok: true; readonly request: DiscoveryRequest } | { readonly ok: false; readonly message: string } {
+  try {
+    return { ok: true, request: decodeRequest(bytes) };
+  } catch (error) {
+    return { ok: false, message: `This is no DiscoveryRequest: ${error instanceof Error ? error.message : String(error)}.` };
+  }
 }
 
 /** A stream's first request says which node it is; later ones need not. */
@@ -238,7 +203,8 @@ function createResponseCache(): (response: StreamResponse) => Buffer {
     const key = `${type} ${nonce}`;
     const known = kept.get(key);
     if (known) return known;
-    const bytes = encodeResponse({ type, version, nonce, resources: [...set.resources.values()].map((resource) => resource.bytes) });
+    const resources = [...set.resources.values()].map((resource) => resource.bytes);
+    const bytes = frameOf(encodeResponse({ type, version, nonce, resources }));
     const [oldest] = kept.keys();
     if (kept.size >= keptResponses && oldest !== undefined) kept.delete(oldest);
     kept.set(key, bytes);

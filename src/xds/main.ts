@@ -1,7 +1,6 @@
 /** The xds program: reads its settings, opens the store, serves, and ends when it is told to or when its supervisor is gone. */
 import { randomUUID } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
-import { ServerCredentials } from '@grpc/grpc-js';
 import { z } from 'zod';
 import { SqliteDocuments } from '../adapters/sqlite-documents.ts';
 import { loadEncoder } from './protobuf.ts';
@@ -31,7 +30,7 @@ const server = await startXdsServer({
   encode: loadEncoder(await readFile(settings.MESHWRIGHT_DESCRIPTORS)),
   via: randomUUID(),
   now: Date.now,
-  ads: { host: LOOPBACK, port: settings.MESHWRIGHT_XDS_PORT, credentials: ServerCredentials.createInsecure() },
+  ads: { host: LOOPBACK, port: settings.MESHWRIGHT_XDS_PORT },
   door: { host: LOOPBACK, port: settings.MESHWRIGHT_XDS_DOOR_PORT },
   nodeToken: await secret(settings.MESHWRIGHT_NODE_TOKEN_FILE),
   ...(settings.MESHWRIGHT_URL && token ? { hints: { url: settings.MESHWRIGHT_URL, token } } : {}),

@@ -135,12 +135,11 @@ export function encodeResponse(response: {
   readonly version: string;
   readonly nonce: string;
   readonly resources: Iterable<Uint8Array>;
-}): Buffer {
+}): Uint8Array {
   const writer = new BinaryWriter();
   writer.tag(1, WireType.LengthDelimited).string(response.version);
   for (const resource of response.resources) writer.tag(2, WireType.LengthDelimited).bytes(resource);
   writer.tag(4, WireType.LengthDelimited).string(typeUrl(response.type));
   writer.tag(5, WireType.LengthDelimited).string(response.nonce);
-  const bytes = writer.finish();
-  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  return writer.finish();
 }

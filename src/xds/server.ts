@@ -2,7 +2,7 @@
  * The xds server: the ADS protocol on one side, the read model on the other, and between them who sees what, who serves
  * what, and telling it. One process; everything that must survive it is in the store.
  */
-import type { ServerCredentials } from '@grpc/grpc-js';
+import type { SecureServerOptions } from 'node:http2';
 import type { EnvoyNode } from '../dataplanes/envoy/resources.ts';
 import type { Documents } from '../journal/documents.ts';
 import { type AdsServer, type NodeEvent, startAdsServer } from './ads-server.ts';
@@ -20,7 +20,8 @@ export interface XdsServerOptions {
   /** Names this process in what it observes; another one at each start. */
   readonly via: string;
   readonly now: () => number;
-  readonly ads: { readonly host: string; readonly port: number; readonly credentials: ServerCredentials };
+  /** Without `tls`: plaintext. */
+  readonly ads: { readonly host: string; readonly port: number; readonly tls?: SecureServerOptions };
   readonly door: { readonly host: string; readonly port: number };
   /** Nodes and those who register endpoints show it. */
   readonly nodeToken: string;
@@ -118,7 +119,7 @@ export async function startXdsServer(options: XdsServerOptions): Promise<XdsServ
 
   ads = await startAdsServer({
     address: { host: options.ads.host, port: options.ads.port },
-    credentials: options.ads.credentials,
+    ...(options.ads.tls ? { tls: options.ads.tls } : {}),
     encode,
     authorize: (authorization) => authorization === `Bearer ${options.nodeToken}`,
     snapshotFor: (node) => watches.get(node.mesh)?.view(node.dataPlane)?.snapshotFor(node),

@@ -1,6 +1,6 @@
 /** The ADS server under real Envoys: what is published is what they serve, and what they refuse hurts nobody. */
 import { once } from 'node:events';
-import { Client, credentials, ServerCredentials, status } from '@grpc/grpc-js';
+import { Client, credentials, status } from '@grpc/grpc-js';
 import { afterEach, describe, expect, it } from 'vitest';
 import { renderNode, renderShared } from '../../src/dataplanes/envoy/render.ts';
 import type { Endpoint, EnvoyNode, EnvoyResource } from '../../src/dataplanes/envoy/resources.ts';
@@ -124,7 +124,6 @@ describe('the server', () => {
   ])('refuses %s in one sentence', async (_, node, sentence) => {
     const server = await startAdsServer({
       address: { host: '127.0.0.1', port: 0 },
-      credentials: ServerCredentials.createInsecure(),
       encode,
       snapshotFor: () => undefined,
       onNode: () => {},
@@ -194,7 +193,6 @@ async function startMesh(weights: Weights) {
   function start(port: number): Promise<AdsServer> {
     return startAdsServer({
       address: { host: '127.0.0.1', port },
-      credentials: ServerCredentials.createInsecure(),
       encode,
       snapshotFor: () => snapshot,
       onNode: (_, event) => {
