@@ -128,10 +128,17 @@ export function tending(ports: TendingPorts): Tending {
 
   /** Looking is harmless, so it asks nobody who holds the effects; they are settled only where they are done. */
   async function observed(mesh: string, service: string): Promise<void> {
-    const { head } = await loadHead(documents, serviceStream, serviceStreamId(mesh, service));
+    const stream = serviceStreamId(mesh, service);
+    const { head } = await loadHead(documents, serviceStream, stream);
     if (!head.state.spec) return;
     const serves = Object.values(head.pending).filter(({ kind }) => kind === 'serve');
-    if (serves.length > 0) await runServiceEffects(effects, mesh, service, serves);
+    if (serves.length > 0) {
+      await runServiceEffects(effects, mesh, service, serves);
+      // A commit in there set its alarm while these effects were still owed: what comes after them has none yet.
+      const moved = (await loadHead(documents, serviceStream, stream)).head.version !== head.version;
+      if (moved)
+        await setAlarm(stream).catch((error) => ports.report(`No alarm could be set for ${stream}; the sweep takes it up.`, error));
+    }
     if (head.state.rollout) await effects.prompt(mesh, service, recheckId(mesh, service, head.version), { type: 'Recheck' });
   }
 
