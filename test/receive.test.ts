@@ -1,0 +1,217 @@
+/** Deliveries from outside: each service they mean is given them under one id, and what fits nothing is kept and said. */
+import { describe, expect, it } from 'vitest';
+import { MemoryDocuments } from '../src/adapters/memory-documents.ts';
+import { payload } from './intake/payload.ts';
+import { forwarding, UnreliableDocuments } from './journal/unreliable-documents.ts';
+import { deployment, MINUTE, meshFile, serviceFile, shop, T0, World } from './world.ts';
+
+const FIRED_AT = Date.parse('2026-11-22T14:08:24.371Z');
+const REPOSITORY = `rollout: canary\ndeployments: [{ repository: shop.azurecr.io/catalog }]`;
+const ALERTS = `rollout: canary\nalerts: [{ rule: catalog 5xx }]`;
+const fired = () => payload('metric-static-fired');
+
+/** Two services fed by one repository. */
+async function twoServices(): Promise<World> {
+  const world = new World();
+  await world.apply(meshFile('shop'), serviceFile('catalog', REPOSITORY), serviceFile('preview', REPOSITORY));
+  await world.seen('shop');
+  return world;
+}
+
+describe('an event that names several services', () => {
+  const pushed = () => payload('image-pushed.cloudevents');
+
+  it('is committed in the stream of each, under the same delivery id', async () => {
+    const world = await twoServices();
+    const received = await world.app.receiveEvent(pushed());
+    expect(received).toMatchObject({
+      kind: 'answered',
+      answers: [
+        { outcome: 'accepted', stream: 'service/shop/catalog' },
+        { outcome: 'accepted', stream: 'service/shop/preview' },
+      ],
+    });
+    const idOf = async (service: string) => {
+      const commits = await world.app.history('shop', service, 0, 100);
+      return commits.find(({ events }) => events.some(({ type }) => type === 'RolloutStarted'))?.deliveryId;
+    };
+    expect(await idOf('catalog')).toMatch(/831e1650/);
+    expect(await idOf('preview')).toBe(await idOf('catalog'));
+  });
+
+  it('redelivered gets the same answers, and starts nothing twice', async () => {
+    const world = await twoServices();
+    const first = await world.app.receiveEvent(pushed());
+    await world.seen('shop');
+    const second = await world.app.receiveEvent(pushed());
+    const bare = (received: typeof first) =>
+      received.kind === 'answered' ? received.answers.map((answer) => ({ ...answer, repeated: undefined })) : received;
+    expect(bare(second)).toEqual(bare(first));
+    expect(second).toMatchObject({ answers: [{ repeated: true }, { repeated: true }] });
+  });
+
+  it('is not acknowledged before the last has it, and a redelivery gives it to those that had not', async () => {
+    const store = new MemoryDocuments();
+    const world = new World({ documents: store });
+    await world.apply(meshFile('shop'), serviceFile('catalog', REPOSITORY), serviceFile('preview', REPOSITORY));
+    await world.seen('shop');
+    const half = world.instance({
+      ...forwarding(store),
+      batch: async (partition, operations) => {
+        if (partition === 'service/shop/preview') throw new Error('no answer');
+        return store.batch(partition, operations);
+      },
+    });
+    await expect(half.receiveEvent(pushed())).rejects.toThrow('no answer');
+    expect([await world.split('catalog'), await world.split('preview')]).toEqual([{ v1: 95, v2: 5 }, { v1: 100 }]);
+    expect(await world.app.receiveEvent(pushed())).toMatchObject({ answers: [{ repeated: true }, { repeated: false }] });
+    expect(await world.split('preview')).toEqual({ v1: 95, v2: 5 });
+  });
+
+  it('means the service of that name in every mesh, unless it names one', async () => {
+    const world = new World();
+    for (const mesh of ['office', 'shop']) await world.apply(meshFile(mesh), serviceFile('catalog'));
+    for (const mesh of ['office', 'shop']) await world.seen(mesh);
+    await world.app.receiveEvent(deployment('1', 'catalog', 'v2'));
+    await world.app.receiveEvent(deployment('2', 'catalog', 'v3', { mesh: 'shop' }));
+    expect(await world.split('catalog', 'office')).toEqual({ v1: 95, v2: 5 });
+    expect(await world.split('catalog', 'shop')).toEqual({ v1: 95, v3: 5 });
+  });
+
+  it('that is pushed late is refused, and the refusal is what a redelivery is answered', async () => {
+    const world = await twoServices();
+    await world.app.receiveEvent(pushed());
+    const late: unknown = JSON.parse(
+      JSON.stringify(pushed()).replaceAll('14:02:57', '13:02:57').replaceAll('v2', 'v3').replace('831e1650', '00000000'),
+    );
+    for (const repeated of [false, true]) {
+      expect(await world.app.receiveEvent(late)).toMatchObject({
+        answers: [{ outcome: 'refused', reason: 'OlderThanCurrent', repeated }, { repeated }],
+      });
+    }
+  });
+});
+
+describe('an event that nobody can act on', () => {
+  it.each([
+    ['text', 'not JSON at all', 'NotAnEvent'],
+    ['nothing', null, 'NotAnEvent'],
+    ['a list of two', [deployment('1', 'catalog', 'v2'), deployment('2', 'catalog', 'v2')], 'NotAnEvent'],
+    ['an unknown version of CloudEvents', { ...deployment('1', 'catalog', 'v2'), specversion: '2.0' }, 'UnsupportedSpecVersion'],
+    ['an unknown type', { ...deployment('1', 'catalog', 'v2'), type: 'Contoso.Coffee.Ready' }, 'UnknownEventType'],
+    ['data without a version', { ...deployment('1', 'catalog', 'v2'), data: { service: 'catalog' } }, 'MalformedData'],
+    ['a service that nobody adopted', deployment('1', 'basket', 'v2'), 'FitsNoService'],
+  ])('is parked with what is wrong (%s)', async (_what, body, reason) => {
+    const world = await shop();
+    const received = await world.app.receiveEvent(body);
+    expect(received).toMatchObject({ kind: 'parked', reason });
+    const [parked] = await world.app.parked();
+    expect(parked).toMatchObject({ id: received.kind === 'parked' && received.id, door: 'events', reason, at: T0 });
+    expect(parked?.text).toBe(typeof body === 'string' ? body : JSON.stringify(body));
+    expect(await world.split('catalog')).toEqual({ v1: 100 });
+  });
+
+  it('is parked once, however often it is delivered', async () => {
+    const world = await shop();
+    for (let times = 0; times < 3; times += 1) await world.app.receiveEvent(deployment('1', 'basket', 'v2'));
+    expect(await world.app.parked()).toHaveLength(1);
+  });
+
+  it('can be sent again when a spec names it', async () => {
+    const world = await shop();
+    await world.app.receiveEvent(deployment('1', 'basket', 'v2'));
+    await world.apply(meshFile('shop'), serviceFile('catalog'), serviceFile('basket'));
+    await world.seen('shop');
+    const [parked] = await world.app.parked();
+    expect(await world.app.receiveEvent(JSON.parse(parked?.text ?? ''))).toMatchObject({ kind: 'answered' });
+    expect(await world.split('basket')).toEqual({ v1: 95, v2: 5 });
+  });
+
+  it('but is right is ignored, and kept nowhere', async () => {
+    const world = await shop();
+    expect(await world.app.receiveEvent(payload('image-deleted.event-grid'))).toMatchObject({ kind: 'ignored', reason: 'NotADeployment' });
+    expect(await world.app.parked()).toEqual([]);
+  });
+
+  it('is not acknowledged when it could not be parked', async () => {
+    const world = await shop();
+    const gone = world.instance(new UnreliableDocuments(world.documents, { call: 0, when: 'before' }));
+    await expect(gone.receiveEvent('nonsense')).rejects.toThrow('before call 0');
+  });
+});
+
+describe('a metric alert', () => {
+  async function exposed(): Promise<World> {
+    const world = await shop({}, ALERTS);
+    world.now = FIRED_AT - 2 * MINUTE;
+    await world.report('shop');
+    await world.app.receiveEvent(deployment('1', 'catalog', 'v2'));
+    expect(await world.split('catalog')).toEqual({ v1: 95, v2: 5 });
+    return world;
+  }
+
+  it('takes back the version of the service its rule speaks for, with what it saw', async () => {
+    const world = await exposed();
+    world.now = FIRED_AT + 1000;
+    expect(await world.app.receiveAlert(fired())).toMatchObject({ kind: 'answered', answers: [{ outcome: 'accepted' }] });
+    expect(await world.split('catalog')).toEqual({ v1: 100, v2: 0 });
+    expect((await world.app.service('shop', 'catalog'))?.rollout?.because).toMatch(
+      /catalog 5xx fired: .*requests\/failed was 31\.5, above 25/,
+    );
+    expect(world.topics().at(-1)).toBe('returned');
+  });
+
+  it('delivered twice, in either case of its id, acts once', async () => {
+    const world = await exposed();
+    await world.app.receiveAlert(fired());
+    const again: unknown = JSON.parse(JSON.stringify(fired()).replace('/subscriptions/0c6f', '/SUBSCRIPTIONS/0C6F'));
+    expect(await world.app.receiveAlert(again)).toMatchObject({ answers: [{ outcome: 'accepted', repeated: true }] });
+  });
+
+  it('that fits no service makes a card in every mesh, is recorded there, and is kept', async () => {
+    const world = await shop();
+    await world.apply(meshFile('office'), serviceFile('printer'));
+    const received = await world.app.receiveAlert(fired());
+    expect(received).toMatchObject({ kind: 'parked', reason: 'FitsNoService' });
+    expect(world.cards.map(({ mesh, topic, service }) => [mesh, topic, service])).toEqual([
+      ['office', 'unmatched', undefined],
+      ['shop', 'unmatched', undefined],
+    ]);
+    const commits = await world.app.history('shop', undefined, 0, 100);
+    expect(commits.at(-1)).toMatchObject({
+      actor: 'alert catalog 5xx',
+      events: [{ type: 'SignalUnmatched', what: 'The alert catalog 5xx' }],
+    });
+    expect(await world.app.parked()).toMatchObject([{ door: 'alerts', reason: 'FitsNoService' }]);
+  });
+
+  it('that fits no service and comes again is not said again', async () => {
+    const world = await shop();
+    for (let times = 0; times < 3; times += 1) await world.app.receiveAlert(fired());
+    expect(world.topics()).toEqual(['unmatched']);
+    expect(await world.app.parked()).toHaveLength(1);
+  });
+
+  it('that ends and fits no service is kept without a card: nobody was told that it fired', async () => {
+    const world = await shop();
+    expect(await world.app.receiveAlert(payload('metric-static-resolved-without-window'))).toMatchObject({
+      kind: 'parked',
+      reason: 'FitsNoService',
+    });
+    expect(world.cards).toEqual([]);
+  });
+
+  it('of another type is recorded and said, and acts on nothing', async () => {
+    const world = await shop({}, ALERTS);
+    expect(await world.app.receiveAlert(payload('activity-log-fired'))).toMatchObject({ kind: 'parked', reason: 'UnsupportedAlertType' });
+    expect(world.topics()).toEqual(['unmatched']);
+    expect(await world.split('catalog')).toEqual({ v1: 100 });
+  });
+
+  it('that is none is parked with what to do', async () => {
+    const world = await shop();
+    const received = await world.app.receiveAlert({ alert: 'fire!' });
+    expect(received).toMatchObject({ kind: 'parked', reason: 'NotACommonAlert', message: expect.stringMatching(/common alert schema/) });
+    expect(await world.app.parked()).toHaveLength(1);
+  });
+});
