@@ -1,44 +1,88 @@
-/** The page as it is served: one file without data, made by the build, under a policy that runs only its own script. */
+/**
+ * The page as it is served: one document without a file beside it, so that it works from the bundle, from source and without
+ * a network. Its policy lets run only the one script and the one style it was made with, and lets it ask only its own server.
+ */
 import { createHash } from 'node:crypto';
-import { readFile } from 'node:fs/promises';
-import { join } from 'node:path';
-import type { HttpAnswer } from '../api/problem.ts';
+import { DEADLINE_WORDS, span } from '../notifications/standing-words.ts';
+import { BROWSER_FUNCTIONS } from './browser.ts';
+import { STYLE } from './style.ts';
 
-let made: Promise<HttpAnswer> | undefined;
-
-export function page(): Promise<HttpAnswer> {
-  made ??= read();
-  return made;
+export interface ServedPage {
+  readonly status: 200;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body: string;
 }
 
-async function read(): Promise<HttpAnswer> {
-  // Beside the bundle of the function that serves it.
-  const body = await readFile(join(import.meta.dirname, '../dashboard/page.html'), 'utf8');
+let served: ServedPage | undefined;
+
+/** The same for every request; it holds no data. A `?code=` of its address is handed on to the overview, for Azure's function keys. */
+export function page(): ServedPage {
+  served ??= { status: 200, headers: headers(), body: html() };
+  return served;
+}
+
+const START = `
+async function ask() {
+  let response;
+  try {
+    response = await fetch('overview' + location.search, { signal: AbortSignal.timeout(10000), cache: 'no-store' });
+  } catch {
+    throw new Error('the server does not answer.');
+  }
+  if (!response.ok) throw new Error('the server answers ' + response.status + '.');
+  return response.json();
+}
+poll({
+  page: document,
+  words: { deadlines: ${JSON.stringify(DEADLINE_WORDS)}, span: ${span} },
+  ask,
+  later: (next) => setTimeout(next, 1000),
+  anchor: location.hash,
+});
+`;
+
+const script = (): string => `'use strict';\n${BROWSER_FUNCTIONS.join('\n')}\n${START}`;
+
+function html(): string {
+  return `<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>meshwright</title>
+<style>${STYLE}</style>
+</head>
+<body>
+<header><h1>meshwright</h1><div id="connection" role="status"></div><div id="as-of"></div></header>
+<main>
+<div id="services"></div>
+<h2>Journal</h2>
+<div id="journal" class="journal" role="region" aria-label="Journal, newest first" tabindex="0"></div>
+<noscript><p>This page needs JavaScript; without it there is: meshwright status --watch</p></noscript>
+</main>
+<script>${script()}</script>
+</body>
+</html>
+`;
+}
+
+function headers(): Record<string, string> {
   const policy = [
     "default-src 'none'",
-    `script-src '${hashOf(body, 'script')}'`,
-    `style-src '${hashOf(body, 'style')}'`,
+    `script-src ${hashOf(script())}`,
+    `style-src ${hashOf(STYLE)}`,
     "connect-src 'self'",
-    'img-src data:',
     "base-uri 'none'",
     "form-action 'none'",
     "frame-ancestors 'none'",
-  ].join('; ');
+  ];
   return {
-    status: 200,
-    headers: {
-      'content-type': 'text/html; charset=utf-8',
-      'content-security-policy': policy,
-      'x-content-type-options': 'nosniff',
-      'referrer-policy': 'no-referrer',
-      'cache-control': 'no-cache',
-    },
-    body,
+    'content-type': 'text/html; charset=utf-8',
+    'content-security-policy': policy.join('; '),
+    'cache-control': 'no-cache',
+    'referrer-policy': 'no-referrer',
+    'x-content-type-options': 'nosniff',
   };
 }
 
-/** https://www.w3.org/TR/CSP3/#external-hash: of what stands between the tags, byte for byte. */
-function hashOf(html: string, element: 'script' | 'style'): string {
-  const content = new RegExp(`<${element}[^>]*>([\\s\\S]*?)</${element}>`).exec(html)?.[1] ?? '';
-  return `sha256-${createHash('sha256').update(content).digest('base64')}`;
-}
+const hashOf = (source: string): string => `'sha256-${createHash('sha256').update(source).digest('base64')}'`;
