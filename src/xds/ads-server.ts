@@ -11,6 +11,7 @@ import { createContentFor } from './node-content.ts';
 import { type DiscoveryRequest, decodeNode, decodeRequest, type EncodeResource, encodeResponse, resourceTypeOf } from './protobuf.ts';
 import type { Snapshot } from './snapshot.ts';
 import { type AdsStream, createAdsStream, type NodeMemory, type Step, type StreamFact, type StreamResponse } from './stream-state.ts';
+import type { SetOfNames } from './type-state.ts';
 
 export type NodeEvent =
   | StreamFact
@@ -52,8 +53,11 @@ export interface AdsServer {
 
 /** How long what a node holds is remembered after its stream has ended; an Envoy reconnects within seconds. */
 const rememberedForMs = 15 * 60_000;
-/** Encoded responses kept for other nodes: the four types of a few configurations. */
-const keptResponses = 32;
+/** Encoded responses, and sets of names, kept for other nodes: the four types of a few configurations. */
+const keptForOthers = 32;
+
+/** So many nodes are served in one turn of the event loop: the first ones have it while the next are served, and what is left over dies young. */
+const atOnce = 64;
 
 const path = '/envoy.service.discovery.v3.AggregatedDiscoveryService/StreamAggregatedResources';
 /** A request holds a node and names: far below this, but for thousands of clusters. */
@@ -80,8 +84,11 @@ export async function startAdsServer(options: AdsServerOptions): Promise<AdsServ
   const { snapshotFor, onNode } = options;
   const contentFor = createContentFor(options.encode);
   const encoded = createResponseCache();
+  const setOf = createSharedSets();
   const presences = new Map<string, Presence>();
   const members = new Set<Member>();
+  /** Those that have not been brought to the last published snapshots yet. */
+  const behind = new Set<Member>();
 
   function carryOut({ call, presence }: Member, { responses, facts }: Step): void {
     for (const response of responses) call.send(encoded(response));
@@ -101,12 +108,23 @@ export async function startAdsServer(options: AdsServerOptions): Promise<AdsServ
     if (snapshot) carryOut(member, member.stream.update(snapshot));
   }
 
+  function bringNextUpToDate(): void {
+    let taken = 0;
+    for (const member of behind) {
+      behind.delete(member);
+      bringUpToDate(member);
+      taken += 1;
+      if (taken === atOnce) break;
+    }
+    if (behind.size > 0) setImmediate(bringNextUpToDate);
+  }
+
   function join(call: GrpcStream, node: EnvoyNode): Member {
     const presence = presences.get(node.id) ?? { node, streams: 0, served: 0, leftAt: 0 };
     presences.set(node.id, presence);
     presence.node = node;
     presence.streams += 1;
-    const member = { call, presence, stream: createAdsStream(contentFor, presence.memory) };
+    const member = { call, presence, stream: createAdsStream(contentFor, setOf, presence.memory) };
     members.add(member);
     if (presence.streams === 1) onNode(node, { fact: 'connected' });
     bringUpToDate(member);
@@ -115,6 +133,7 @@ export async function startAdsServer(options: AdsServerOptions): Promise<AdsServ
 
   function leave(member: Member): void {
     if (!members.delete(member)) return;
+    behind.delete(member);
     const { presence, stream } = member;
     presence.memory = stream.remember();
     presence.streams -= 1;
@@ -161,7 +180,9 @@ export async function startAdsServer(options: AdsServerOptions): Promise<AdsServ
   return {
     port: server.port,
     publish() {
-      for (const member of members) bringUpToDate(member);
+      const resting = behind.size === 0;
+      for (const member of members) behind.add(member);
+      if (resting) bringNextUpToDate();
     },
     nodes: () => [...presences.values()].map(reportOf),
     stop: () => server.stop(),
@@ -205,9 +226,24 @@ function createResponseCache(): (response: StreamResponse) => Buffer {
     if (known) return known;
     const resources = [...set.resources.values()].map((resource) => resource.bytes);
     const bytes = frameOf(encodeResponse({ type, version, nonce, resources }));
-    const [oldest] = kept.keys();
-    if (kept.size >= keptResponses && oldest !== undefined) kept.delete(oldest);
-    kept.set(key, bytes);
+    keep(kept, key, bytes);
     return bytes;
   };
+}
+
+/** A thousand nodes ask for the same hundred names. */
+function createSharedSets(): SetOfNames {
+  const kept = new Map<string, ReadonlySet<string>>();
+  return (names) => {
+    const key = names.join('\n');
+    const set = kept.get(key) ?? new Set(names);
+    keep(kept, key, set);
+    return set;
+  };
+}
+
+function keep<T>(kept: Map<string, T>, key: string, value: T): void {
+  const [oldest] = kept.keys();
+  if (kept.size >= keptForOthers && oldest !== undefined && !kept.has(key)) kept.delete(oldest);
+  kept.set(key, value);
 }

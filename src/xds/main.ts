@@ -5,6 +5,7 @@ import { z } from 'zod';
 import { SqliteDocuments } from '../adapters/sqlite-documents.ts';
 import { loadEncoder } from './protobuf.ts';
 import { startXdsServer } from './server.ts';
+import { keepHeapSmall } from './small-heap.ts';
 
 const settingsSchema = z.object({
   /** The SQLite file that the functions write. */
@@ -20,6 +21,7 @@ const settingsSchema = z.object({
 
 const LOOPBACK = '127.0.0.1';
 
+keepHeapSmall();
 const settings = settingsSchema.parse(process.env);
 const secret = async (file: string): Promise<string> => (await readFile(file, 'utf8')).trim();
 const documents = new SqliteDocuments(settings.MESHWRIGHT_STATE_FILE);

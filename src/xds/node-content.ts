@@ -9,9 +9,13 @@ import { emptySet, encodeResource, type Piece, type Resource, type ResourceSet, 
 
 /** What is known of a node's resources of one type. */
 export interface Held {
+  /** Which names the node asks for; absent = not yet on this stream, so what is remembered may be gone. */
+  readonly asked?: Subscription;
   /** What the node has accepted. */
   readonly accepted: ResourceSet;
-  /** Sent since, and perhaps held, whole or in part: not yet answered, rejected, or from before a reconnection. */
+  /** Sent and not yet answered. */
+  readonly inFlight?: { readonly nonce: string; readonly sequence: number; readonly set: ResourceSet };
+  /** Sent since what was accepted, and perhaps held, whole or in part: rejected, or from before a reconnection. */
   readonly doubted: readonly ResourceSet[];
   /** Accepted once, but the node has come back with something else since. */
   readonly former: ResourceSet;
@@ -99,13 +103,17 @@ function isPlain(type: EnvoyResourceType, snapshot: Snapshot, held: HeldByType):
   const { rejected, limit } = held[type];
   if (rejected.size > 0 || limit !== Number.POSITIVE_INFINITY) return false;
   if (type === 'endpoints') return true;
-  const { accepted, doubted, former } = held.cluster;
+  const { accepted, former } = held.cluster;
   if (type === 'cluster') return [accepted, former].every((set) => set === emptySet || set === snapshot.sets.cluster);
-  return (
-    accepted === snapshot.sets.cluster &&
-    doubted.every((set) => set === accepted) &&
-    (held.endpoints.accepted === snapshot.sets.endpoints || coversAll(held.endpoints.accepted.resources, snapshot.sets.endpoints))
-  );
+  const sameClusters = accepted === snapshot.sets.cluster && underWay(held.cluster).every((set) => set === accepted);
+  if (!sameClusters || held.endpoints.asked === undefined) return false;
+  const assigned = held.endpoints.accepted;
+  return assigned === snapshot.sets.endpoints || coversAll(assigned.resources, snapshot.sets.endpoints);
+}
+
+/** What the node may hold beside what it has accepted. */
+export function underWay({ doubted, inFlight }: Held): readonly ResourceSet[] {
+  return inFlight ? [...doubted, inFlight.set] : doubted;
 }
 
 function coversAll(names: { has(name: string): boolean }, set: ResourceSet): boolean {
@@ -117,11 +125,12 @@ function coversAll(names: { has(name: string): boolean }, set: ResourceSet): boo
 type Readiness = 'yes' | 'later' | 'no';
 
 function usableClusters(snapshot: Snapshot, held: HeldByType): (name: string) => Readiness {
+  const clustersUnderWay = underWay(held.cluster);
   return (name) => {
     const accepted = held.cluster.accepted.resources.get(name);
-    if (accepted && held.cluster.doubted.every((set) => set.resources.has(name))) {
+    if (accepted && clustersUnderWay.every((set) => set.resources.has(name))) {
       const { assignment } = accepted;
-      if (assignment === undefined || held.endpoints.accepted.resources.has(assignment)) return 'yes';
+      if (assignment === undefined || (held.endpoints.asked && held.endpoints.accepted.resources.has(assignment))) return 'yes';
       return refuses(held.endpoints, snapshot.sets.endpoints.resources.get(assignment)) ? 'no' : 'later';
     }
     return refuses(held.cluster, snapshot.sets.cluster.resources.get(name)) ? 'no' : 'later';
@@ -194,7 +203,7 @@ function readinessOf(piece: Piece, usable: (name: string) => Readiness): Readine
 
 /** Adds the clusters that the node had accepted and that a listener or route it may hold still names. */
 function keepUsed(resources: Map<string, Resource>, held: HeldByType): void {
-  const users = [held.listener, held.route].flatMap(({ accepted, doubted }) => [accepted, ...doubted]);
+  const users = [held.listener, held.route].flatMap((user) => [user.accepted, ...underWay(user)]);
   for (const set of [held.cluster.accepted, held.cluster.former]) {
     for (const [name, resource] of set.resources) {
       if (resources.has(name) || refuses(held.cluster, resource)) continue;

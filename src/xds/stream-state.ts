@@ -5,10 +5,10 @@
  * accepted before that other goes: make before break. Follows Envoy's xds_protocol (ACK/NACK, nonces, warming).
  */
 import type { EnvoyResourceType } from '../dataplanes/envoy/resources.ts';
-import type { ContentFor, Held, HeldByType } from './node-content.ts';
+import type { ContentFor, Held } from './node-content.ts';
 import { resourceTypes } from './protobuf.ts';
 import { emptySet, type Resource, type ResourceSet, type Snapshot } from './snapshot.ts';
-import { accepted, blank, doubting, meet, paused, rejected, restricted, subscription, type TypeState } from './type-state.ts';
+import { accepted, blank, meet, paused, rejected, restricted, type SetOfNames, subscription, type TypeState } from './type-state.ts';
 
 export interface StreamRequest {
   readonly type: EnvoyResourceType;
@@ -54,7 +54,8 @@ export interface AdsStream {
   remember(): NodeMemory;
 }
 
-export function createAdsStream(contentFor: ContentFor, memory?: NodeMemory): AdsStream {
+/** `setOf`: makes a set of names; nodes that ask for the same may share one. */
+export function createAdsStream(contentFor: ContentFor, setOf: SetOfNames, memory?: NodeMemory): AdsStream {
   const types: Record<EnvoyResourceType, TypeState> = memory
     ? { ...memory }
     : { cluster: blank, endpoints: blank, listener: blank, route: blank };
@@ -70,7 +71,7 @@ export function createAdsStream(contentFor: ContentFor, memory?: NodeMemory): Ad
     const { type } = request;
     if (!begun) begin(request);
     const { asked, lastNonce, inFlight } = types[type];
-    const names = subscription(type, asked, request.names);
+    const names = subscription(type, asked, request.names, setOf);
     if (asked === undefined) types[type] = meet(types[type], request.version, names);
     // What answers an older response says nothing of the newest; its answer will come.
     else if (request.nonce !== '' && request.nonce !== lastNonce) return { responses: [], facts: [] };
@@ -126,7 +127,7 @@ export function createAdsStream(contentFor: ContentFor, memory?: NodeMemory): Ad
   function due(type: EnvoyResourceType, current: Snapshot): ResourceSet | undefined {
     const { asked, certain, owed, rejectedSets, limit, inFlight } = types[type];
     if (asked === undefined || inFlight) return undefined;
-    const set = contentFor(type, current, held(types), asked);
+    const set = contentFor(type, current, types, asked);
     if (!set) return undefined;
     const named = asked !== 'all';
     if (certain && !differs(set, types[type].accepted, named) && !intersects(owed, set)) {
@@ -184,17 +185,6 @@ function promised(set: ResourceSet, { sets }: Snapshot, { cluster, endpoints }: 
     if (newest) promises.set(newest.name, newest);
   }
   return promises;
-}
-
-function held(types: Readonly<Record<EnvoyResourceType, TypeState>>): HeldByType {
-  // What is remembered of a type counts once the node has asked for it on this stream: it may have been started anew.
-  const met = (state: TypeState) => (state.asked === undefined ? { ...state, accepted: emptySet } : state);
-  return {
-    cluster: doubting(types.cluster),
-    endpoints: met(types.endpoints),
-    listener: doubting(types.listener),
-    route: doubting(types.route),
-  };
 }
 
 function differs(set: ResourceSet, from: ResourceSet, named: boolean): boolean {

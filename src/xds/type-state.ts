@@ -3,17 +3,14 @@
  * change that. Plain values and pure transitions; `stream-state.ts` decides by them what is sent.
  */
 import type { EnvoyResourceType } from '../dataplanes/envoy/resources.ts';
-import type { Held, Subscription } from './node-content.ts';
+import { type Held, type Subscription, underWay } from './node-content.ts';
 import { emptySet, type ResourceSet, resourceSet } from './snapshot.ts';
 
 export interface TypeState extends Held {
-  readonly asked?: Subscription;
   /** The version that the node last accepted. */
   readonly version: string;
   /** false: what the node holds must be confirmed by a response, even if it should be the same. */
   readonly certain: boolean;
-  /** Sent and not yet answered. */
-  readonly inFlight?: { readonly nonce: string; readonly sequence: number; readonly set: ResourceSet };
   /** What was in flight when the stream ended. */
   readonly unanswered?: { readonly sequence: number; readonly set: ResourceSet };
   readonly lastNonce: string;
@@ -48,14 +45,21 @@ export function meet({ unanswered, ...state }: TypeState, version: string, asked
   return { ...state, accepted: emptySet, former: state.accepted, doubted, knowledge: 'unknown', certain: false };
 }
 
+export type SetOfNames = (names: readonly string[]) => ReadonlySet<string>;
+
 /** Clusters and listeners: no names at first, or `*`, is everything. Endpoints and routes are always asked for by name. */
-export function subscription(type: EnvoyResourceType, before: Subscription | undefined, names: readonly string[]): Subscription {
+export function subscription(
+  type: EnvoyResourceType,
+  before: Subscription | undefined,
+  names: readonly string[],
+  setOf: SetOfNames,
+): Subscription {
   if (type === 'cluster' || type === 'listener') {
     const everything = names.length === 0 && (before === undefined || before === 'all');
     if (everything || names.includes('*')) return 'all';
   }
   if (before !== undefined && before !== 'all' && before.size === names.length && names.every((name) => before.has(name))) return before;
-  return new Set(names);
+  return setOf(names);
 }
 
 export function accepted(state: TypeState, { set, sequence }: { set: ResourceSet; sequence: number }, asked: Subscription): TypeState {
@@ -121,13 +125,9 @@ function trimmed(set: ResourceSet, asked: Subscription): ResourceSet {
   return kept.length === set.resources.size ? set : resourceSet(new Map(kept));
 }
 
-export function doubting(state: TypeState): TypeState {
-  return state.inFlight ? { ...state, doubted: [...state.doubted, state.inFlight.set] } : state;
-}
-
 /** A state whose stream has ended: what was not answered may or may not have arrived. */
 export function paused(state: TypeState): TypeState {
-  const { inFlight, asked, unanswered, ...rest } = doubting(state);
+  const { inFlight, asked, unanswered, ...rest } = state;
   const open = inFlight ?? (asked === undefined ? unanswered : undefined);
-  return { ...rest, lastNonce: '', certain: rest.certain && !inFlight, ...(open ? { unanswered: open } : {}) };
+  return { ...rest, doubted: underWay(state), lastNonce: '', certain: rest.certain && !inFlight, ...(open ? { unanswered: open } : {}) };
 }

@@ -8,6 +8,7 @@ import { buildShared, buildSnapshot, type Resource, type Snapshot } from '../../
 import { type AdsStream, createAdsStream, type Step, type StreamFact } from '../../src/xds/stream-state.ts';
 import { type ModelledEnvoy, modelledEnvoy } from './modelled-envoy.ts';
 
+const setOf = (names: readonly string[]) => new Set(names);
 const encode = ({ json }: EnvoyResource) => Buffer.from(JSON.stringify(json));
 
 interface Service {
@@ -94,7 +95,7 @@ function snapshotOf(sequence: number, mesh: Mesh, previous?: Snapshot): Snapshot
 /** One node and the server's side of its stream; `sent` and `facts` are all that ever was. */
 function connection(envoy: ModelledEnvoy) {
   const contentFor = createContentFor(encode);
-  let stream: AdsStream = createAdsStream(contentFor);
+  let stream: AdsStream = createAdsStream(contentFor, setOf);
   let snapshot: Snapshot | undefined;
   const facts: StreamFact[] = [];
   let sent = 0;
@@ -119,7 +120,7 @@ function connection(envoy: ModelledEnvoy) {
     },
     reconnect(remembered: boolean) {
       envoy.disconnect();
-      stream = remembered ? createAdsStream(contentFor, stream.remember()) : createAdsStream(contentFor);
+      stream = remembered ? createAdsStream(contentFor, setOf, stream.remember()) : createAdsStream(contentFor, setOf);
       if (snapshot) carryOut(stream.update(snapshot));
       envoy.connect();
     },
