@@ -1,0 +1,258 @@
+/** The directions between the rooms, from the real import graph; each rule is shown to catch a file that breaks it. */
+import { readdirSync, readFileSync } from 'node:fs';
+import { join, relative, sep } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import {
+  ambientProblems,
+  azureProblems,
+  covers,
+  importProblems,
+  importsOf,
+  roomOf,
+  type SourceFile,
+  shapeProblems,
+} from './import-rules.ts';
+
+const ROOT = join(import.meta.dirname, '..');
+
+/** What a room may import of others: everything else of a room is its own business. */
+const TABLE: Readonly<Record<string, readonly string[]>> = {
+  'src/decision.ts': [],
+  'src/spec': ['src/decision.ts'],
+  'src/plan': ['src/spec/schema.ts'],
+  'src/rollouts': ['src/decision.ts', 'src/spec/schema.ts'],
+  'src/intake': ['src/spec/names.ts', 'src/spec/schema.ts'],
+  'src/journal': ['src/decision.ts'],
+  'src/notifications': ['src/rollouts/commands.ts', 'src/rollouts/draft.ts', 'src/spec/adoption.ts', 'src/spec/duration.ts'],
+  'src/reconcile': [
+    'src/decision.ts',
+    'src/journal/*',
+    'src/notifications/channel.ts',
+    'src/plan/plan-service.ts',
+    'src/plan/plan.ts',
+    'src/plan/stored-plan.ts',
+    'src/rollouts/commands.ts',
+    'src/rollouts/deadlines.ts',
+    'src/rollouts/decide.ts',
+    'src/rollouts/events.ts',
+    'src/rollouts/service-stream.ts',
+    'src/rollouts/state.ts',
+    'src/spec/adoption.ts',
+    'src/spec/schema.ts',
+  ],
+  'src/dataplanes': [
+    'src/journal/documents.ts',
+    'src/plan/plan.ts',
+    'src/reconcile/data-plane.ts',
+    'src/reconcile/model.ts',
+    'src/reconcile/observations.ts',
+  ],
+  'src/adapters': [
+    'src/environment.ts',
+    'src/journal/documents.ts',
+    'src/notifications/adaptive-card.ts',
+    'src/notifications/channel.ts',
+    'src/notifications/words.ts',
+    'src/spec/schema.ts',
+  ],
+  // The use cases: wired over the rooms, adapters come in as data.
+  'src/receive.ts': [
+    'src/intake/*',
+    'src/journal/documents.ts',
+    'src/journal/parked.ts',
+    'src/journal/stream.ts',
+    'src/reconcile/adopted-specs.ts',
+    'src/reconcile/tending.ts',
+    'src/rollouts/commands.ts',
+  ],
+  'src/status.ts': [
+    'src/journal/*',
+    'src/reconcile/adopted-specs.ts',
+    'src/rollouts/deadlines.ts',
+    'src/rollouts/service-stream.ts',
+    'src/rollouts/state.ts',
+  ],
+  'src/app.ts': [
+    'src/receive.ts',
+    'src/status.ts',
+    'src/journal/*',
+    'src/notifications/channel.ts',
+    'src/reconcile/adopted-specs.ts',
+    'src/reconcile/data-plane.ts',
+    'src/reconcile/tending.ts',
+    'src/rollouts/commands.ts',
+    'src/rollouts/service-stream.ts',
+    'src/spec/*',
+  ],
+  // What chooses adapters.
+  'src/environment.ts': [],
+  'src/azure.ts': ['src/app.ts', 'src/environment.ts', 'src/adapters/*', 'src/dataplanes/envoy/observe.ts'],
+  'src/wiring.ts': ['src/app.ts', 'src/azure.ts', 'src/environment.ts', 'src/api/authenticate.ts', 'src/local/adapters.ts'],
+  // Programs and their doors.
+  'src/api': ['src/app.ts', 'src/receive.ts', 'src/wiring.ts', 'src/journal/stream.ts'],
+  'src/dashboard': ['src/status.ts', 'src/notifications/standing-words.ts'],
+  'src/local': [
+    'src/app.ts',
+    'src/environment.ts',
+    'src/wiring.ts',
+    'src/adapters/*',
+    'src/dataplanes/envoy/*',
+    'src/journal/documents.ts',
+    'src/journal/stream.ts',
+  ],
+  'src/xds': [
+    'src/adapters/*',
+    'src/api/authenticate.ts',
+    'src/api/problem.ts',
+    'src/dataplanes/envoy/*',
+    'src/journal/documents.ts',
+    'src/plan/plan.ts',
+    'src/reconcile/model.ts',
+    'src/reconcile/observations.ts',
+  ],
+  functions: ['src/wiring.ts', 'src/api/*', 'src/dashboard/page.ts'],
+};
+
+const DOMAIN_ROOMS = [
+  'src/spec',
+  'src/plan',
+  'src/rollouts',
+  'src/intake',
+  'src/journal',
+  'src/notifications',
+  'src/reconcile',
+  'src/dataplanes',
+];
+const PURE_ROOMS = ['src/spec', 'src/plan', 'src/rollouts', 'src/intake'];
+const CHOOSE_ADAPTERS = ['src/azure.ts', 'src/local', 'src/xds', 'src/wiring.ts'];
+
+function filesUnder(directory: string): SourceFile[] {
+  return readdirSync(join(ROOT, directory), { recursive: true, withFileTypes: true })
+    .filter((entry) => entry.isFile() && entry.name.endsWith('.ts'))
+    .map((entry) => {
+      const path = join(entry.parentPath, entry.name);
+      return { path: relative(ROOT, path).split(sep).join('/'), text: readFileSync(path, 'utf8') };
+    });
+}
+
+const product = ['src', 'functions'].flatMap(filesUnder);
+const made = (path: string, text: string): SourceFile => ({ path, text });
+const importing = (path: string, target: string) => made(path, `/** Made up. */\nimport type { X } from '${target}';\n`);
+
+describe('what a room imports of others', () => {
+  it('is in the table', () => {
+    expect(product.length).toBeGreaterThan(80);
+    expect(product.flatMap((file) => importProblems(file, TABLE))).toEqual([]);
+  });
+
+  it.each([
+    ['a type', importing('src/rollouts/new.ts', '../journal/journal.ts')],
+    ['a value over lines', made('src/plan/new.ts', "import {\n  a,\n  b,\n} from '../rollouts/state.ts';")],
+    ['an effect', made('src/spec/new.ts', "import '../adapters/sqlite-documents.ts';")],
+    ['an import at run time', made('src/journal/new.ts', "const x = await import('../adapters/cosmos-documents.ts');")],
+    ['an export from elsewhere', made('src/intake/new.ts', "export * from '../rollouts/state.ts';")],
+    ['insides beyond the table', importing('functions/new.ts', '../src/rollouts/decide.ts')],
+    ['a program, from a room', importing('src/reconcile/new.ts', '../local/host/host.ts')],
+    ['the app, from an adapter', importing('src/adapters/new.ts', '../app.ts')],
+    ['anything, from a room that is not listed', importing('src/newcomer/new.ts', '../spec/schema.ts')],
+  ])('is caught when it is not: %s', (_what, file) => {
+    expect(importProblems(file, TABLE)).toHaveLength(1);
+  });
+
+  it('is free inside a room, for packages and for what the table lists', () => {
+    for (const target of ['./state.ts', 'zod', 'node:crypto', '../spec/schema.ts'])
+      expect(importProblems(importing('src/rollouts/new.ts', target), TABLE)).toEqual([]);
+    expect(importsOf(importing('src/rollouts/new.ts', './state.ts'))).toEqual(['src/rollouts/state.ts']);
+  });
+});
+
+describe('the table', () => {
+  const entries = Object.entries(TABLE).flatMap(([room, targets]) => targets.map((target) => [room, target] as const));
+
+  it('lists nothing that is not there', () => {
+    const missing = entries.filter(([, target]) => !product.some(({ path }) => covers(target, path)));
+    expect(missing).toEqual([]);
+    expect(Object.keys(TABLE).filter((room) => !product.some(({ path }) => roomOf(path) === room))).toEqual([]);
+  });
+
+  it('lets the pure rooms know neither the journal nor adapters', () => {
+    expect(entries.filter(([room, target]) => PURE_ROOMS.includes(room) && /^src\/(journal|adapters|reconcile)\//.test(target))).toEqual(
+      [],
+    );
+  });
+
+  it('lets no room know the app, a program or what chooses adapters', () => {
+    const upwards =
+      /^(functions\/|src\/(app|azure|wiring|environment|receive|status)\.ts|src\/(api|cli|local|xds|agent|dashboard|adapters)\/)/;
+    expect(entries.filter(([room, target]) => DOMAIN_ROOMS.includes(room) && upwards.test(target))).toEqual([]);
+  });
+
+  it('lets only those know adapters who choose them', () => {
+    expect(entries.filter(([room, target]) => target.startsWith('src/adapters/') && !CHOOSE_ADAPTERS.includes(room))).toEqual([]);
+  });
+
+  it('lets data planes know the plan and the interfaces they fill, and no rollout', () => {
+    expect(TABLE['src/dataplanes']?.filter((target) => /^src\/(rollouts|spec|intake|trust)\//.test(target))).toEqual([]);
+  });
+});
+
+describe("Azure's SDKs", () => {
+  it('are imported where Azure begins, and nowhere else', () => {
+    expect(product.flatMap(azureProblems)).toEqual([]);
+    expect(product.some((file) => importsOf(file).includes('@azure/functions'))).toBe(true);
+  });
+
+  it('are caught elsewhere', () => {
+    for (const path of ['src/app.ts', 'src/journal/new.ts', 'src/local/new.ts'])
+      expect(azureProblems(importing(path, '@azure/cosmos'))).toHaveLength(1);
+    for (const path of ['functions/new.ts', 'src/azure.ts', 'src/adapters/new.ts'])
+      expect(azureProblems(importing(path, '@azure/cosmos'))).toEqual([]);
+  });
+});
+
+describe('clock, chance, timers and environment', () => {
+  it('come into the domain as data', () => {
+    expect(product.flatMap(ambientProblems)).toEqual([]);
+  });
+
+  it.each([
+    'const now = Date.now();',
+    'const now = new Date();',
+    'const coin = Math.random();',
+    'const id = randomUUID();',
+    'const id = crypto.randomUUID();',
+    'setTimeout(run, 5);',
+    'setInterval(run, 5);',
+    "const key = process.env.KEY ?? '';",
+    'const t = performance.now();',
+  ])('are caught in it: %s', (line) => {
+    for (const path of ['src/rollouts/new.ts', 'src/journal/new.ts', 'src/dataplanes/istio/render.ts'])
+      expect(ambientProblems(made(path, `/** Made up. */\n${line}\n`))).toHaveLength(1);
+    expect(ambientProblems(made('src/local/new.ts', line))).toEqual([]);
+  });
+
+  it('may be spoken of, and a given time may be read', () => {
+    const text = '/** Date.now() is not called here. */\n// nor is Math.random\nconst iso = new Date(at).toISOString();';
+    expect(ambientProblems(made('src/rollouts/new.ts', text))).toEqual([]);
+  });
+});
+
+describe('a file', () => {
+  it('is of a size to be read at once, named for what it is about, and says so first', () => {
+    expect(product.flatMap(shapeProblems)).toEqual([]);
+  });
+
+  it('is caught when it is too long, nameless or without a first comment', () => {
+    expect(shapeProblems(made('src/plan/new.ts', `/** Made up. */${'\n'.repeat(350)}x`))).toEqual(['src/plan/new.ts has 351 lines']);
+    expect(shapeProblems(made('src/plan/new.ts', `/** Made up. */${'\n'.repeat(349)}x\n`))).toEqual([]);
+    expect(shapeProblems(made('src/plan/new.ts', 'export const a = 1;'))).toHaveLength(1);
+    for (const path of [
+      'src/utils/a.ts',
+      'src/plan/plan-helpers.ts',
+      'src/common.ts',
+      'src/rollouts/RolloutManager.ts',
+      'src/rollouts/rollout-manager.ts',
+    ])
+      expect(shapeProblems(made(path, '/** Made up. */')), path).toHaveLength(1);
+  });
+});
