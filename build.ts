@@ -1,11 +1,10 @@
 /**
  * Builds `dist/`: one entry a function and one a program, ES modules that share chunks, so that an SDK is loaded where it
- * is first used; the page; the descriptors that the xds server encodes with; and the executable, linked where `npx` finds it.
+ * is first used; the descriptors that the xds server encodes with; and the executable, linked where `npx` finds it.
  */
 import { chmod, glob, lstat, mkdir, rm, symlink } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { build } from 'esbuild';
-import { buildPage } from './src/dashboard/page-build.ts';
 import { buildDescriptors } from './src/xds/protobuf-build.ts';
 
 const OUT = 'dist';
@@ -38,7 +37,6 @@ await build({
   logLevel: 'warning',
 });
 await buildDescriptors(join(OUT, 'xds/envoy.binpb'));
-await buildPage(join(OUT, 'dashboard/page.html'));
 await linkExecutable();
 
 /** npm links the executables of dependencies only; this one is the project's own. */

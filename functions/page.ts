@@ -7,5 +7,5 @@ app.http('page', {
   // The Functions host serves its own homepage at the empty route unless AzureWebJobsDisableHomepage is set.
   route: '{ignored:maxlength(0)?}',
   authLevel: 'anonymous',
-  handler: () => page(),
+  handler: async () => page(),
 });

@@ -17,7 +17,6 @@ function step(name: string, command: string, argv: readonly string[]): void {
 const filters = process.argv.slice(2);
 if (filters.length === 0) {
   step('types', 'tsc', ['--noEmit']);
-  step('types of the page', 'tsc', ['--noEmit', '-p', 'src/dashboard']);
   step('style', 'biome', ['check', '.']);
 }
 step('build', process.execPath, ['build.ts']);
