@@ -47,6 +47,8 @@ export interface App {
   wake(stream: string): Promise<void>;
   observed(mesh: string, services: readonly string[]): Promise<void>;
   sweep(): Promise<{ readonly streams: number; readonly failed: number }>;
+  /** Asks for every alarm anew: for a host whose queue has not outlived it. */
+  renewAlarms(): Promise<void>;
   meshes(): Promise<readonly AdoptedMesh[]>;
   status(): Promise<readonly ServiceStatus[]>;
   /** Every service, and the newest commits of all of them, newest first. */
@@ -111,6 +113,7 @@ export function createApp(adapters: Adapters): App {
       for (const service of services) await tended.observed(mesh, service);
     },
     sweep: tended.sweep,
+    renewAlarms: tended.renewAlarms,
     meshes: adopted.all,
     status: async () => wholeStatus(documents, await adopted.all()),
     overview: async () => overview(documents, await adopted.all()),

@@ -249,6 +249,30 @@ describe('alarms', () => {
     expect(await world.app.service('shop', 'catalog')).toEqual(before);
   });
 
+  it('follow what a hint has dated anew', async () => {
+    const world = await shop();
+    await world.app.receiveEvent(deployment('1', 'catalog', 'v2'));
+    await world.report('shop');
+    await world.app.wake('service/shop/catalog');
+    await world.app.receiveEvent(deployment('2', 'catalog', 'v3'));
+    const before = await world.documents.read('service/shop/catalog', 'head');
+    world.now += 500;
+    await world.app.observed('shop', ['catalog']);
+    const after = await world.documents.read('service/shop/catalog', 'head');
+    expect(after?.document.wakeAt).not.toBe(before?.document.wakeAt);
+    expect(world.alarms).toContainEqual({ stream: 'service/shop/catalog', at: after?.document.wakeAt });
+  });
+
+  it('are all set anew for a host whose queue has died with it', async () => {
+    const world = await shop();
+    await world.app.receiveEvent(deployment('1', 'catalog', 'v2'));
+    await world.seen('shop');
+    world.alarms.splice(0);
+    await world.instance().renewAlarms();
+    const head = await world.documents.read('service/shop/catalog', 'head');
+    expect(world.alarms).toContainEqual({ stream: 'service/shop/catalog', at: head?.document.wakeAt });
+  });
+
   it('of streams that nobody knows are no problem', async () => {
     const world = await shop();
     for (const stream of ['service/shop/nobody', 'mesh/nobody', 'nonsense', '']) await world.app.wake(stream);

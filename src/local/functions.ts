@@ -7,6 +7,8 @@ import { startHost } from './host/host.ts';
 import { openQueueDoor } from './queue-door.ts';
 
 const dist = join(import.meta.dirname, '..');
+/** Queues hide no message for longer than a week; an alarm that comes too early does no harm. */
+const FARTHEST_ALARM_MS = 6 * 24 * 3_600_000;
 
 async function main(): Promise<void> {
   const host = await startHost({
@@ -18,11 +20,14 @@ async function main(): Promise<void> {
       if (level !== 'trace' && level !== 'debug') console.log(message);
     },
   });
-  openQueueDoor((stream, at) => void host.enqueue('alarms', JSON.stringify({ stream }), { visibleAt: at }));
+  openQueueDoor((stream, at) => {
+    const visibleAt = Math.min(at, Date.now() + FARTHEST_ALARM_MS);
+    host.enqueue('alarms', JSON.stringify({ stream }), { visibleAt });
+  });
   const { app } = await theInstallation();
   console.log(JSON.stringify({ listening: host.port }));
-  // Whatever came due while nothing ran is not left waiting for the next full minute.
-  await app.sweep();
+  // The queue died with the process before: what has come due meanwhile, and what will, is not left to the next full minute.
+  await app.renewAlarms();
 
   let stopping: Promise<unknown> | undefined;
   const stop = async (): Promise<void> => {

@@ -39,6 +39,8 @@ export interface Tending {
   /** Something was seen at a data plane that may concern this service. */
   observed(mesh: string, service: string): Promise<void>;
   sweep(): Promise<{ readonly streams: number; readonly failed: number }>;
+  /** Asks for every alarm anew: for a host whose queue has not outlived it. */
+  renewAlarms(): Promise<void>;
 }
 
 export function tending(ports: TendingPorts): Tending {
@@ -134,10 +136,8 @@ export function tending(ports: TendingPorts): Tending {
     const serves = Object.values(head.pending).filter(({ kind }) => kind === 'serve');
     if (serves.length > 0) {
       await runServiceEffects(effects, mesh, service, serves);
-      // A commit in there set its alarm while these effects were still owed: what comes after them has none yet.
-      const moved = (await loadHead(documents, serviceStream, stream)).head.version !== head.version;
-      if (moved)
-        await setAlarm(stream).catch((error) => ports.report(`No alarm could be set for ${stream}; the sweep takes it up.`, error));
+      // These effects are dated anew, and whatever a commit in there leads to comes after them: no alarm there is knows of either.
+      await setAlarm(stream).catch((error) => ports.report(`No alarm could be set for ${stream}; the sweep takes it up.`, error));
     }
     if (head.state.rollout) await effects.prompt(mesh, service, recheckId(mesh, service, head.version), { type: 'Recheck' });
   }
@@ -158,6 +158,11 @@ export function tending(ports: TendingPorts): Tending {
     return { streams, failed };
   }
 
+  async function renewAlarms(): Promise<void> {
+    const waiting = await documents.due(Number.MAX_SAFE_INTEGER, SWEEP_PAGE * SWEEP_PAGES);
+    await Promise.all(waiting.map(({ partition, wakeAt }) => ports.setAlarm(partition, wakeAt)));
+  }
+
   async function wakeOrReport(stream: string): Promise<boolean> {
     try {
       await wake(stream);
@@ -168,7 +173,7 @@ export function tending(ports: TendingPorts): Tending {
     }
   }
 
-  return { service: giveFromOutside, mesh: giveMesh, wake, observed, sweep };
+  return { service: giveFromOutside, mesh: giveMesh, wake, observed, sweep, renewAlarms };
 }
 
 async function patiently<Result>(attempt: () => Promise<Result>): Promise<Result> {
