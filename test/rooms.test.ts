@@ -110,6 +110,8 @@ const TABLE: Readonly<Record<string, readonly string[]>> = {
     'src/reconcile/model.ts',
     'src/reconcile/observations.ts',
   ],
+  // Over HTTP; it opens no store.
+  'src/cli': ['src/dataplanes/envoy/*', 'src/notifications/standing-words.ts', 'src/spec/json-schema.ts'],
   functions: ['src/wiring.ts', 'src/api/*', 'src/dashboard/page.ts'],
 };
 
@@ -189,6 +191,11 @@ describe('the table', () => {
 
   it('lets only those know adapters who choose them', () => {
     expect(entries.filter(([room, target]) => target.startsWith('src/adapters/') && !CHOOSE_ADAPTERS.includes(room))).toEqual([]);
+  });
+
+  it('lets the command line and the page know no store', () => {
+    const stores = /^src\/(adapters|journal)\//;
+    expect(entries.filter(([room, target]) => ['src/cli', 'src/dashboard'].includes(room) && stores.test(target))).toEqual([]);
   });
 
   it('lets data planes know the plan and the interfaces they fill, and no rollout', () => {
