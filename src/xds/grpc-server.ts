@@ -112,8 +112,11 @@ function serve(stream: ServerHttp2Stream, headers: IncomingHttpHeaders, { open, 
       refuse(stream, status, message);
       return;
     }
-    stream.once('wantTrailers', () => stream.sendTrailers(trailers(status, message)));
-    closeWhenSent(stream);
+    stream.once('wantTrailers', () => {
+      stream.sendTrailers(trailers(status, message));
+      // Closed in the same turn, the stream would go before its trailers do.
+      setImmediate(() => close(stream));
+    });
     stream.end();
   };
   const send = (frame: Buffer) => {
@@ -145,13 +148,13 @@ function serve(stream: ServerHttp2Stream, headers: IncomingHttpHeaders, { open, 
 }
 
 function refuse(stream: ServerHttp2Stream, status: GrpcStatus, message: string): void {
-  closeWhenSent(stream);
+  stream.once('finish', () => close(stream));
   stream.respond({ ':status': 200, 'content-type': 'application/grpc', ...trailers(status, message) }, { endStream: true });
 }
 
-/** The client may not have ended its side and need not. */
-function closeWhenSent(stream: ServerHttp2Stream): void {
-  stream.once('finish', () => stream.close(http2.NGHTTP2_NO_ERROR));
+/** The client may not have ended its side, and need not. */
+function close(stream: ServerHttp2Stream): void {
+  if (!stream.destroyed) stream.close(http2.NGHTTP2_NO_ERROR);
 }
 
 function trailers(status: GrpcStatus, message: string): Record<string, string> {
