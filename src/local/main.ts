@@ -165,6 +165,7 @@ function sayWhatNext(envoys: boolean): void {
         ['npx meshwright deploy catalog v2', 'a good version: 10, 30, 60, 100 % in less than a minute'],
         ['npx meshwright deploy catalog v2-broken', 'a bad one …'],
         ['npx meshwright alert catalog', '… and the alert that takes it back'],
+        ['npx meshwright alert catalog --resolved', '… and its end, so that the next version may begin'],
         ['npx meshwright status', 'where everything is'],
       ]
     : [
