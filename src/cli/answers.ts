@@ -1,0 +1,78 @@
+/** What the HTTP API answers, as far as the command line reads it; members it does not know are left alone. */
+import { z } from 'zod';
+
+const scalar = z.union([z.string(), z.number(), z.boolean(), z.null()]);
+
+const serviceStatusSchema = z.looseObject({
+  mesh: z.string(),
+  service: z.string(),
+  version: z.number(),
+  stable: z.string().nullable(),
+  split: z.array(z.object({ version: z.string(), weight: z.number() })),
+  rollout: z
+    .object({
+      candidate: z.string(),
+      phase: z.string(),
+      step: z.number(),
+      steps: z.number(),
+      startedAt: z.number(),
+      deadline: z.object({ name: z.string(), at: z.number() }).nullable(),
+      because: z.string().nullable(),
+    })
+    .nullable(),
+  queued: z.string().nullable(),
+  rejected: z.array(z.object({ release: z.string(), at: z.number(), because: z.string() })),
+  pending: z.array(z.object({ what: z.string(), since: z.number(), error: z.string().optional() })),
+});
+export type ServiceStatus = z.infer<typeof serviceStatusSchema>;
+
+export const statusSchema = z.looseObject({ now: z.number(), services: z.array(serviceStatusSchema) });
+
+const commitSchema = z.looseObject({
+  version: z.number(),
+  at: z.number(),
+  actor: z.string(),
+  message: z.string(),
+  evidence: z.record(z.string(), scalar).optional(),
+  events: z.array(z.looseObject({ type: z.string() })),
+});
+export type Commit = z.infer<typeof commitSchema>;
+
+export const journalSchema = z.object({ commits: z.array(commitSchema) });
+
+/** The event of a commit by which an alert is remembered. */
+export const alertNotedSchema = z.object({
+  type: z.literal('AlertNoted'),
+  id: z.string(),
+  alert: z.object({ rule: z.string(), firedAt: z.number().optional(), resolvedAt: z.number().optional() }),
+});
+
+export const answerSchema = z.discriminatedUnion('outcome', [
+  z.object({ outcome: z.literal('accepted'), message: z.string() }),
+  z.object({ outcome: z.literal('unchanged'), message: z.string() }),
+  z.object({ outcome: z.literal('refused'), message: z.string() }),
+]);
+
+/** What became of a delivery; one that was parked is answered as a problem. */
+export const receivedSchema = z.discriminatedUnion('kind', [
+  z.object({ kind: z.literal('answered'), answers: z.array(answerSchema) }),
+  z.object({ kind: z.literal('ignored'), message: z.string() }),
+]);
+export type Received = z.infer<typeof receivedSchema>;
+
+export const appliedSchema = z.object({ mesh: z.string(), revision: z.string(), answer: answerSchema });
+
+export const parkedSchema = z.object({
+  parked: z.array(
+    z.looseObject({ id: z.string(), at: z.number(), door: z.string(), reason: z.string(), message: z.string(), bytes: z.number() }),
+  ),
+});
+
+/** RFC 9457, with what this API adds to it. */
+export const problemSchema = z.object({
+  detail: z.string(),
+  problems: z
+    .array(z.object({ file: z.string(), line: z.number(), column: z.number().optional(), field: z.string(), message: z.string() }))
+    .optional(),
+});
+export type SpecProblem = NonNullable<z.infer<typeof problemSchema>['problems']>[number];

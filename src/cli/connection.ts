@@ -1,0 +1,86 @@
+/**
+ * Talking to a running meshwright: one request, one answer that is what it should be, or one sentence that says what is wrong.
+ * Nothing is asked twice and no redirect is followed.
+ */
+import type { z } from 'zod';
+import { problemSchema, type SpecProblem } from './answers.ts';
+import { Failure } from './failure.ts';
+import type { Terminal } from './terminal.ts';
+import { isLoopback, tokenFor } from './token.ts';
+
+const DEFAULT_URL = 'http://localhost:7071';
+const TIMEOUT_MS = 60_000;
+
+/** Nothing answered; somebody who watches goes on. */
+export class NobodyAnswers extends Failure {}
+
+export interface Connection {
+  /** @throws Failure for whatever is not the answer that `schema` describes. */
+  get<Answer>(path: string, schema: z.ZodType<Answer>): Promise<Answer>;
+  post<Answer>(path: string, body: unknown, schema: z.ZodType<Answer>): Promise<Answer>;
+}
+
+/** `url` as given, or `MESHWRIGHT_URL`, or where `npm start` listens. */
+export function connect(url: string | undefined, terminal: Terminal): Connection {
+  const base = readUrl(url ?? (terminal.environment.MESHWRIGHT_URL || DEFAULT_URL));
+  const shown = `${base.origin}${base.pathname}`.replace(/\/$/, '');
+
+  async function ask<Answer>(path: string, options: RequestInit, schema: z.ZodType<Answer>): Promise<Answer> {
+    const token = await tokenFor(base, terminal);
+    const headers = {
+      accept: 'application/json',
+      ...(options.body ? { 'content-type': 'application/json' } : {}),
+      // The second is where the Functions host on Azure looks for its keys, before this program's own code runs.
+      ...(token ? { authorization: `Bearer ${token}`, 'x-functions-key': token } : {}),
+    };
+    const { status, content } = await answerOf(new URL(path, `${shown}/`), { ...options, headers });
+    if (status >= 200 && status < 300) {
+      const answer = schema.safeParse(content);
+      if (answer.success) return answer.data;
+      throw new Failure(`What answers at ${shown} is no meshwright, or one of another version: its answer to ${path} is not understood.`);
+    }
+    const problem = problemSchema.safeParse(content);
+    if (problem.success) throw new Failure(problem.data.detail, { details: (problem.data.problems ?? []).map(lineOf) });
+    throw new Failure(`What answers at ${shown} is no meshwright, or it failed: it answers ${path} with ${status}.`);
+  }
+
+  async function answerOf(to: URL, options: RequestInit): Promise<{ status: number; content: unknown }> {
+    try {
+      const response = await fetch(to, { ...options, redirect: 'manual', signal: AbortSignal.timeout(TIMEOUT_MS) });
+      return { status: response.status, content: parsed(await response.text()) };
+    } catch (error) {
+      if (error instanceof Error && error.name === 'TimeoutError') {
+        throw new NobodyAnswers(`${shown} did not answer within ${TIMEOUT_MS / 1_000} s; look at its log, and ask again.`);
+      }
+      const remedy = isLoopback(base) ? 'start one with `npm start`' : 'check the address';
+      throw new NobodyAnswers(`No meshwright answers at ${shown}; ${remedy}.`);
+    }
+  }
+
+  return {
+    get: (path, schema) => ask(path, { method: 'GET' }, schema),
+    post: (path, body, schema) => ask(path, { method: 'POST', body: JSON.stringify(body) }, schema),
+  };
+}
+
+function readUrl(text: string): URL {
+  const url = URL.parse(text);
+  if (url && /^https?:$/.test(url.protocol) && url.username === '' && url.password === '') return url;
+  throw new Failure('The address of meshwright must be one of the web, such as http://localhost:7071, without a name or password.', {
+    exitCode: 2,
+  });
+}
+
+function parsed(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}
+
+/** As compilers write them, so that editors find the place. */
+function lineOf({ file, line, column, field, message }: SpecProblem): string {
+  const place = [file, line, ...(column === undefined ? [] : [column])].join(':');
+  return `${place}: ${field === '' ? '' : `${field}: `}${message}`;
+}

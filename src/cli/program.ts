@@ -1,0 +1,150 @@
+/** The command line of `meshwright`: its commands, options and help. What they do is in the files beside this one. */
+import { Argument, Command, CommanderError, InvalidArgumentError, Option } from 'commander';
+import { z } from 'zod';
+import { jsonSchema, SPEC_KINDS } from '../spec/json-schema.ts';
+import { type Connection, connect } from './connection.ts';
+import { type BootstrapAsked, printBootstrap } from './envoy-bootstrap.ts';
+import { type ExitCode, Failure } from './failure.ts';
+import { type JournalOptions, type StatusOptions, showJournal, showParked, showStatus } from './reading.ts';
+import {
+  type AlertOptions,
+  applySpec,
+  type DeployOptions,
+  deploy,
+  type StepIn,
+  type StepInOptions,
+  sendAlert,
+  sendEvent,
+  stepIn,
+} from './stepping-in.ts';
+import type { Terminal } from './terminal.ts';
+
+const MOST_COMMITS = 1_000;
+
+/** `argv` without the program's name. Never rejects for what a user or a server did. */
+export async function run(argv: readonly string[], terminal: Terminal): Promise<0 | ExitCode> {
+  try {
+    await programFor(terminal).parseAsync(argv, { from: 'user' });
+    return 0;
+  } catch (error) {
+    // Commander has said what is wrong by itself, or printed the help that was asked for.
+    if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2;
+    if (!(error instanceof Failure)) throw error;
+    terminal.err([error.message, ...error.details].join('\n'));
+    return error.exitCode;
+  }
+}
+
+function programFor(terminal: Terminal): Command {
+  const program = new Command('meshwright')
+    .description('Watch rollouts in a service mesh, and step in.')
+    .option('--url <address>', 'where meshwright answers (MESHWRIGHT_URL; http://localhost:7071)')
+    .exitOverride()
+    .configureOutput({ writeOut: (text) => terminal.out(text.trimEnd()), writeErr: (text) => terminal.err(text.trimEnd()) })
+    .showHelpAfterError('Ask for --help to see how it is used.');
+  const connection = (): Connection => connect(program.opts<{ url?: string }>().url, terminal);
+  addReading(program, terminal, connection);
+  addStarting(program, terminal, connection);
+  addSteppingIn(program, terminal, connection);
+  addOffline(program, terminal);
+  return program;
+}
+
+const mesh = () => new Option('--mesh <name>', 'the mesh, where several have such a service');
+const json = () => new Option('--json', 'print JSON, for scripts');
+
+function addReading(program: Command, terminal: Terminal, connection: () => Connection): void {
+  program
+    .command('status')
+    .description('what every service is at: weights, rollout, what ends it and when, what is owed')
+    .addOption(new Option('--mesh <name>', 'of this mesh only'))
+    .addOption(json())
+    .option('--watch', 'show it anew each second')
+    .action((options: StatusOptions) => showStatus(connection(), terminal, options));
+  program
+    .command('journal')
+    .description('what was decided for a service: when, by whom, what and why')
+    .argument('<service>')
+    .addOption(mesh())
+    .addOption(json())
+    .option('--limit <count>', 'of the newest', countOf, 50)
+    .action((service: string, options: JournalOptions) => showJournal(connection(), terminal, service, options));
+  program
+    .command('parked')
+    .description('deliveries that nobody could act on')
+    .addOption(json())
+    .action((options: { json?: boolean }) => showParked(connection(), terminal, options));
+}
+
+function addStarting(program: Command, terminal: Terminal, connection: () => Connection): void {
+  program
+    .command('deploy')
+    .description('ask for a version of a service')
+    .argument('<service>')
+    .argument('<version>')
+    .addOption(mesh())
+    .option('--digest <digest>', 'of the artifact, to tell two pushes of one version apart')
+    .option('--again', 'also if this version was taken back')
+    .action((service: string, version: string, options: DeployOptions) => deploy(connection(), terminal, service, version, options));
+  program
+    .command('apply')
+    .description('adopt the spec of a mesh: every .yaml and .yml file in a folder')
+    .argument('<folder>')
+    .action((folder: string) => applySpec(connection(), terminal, folder));
+  program
+    .command('event')
+    .description('send one event, in CloudEvents or Event Grid schema')
+    .argument('<file>', 'JSON; - reads what comes in')
+    .option('--again', 'also if the version was taken back')
+    .action((file: string, options: { again?: boolean }) => sendEvent(connection(), terminal, file, options));
+  program
+    .command('alert')
+    .description('send an alert about a service, as Azure Monitor would')
+    .argument('<service>')
+    .addOption(mesh())
+    .option('--rule <name>', 'name of the alert rule (<service> failures)')
+    .option('--resolved', 'the end of it')
+    .action((service: string, options: AlertOptions) => sendAlert(connection(), terminal, service, options));
+}
+
+function addSteppingIn(program: Command, terminal: Terminal, connection: () => Connection): void {
+  const add = (action: StepIn, description: string, options: readonly Option[] = []) => {
+    const command = program.command(action).description(description).argument('<service>').addOption(mesh());
+    for (const option of options) command.addOption(option);
+    command.action((service: string, given: StepInOptions) => stepIn(connection(), terminal, action, service, given));
+  };
+  const reason = () => new Option('--reason <text>', 'why, for the journal and the card');
+  add('pause', 'keep a rollout at its weight', [reason()]);
+  add('resume', 'let a paused rollout go on, or one that waits begin');
+  add('promote', 'give a rollout all traffic now');
+  add('abort', 'take a rollout back now', [reason(), new Option('--force', 'even onto a version that is known to be down')]);
+}
+
+function addOffline(program: Command, terminal: Terminal): void {
+  program
+    .command('envoy')
+    .description('plain Envoys')
+    .command('bootstrap')
+    .description('print what an Envoy is started with')
+    .requiredOption('--node <id>', 'name of this Envoy, its own')
+    .requiredOption('--mesh <name>', 'the mesh')
+    .requiredOption('--data-plane <name>', 'the data plane it is part of, as in the spec')
+    .requiredOption('--xds <host:port>', 'where the xds server listens')
+    .option('--outbound <address:port>', 'where it takes the calls of its own workload')
+    .option('--inbound <address:port>', 'where it takes the calls of others')
+    .option('--workload <service/version:port>', 'what stands behind --inbound, such as catalog/v1:8080')
+    .option('--admin <address:port>', "Envoy's own admin interface; without it there is none")
+    .option('--token-file <file>', 'the token for the xds server, which then is part of what is printed')
+    .action((asked: BootstrapAsked) => printBootstrap(terminal, asked));
+  program
+    .command('schema')
+    .description('print the JSON Schema of what people write, for editors')
+    .addArgument(new Argument('<kind>').choices([...SPEC_KINDS]))
+    .action((kind: (typeof SPEC_KINDS)[number]) => terminal.out(JSON.stringify(jsonSchema(kind), null, 2)));
+}
+
+function countOf(text: string): number {
+  const count = z.coerce.number().int().min(1).max(MOST_COMMITS).safeParse(text);
+  if (!count.success) throw new InvalidArgumentError(`Give a whole number from 1 to ${MOST_COMMITS}.`);
+  return count.data;
+}

@@ -1,0 +1,117 @@
+/**
+ * A meshwright to talk to: the real app over memory, with a data plane that serves at once, behind a real HTTP server that
+ * answers as `functions/` does. Writes need the token.
+ */
+import { randomUUID } from 'node:crypto';
+import { createServer, type IncomingHttpHeaders } from 'node:http';
+import { MemoryDocuments } from '../../src/adapters/memory-documents.ts';
+import { answered, type HttpAnswer, json, problem, received } from '../../src/api/problem.ts';
+import { type App, type ByHand, createApp } from '../../src/app.ts';
+
+export const TOKEN = 'the-token-of-this-test';
+
+export interface Api {
+  readonly url: string;
+  readonly app: App;
+  /** Versions that have a ready endpoint, or none; others are unknown. */
+  readonly readiness: Record<string, 'ready' | 'none'>;
+  readonly asked: { readonly method: string; readonly path: string; readonly headers: IncomingHttpHeaders; readonly body: unknown }[];
+  /** Answers everything from now on, in place of the app. */
+  override: HttpAnswer | undefined;
+  close(): Promise<void>;
+}
+
+export async function startApi(): Promise<Api> {
+  const readiness: Api['readiness'] = { v1: 'ready', v2: 'ready', v3: 'ready' };
+  const app = createApp({
+    documents: new MemoryDocuments(),
+    now: Date.now,
+    setAlarm: async () => {},
+    connect: () => ({ apply: async () => {}, observe: async () => ({ kind: 'served' }), readiness: async () => readiness }),
+    channel: () => undefined,
+    report: () => {},
+  });
+  const asked: Api['asked'] = [];
+  const server = createServer(async (request, response) => {
+    const chunks: Buffer[] = [];
+    for await (const chunk of request) chunks.push(Buffer.from(chunk));
+    const text = Buffer.concat(chunks).toString();
+    const { pathname, searchParams } = new URL(request.url ?? '/', 'http://localhost');
+    const body: unknown = text === '' ? undefined : JSON.parse(text);
+    const method = request.method ?? '';
+    asked.push({ method, path: request.url ?? '', headers: request.headers, body });
+    const authorized = method === 'GET' || request.headers.authorization === `Bearer ${TOKEN}`;
+    const answer = api.override ?? (authorized ? await route(app, method, pathname, searchParams, body) : UNAUTHORIZED);
+    response.writeHead(answer.status, answer.headers).end(answer.body);
+  });
+  await new Promise<void>((resolve) => {
+    server.listen(0, '127.0.0.1', resolve);
+  });
+  const address = server.address();
+  const api: Api = {
+    url: `http://127.0.0.1:${typeof address === 'object' && address ? address.port : 0}`,
+    app,
+    readiness,
+    asked,
+    override: undefined,
+    close: async () => {
+      server.closeAllConnections();
+      await new Promise((resolve) => server.close(resolve));
+    },
+  };
+  return api;
+}
+
+const UNAUTHORIZED = problem(401, 'NotAuthenticated', 'Send the token of .meshwright/token as "Authorization: Bearer <token>".');
+const COMMANDS = { pause: 'Pause', resume: 'Resume', promote: 'Promote', abort: 'Abort' } as const;
+const isAction = (text: string): text is keyof typeof COMMANDS => Object.hasOwn(COMMANDS, text);
+
+async function route(app: App, method: string, path: string, query: URLSearchParams, body: unknown): Promise<HttpAnswer> {
+  const [, mesh = '', service = '', rest = ''] = /^\/meshes\/([^/]+)\/services\/([^/]+)(.*)$/.exec(path) ?? [];
+  const given = typeof body === 'object' && body !== null ? body : {};
+  switch (`${method} ${mesh === '' ? path : rest}`) {
+    case 'GET /status':
+      return json(200, { now: Date.now(), services: await app.status() });
+    case 'GET /parked':
+      return json(200, { parked: await app.parked() });
+    case 'GET /journal':
+      return json(200, { commits: await app.history(mesh, service, Number(query.get('after')), Number(query.get('limit'))) });
+    case 'POST /alerts':
+      return received(await app.receiveAlert(body));
+    case 'POST /events':
+      return received(await app.receiveEvent(body, { actor: 'local token', again: query.get('again') === 'true' }));
+    case 'POST /apply':
+      return apply(app, given);
+    case 'POST /rollout': {
+      const event = { specversion: '1.0', id: randomUUID(), source: '/test', type: 'Meshwright.Deployment.Requested' };
+      const again = 'again' in given && given.again === true;
+      return received(await app.receiveEvent({ ...event, data: { mesh, service, ...given } }, { actor: 'local token', again }));
+    }
+    default: {
+      const action = rest.replace('/rollout/', '');
+      if (method !== 'POST' || !isAction(action)) return problem(404, 'UnknownRoute', `Nothing is served at ${path}.`);
+      const command: ByHand = { type: COMMANDS[action], ...given };
+      const answer = await app.byHand(mesh, service, { id: randomUUID(), actor: 'local token' }, command);
+      return answer ? answered(answer) : problem(404, 'UnknownService', `No adopted spec names ${service} in ${mesh}.`);
+    }
+  }
+}
+
+async function apply(app: App, given: object): Promise<HttpAnswer> {
+  const files = 'files' in given && Array.isArray(given.files) ? given.files : [];
+  const applied = await app.apply(files, { actor: 'local token' });
+  if (applied.ok) return json(200, applied);
+  return problem(422, 'SpecRefused', 'Nothing was changed; mend what "problems" lists and apply again.', { problems: applied.problems });
+}
+
+/** A mesh with services that stand at v1, and hold each step for an hour. */
+export function specFiles(mesh: string, services: readonly string[]): { path: string; text: string }[] {
+  const steps = '[{ weight: 10, hold: 1h, deadline: 2h }, { weight: 50, hold: 1h, deadline: 2h }]';
+  return [
+    { path: 'mesh.yaml', text: `apiVersion: meshwright.dev/v1\nkind: Mesh\nname: ${mesh}\ndataPlanes: [{ name: edge, kind: envoy }]\n` },
+    ...services.map((name) => ({
+      path: `${name}.yaml`,
+      text: `apiVersion: meshwright.dev/v1\nkind: Service\nname: ${name}\nport: 8080\nstable: v1\nrollout: { strategy: canary, steps: ${steps} }\n`,
+    })),
+  ];
+}
