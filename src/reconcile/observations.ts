@@ -6,7 +6,8 @@ import { z } from 'zod';
 import type { Documents, JsonObject, Operation } from '../journal/documents.ts';
 import { sha256 } from '../journal/hash.ts';
 
-const KEPT_MS = 24 * 3_600_000;
+/** After this long an observation is gone from the store; who still sees the same tells it again before. */
+export const OBSERVED_MS = 24 * 3_600_000;
 const BATCH = 100;
 
 const nodeSchema = z.object({
@@ -33,7 +34,7 @@ const idOf = (kind: string, name: string): string => `${kind}~${sha256(name).sli
 
 function upsert(partition: string, kind: string, name: string, now: number, observed: object): Operation {
   const body: JsonObject = JSON.parse(JSON.stringify(observed));
-  return { op: 'upsert', document: { partition, id: idOf(kind, name), kind, ordinal: now, expiresAt: now + KEPT_MS, body } };
+  return { op: 'upsert', document: { partition, id: idOf(kind, name), kind, ordinal: now, expiresAt: now + OBSERVED_MS, body } };
 }
 
 async function put(documents: Documents, partition: string, kind: string, name: string, now: number, observed: object): Promise<void> {

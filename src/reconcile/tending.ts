@@ -143,19 +143,22 @@ export function tending(ports: TendingPorts): Tending {
   }
 
   async function sweep(): Promise<{ streams: number; failed: number }> {
-    let streams = 0;
+    const tended = new Set<string>();
     let failed = 0;
-    for (let page = 0; page < SWEEP_PAGES; page += 1) {
-      const due = await documents.due(now(), SWEEP_PAGE);
-      streams += due.length;
-      for (let index = 0; index < due.length; index += SWEEP_AT_ONCE) {
-        const woken = due.slice(index, index + SWEEP_AT_ONCE).map(({ partition }) => wakeOrReport(partition));
+    for (let page = 1; page <= SWEEP_PAGES; page += 1) {
+      // Each page looks further: streams that stay due, because they fail, must not hide the others.
+      const asked = page * SWEEP_PAGE;
+      const due = await documents.due(now(), asked);
+      const fresh = due.map(({ partition }) => partition).filter((partition) => !tended.has(partition));
+      for (let index = 0; index < fresh.length; index += SWEEP_AT_ONCE) {
+        const woken = fresh.slice(index, index + SWEEP_AT_ONCE).map(wakeOrReport);
         failed += (await Promise.all(woken)).filter((well) => !well).length;
       }
-      if (due.length < SWEEP_PAGE) break;
+      for (const partition of fresh) tended.add(partition);
+      if (due.length < asked) break;
     }
     await documents.removeExpired(now(), SWEEP_PAGE * SWEEP_PAGES);
-    return { streams, failed };
+    return { streams: tended.size, failed };
   }
 
   async function renewAlarms(): Promise<void> {

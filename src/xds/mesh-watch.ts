@@ -97,6 +97,11 @@ export class MeshWatch {
     });
   }
 
+  /** What was told of readiness ends some day: it is told again with the next look at the leases. */
+  tellAgain(): void {
+    for (const { told } of this.#dataPlanes.values()) told.clear();
+  }
+
   async #apply(dataPlane: string, commands: readonly RegistryCommand[]): Promise<void> {
     const kept = this.#dataPlanes.get(dataPlane);
     if (!kept) return;

@@ -27,8 +27,9 @@ export class SeenNodes {
     return Number.isFinite(lowest) ? lowest : 0;
   }
 
-  servedBy(node: string): number {
-    return this.#nodes.get(node)?.served ?? 0;
+  /** What is to be told of every node that is here, again: what was told before ends some day. */
+  connected(): readonly Seen[] {
+    return [...this.#nodes.values()].filter(({ goneAt }) => goneAt === undefined);
   }
 
   forgetGone(now: number): ReadonlySet<string> {

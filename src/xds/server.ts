@@ -5,6 +5,7 @@
 import type { SecureServerOptions } from 'node:http2';
 import type { EnvoyNode } from '../dataplanes/envoy/resources.ts';
 import type { Documents } from '../journal/documents.ts';
+import { OBSERVED_MS } from '../reconcile/observations.ts';
 import { type AdsServer, type NodeEvent, startAdsServer } from './ads-server.ts';
 import { MeshWatch } from './mesh-watch.ts';
 import type { EncodeResource } from './protobuf.ts';
@@ -161,6 +162,15 @@ export async function startXdsServer(options: XdsServerOptions): Promise<XdsServ
         }
       }
     }, HEARTBEAT_MS),
+    setInterval(() => {
+      for (const [mesh, watch] of watches) {
+        watch.tellAgain();
+        for (const dataPlane of watch.dataPlanes()) {
+          for (const node of seenAt(mesh, dataPlane).nodes.connected()) reporter.node({ mesh, dataPlane }, node);
+        }
+      }
+      attempt(reporter.flush(), 'What was seen could not be written');
+    }, OBSERVED_MS / 4),
   ];
 
   const bound = door.address();
