@@ -6,6 +6,7 @@
 import type { Decision, Effect } from '../decision.ts';
 import type { Documents, Etag, Found, JsonObject, StoredDocument } from './documents.ts';
 import { documentIdOf, hashJson } from './hash.ts';
+import { race } from './races.ts';
 import {
   type Answer,
   type Commit,
@@ -23,18 +24,14 @@ import {
 
 /** How long an effect belongs to whoever took it up; longer than any single attempt may last. */
 export const CLAIM_MS = 15_000;
-const MAX_CONFLICTS = 50;
 /** Longer than anything redelivers (Event Grid gives up after a day, queues after seven). */
 const REFUSAL_KEPT_MS = 30 * 24 * 3_600_000;
+
+export { ContentionError } from './races.ts';
 
 /** The head was written by newer code: this code may read it but never write it. Transient: newer code will take the delivery. */
 export class NewerHeadError extends Error {
   override name = 'NewerHeadError';
-}
-
-/** Somebody else wrote the head first, again and again. Transient. */
-export class ContentionError extends Error {
-  override name = 'ContentionError';
 }
 
 export interface Loaded<State> {
@@ -97,7 +94,8 @@ export async function append<State, Event extends { readonly type: string }>(
   now: number,
   decide: (state: State, version: number) => Decision<Event> | Promise<Decision<Event>>,
 ): Promise<Appended<State>> {
-  for (let conflicts = 0; conflicts < MAX_CONFLICTS; conflicts += 1) {
+  const otherwise = `${stream} is being written by others without pause; the delivery can be given again.`;
+  return race(documents, stream, otherwise, async () => {
     const loaded = await loadHead(documents, kind, stream);
     const decision = await decide(loaded.head.state, loaded.head.version);
     if (decision.kind !== 'accepted') return { answer: await refuse(documents, stream, delivery, now, decision), claimed: [] };
@@ -113,8 +111,8 @@ export async function append<State, Event extends { readonly type: string }>(
     }
     if (outcome.outcome === 'exists' && outcome.index === 0)
       return { answer: await recordedAnswer(documents, stream, delivery), claimed: [] };
-  }
-  throw new ContentionError(`${stream} is being written by others without pause; the delivery can be given again.`);
+    return undefined;
+  });
 }
 
 /**
@@ -149,9 +147,10 @@ export async function settle<State, Event>(
   stream: string,
   settlements: readonly Settlement[],
 ): Promise<void> {
-  for (let conflicts = 0; conflicts < MAX_CONFLICTS; conflicts += 1) {
+  const otherwise = `${stream} is being written by others without pause; its effects will be taken up again.`;
+  await race(documents, stream, otherwise, async () => {
     const loaded = await loadHead(documents, kind, stream);
-    if (loaded.newer || loaded.etag === undefined) return;
+    if (loaded.newer || loaded.etag === undefined) return 'nothing to settle';
     const pending = { ...loaded.head.pending };
     let changed = false;
     for (const settlement of settlements) {
@@ -163,11 +162,10 @@ export async function settle<State, Event>(
       if (settlement.outcome === 'done') delete pending[key];
       else pending[key] = { ...current, notBefore: settlement.at, ...(settlement.error === undefined ? {} : { error: settlement.error }) };
     }
-    if (!changed) return;
+    if (!changed) return 'nothing to settle';
     const outcome = await documents.batch(stream, [headOperation(kind, { ...loaded.head, pending }, loaded.etag)]);
-    if (outcome.outcome === 'written') return;
-  }
-  throw new ContentionError(`${stream} is being written by others without pause; its effects will be taken up again.`);
+    return outcome.outcome === 'written' ? 'settled' : undefined;
+  });
 }
 
 function commitDocument<Event extends { readonly type: string }>(

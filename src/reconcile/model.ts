@@ -6,7 +6,7 @@
  */
 import { z } from 'zod';
 import type { Documents, Found, JsonObject, Operation, StoredDocument } from '../journal/documents.ts';
-import { ContentionError } from '../journal/journal.ts';
+import { race } from '../journal/races.ts';
 import type { ServicePlan } from '../plan/plan.ts';
 import { servicePlanSchema } from '../plan/stored-plan.ts';
 
@@ -21,11 +21,19 @@ export interface Fragment {
   readonly plan: ServicePlan | null;
 }
 
-const MAX_CONFLICTS = 200;
+/** Of what is taken along in one batch; a store takes 100 operations and 2 MB. */
+const TOGETHER = 50;
+const TOGETHER_BYTES = 1024 * 1024;
 const POINTER_ID = 'pointer';
 const partitionOf = (mesh: string): string => `model/${mesh}`;
 const fragmentId = (service: string): string => `fragment~${service}`;
 const endpointsId = (dataPlane: string): string => `endpoints~${dataPlane}`;
+
+/** What the model holds of a service. */
+interface Written {
+  readonly revision: number;
+  readonly sequence: number;
+}
 
 const bodySchema = z.object({ service: z.string(), revision: z.number(), plan: servicePlanSchema.nullable() });
 const stampSchema = z.object({ service: z.string(), revision: z.number() });
@@ -46,43 +54,94 @@ export async function readFragment(documents: Documents, mesh: string, service: 
   return found ? toFragment(mesh, found) : undefined;
 }
 
+interface Wanted {
+  readonly service: string;
+  readonly revision: number;
+  readonly body: JsonObject;
+  readonly bytes: number;
+  written?: Written;
+}
+
+/** By store and mesh: what waits to be written. Whoever comes to write takes it along, since all of it moves the one pointer. */
+const wanted = new WeakMap<Documents, Map<string, Set<Wanted>>>();
+
 /** Answers with what the model holds afterwards: this revision, or the newer one that was there. */
 export async function writeFragment(
   documents: Documents,
   made: { readonly mesh: string; readonly service: string; readonly revision: number; readonly plan: ServicePlan | null },
-): Promise<{ readonly revision: number; readonly sequence: number }> {
+): Promise<Written> {
   const { mesh, service, revision, plan } = made;
   const partition = partitionOf(mesh);
-  for (let conflicts = 0; conflicts < MAX_CONFLICTS; conflicts += 1) {
-    // The pointer is read first: whoever wrote a fragment after this read has moved it, and the batch below fails.
-    const pointer = await documents.read(partition, POINTER_ID);
+  const text = JSON.stringify({ service, revision, plan });
+  const mine: Wanted = { service, revision, body: JSON.parse(text), bytes: Buffer.byteLength(text) };
+  const meshes = wanted.get(documents) ?? new Map<string, Set<Wanted>>();
+  wanted.set(documents, meshes);
+  const waiting = meshes.get(partition) ?? new Set<Wanted>();
+  meshes.set(partition, waiting.add(mine));
+  const otherwise = `The model of ${mesh} is being written by others without pause; the fragment of ${service} will be tried again.`;
+  try {
+    return await race(documents, partition, otherwise, async () => {
+      if (!mine.written) await writeTogether(documents, partition, batchFor(mine, waiting));
+      return mine.written;
+    });
+  } finally {
+    waiting.delete(mine);
+    if (waiting.size === 0 && meshes.get(partition) === waiting) meshes.delete(partition);
+  }
+}
+
+/** `mine` and as many others as go into one batch. */
+function batchFor(mine: Wanted, waiting: ReadonlySet<Wanted>): readonly Wanted[] {
+  const together = [mine];
+  let bytes = mine.bytes;
+  for (const other of waiting) {
+    bytes += other === mine ? 0 : other.bytes;
+    if (together.length === TOGETHER || bytes > TOGETHER_BYTES) break;
+    if (other !== mine && !other.written) together.push(other);
+  }
+  return together;
+}
+
+/** Tells each of `together` what the model holds of it, unless somebody else moved the pointer first. */
+async function writeTogether(documents: Documents, partition: string, together: readonly Wanted[]): Promise<void> {
+  // The pointer is read first: whoever wrote a fragment after this read has moved it, and the batch below fails.
+  const pointer = await documents.read(partition, POINTER_ID);
+  let sequence = pointer?.document.ordinal ?? 0;
+  const held = new Map<string, Written>();
+  const operations: Operation[] = [];
+  for (const { service, revision, body } of together.toSorted((a, b) => b.revision - a.revision)) {
+    if (held.has(service)) continue;
     const current = await documents.read(partition, fragmentId(service));
     const stored = current ? stampSchema.parse(current.document.body).revision : 0;
-    if (current && stored >= revision) return { revision: stored, sequence: current.document.ordinal };
-    const sequence = (pointer?.document.ordinal ?? 0) + 1;
-    const body: JsonObject = JSON.parse(JSON.stringify({ service, revision, plan }));
-    const document: StoredDocument = { partition, id: fragmentId(service), kind: 'fragment', ordinal: sequence, body };
-    const outcome = await documents.batch(partition, [movedPointer(partition, pointer, sequence), { op: 'upsert', document }]);
-    if (outcome.outcome === 'written') return { revision, sequence };
+    if (current && stored >= revision) {
+      held.set(service, { revision: stored, sequence: current.document.ordinal });
+      continue;
+    }
+    sequence += 1;
+    held.set(service, { revision, sequence });
+    operations.push({ op: 'upsert', document: { partition, id: fragmentId(service), kind: 'fragment', ordinal: sequence, body } });
   }
-  throw new ContentionError(
-    `The model of ${mesh} is being written by others without pause; the fragment of ${service} will be tried again.`,
-  );
+  if (operations.length > 0) {
+    const outcome = await documents.batch(partition, [movedPointer(partition, pointer, sequence), ...operations]);
+    if (outcome.outcome !== 'written') return;
+  }
+  for (const each of together) {
+    const written = held.get(each.service);
+    if (written) each.written = written;
+  }
 }
 
 /** What a data plane's endpoints are, in its own words (`body`); answers with the sequence that holds them. */
 export async function writeEndpoints(documents: Documents, mesh: string, dataPlane: string, body: JsonObject): Promise<number> {
   const partition = partitionOf(mesh);
-  for (let conflicts = 0; conflicts < MAX_CONFLICTS; conflicts += 1) {
+  const otherwise = `The model of ${mesh} is being written by others without pause; the endpoints of ${dataPlane} will be tried again.`;
+  return race(documents, partition, otherwise, async () => {
     const pointer = await documents.read(partition, POINTER_ID);
     const sequence = (pointer?.document.ordinal ?? 0) + 1;
     const document: StoredDocument = { partition, id: endpointsId(dataPlane), kind: 'endpoints', ordinal: sequence, body };
     const outcome = await documents.batch(partition, [movedPointer(partition, pointer, sequence), { op: 'upsert', document }]);
-    if (outcome.outcome === 'written') return sequence;
-  }
-  throw new ContentionError(
-    `The model of ${mesh} is being written by others without pause; the endpoints of ${dataPlane} will be tried again.`,
-  );
+    return outcome.outcome === 'written' ? sequence : undefined;
+  });
 }
 
 export async function readEndpoints(documents: Documents, mesh: string, dataPlane: string): Promise<JsonObject | undefined> {
