@@ -2,8 +2,9 @@
  * Specs as they are kept: one document a service, named by its content, in `spec/<mesh>`; and the list of meshes. They are
  * written before the one event that adopts them, and never changed.
  */
-import type { Documents, JsonObject } from '../journal/documents.ts';
+import type { Documents, Etag, JsonObject } from '../journal/documents.ts';
 import { loadHead } from '../journal/journal.ts';
+import { HEAD_ID } from '../journal/stream.ts';
 import { meshStream, meshStreamId } from '../spec/adoption.ts';
 import { type MeshSpec, type ServiceSpec, serviceSpecSchema } from '../spec/schema.ts';
 
@@ -45,22 +46,24 @@ export async function meshNames(documents: Documents): Promise<readonly string[]
   return found.map(({ document }) => document.id).sort();
 }
 
-/** Reads every adopted mesh; a spec that was read once is not read again, since its content is its name. */
+/** Reads every adopted mesh. What was read of a head is kept until the head is another; a spec's content is its name. */
 export function adoptedMeshes(documents: Documents): {
   all(): Promise<readonly AdoptedMesh[]>;
   one(mesh: string): Promise<AdoptedMesh | undefined>;
 } {
-  const known = new Map<string, ReadonlyMap<string, ServiceSpec>>();
+  const known = new Map<string, { readonly etag: Etag; readonly adopted: AdoptedMesh; readonly specs: ReadonlyMap<string, ServiceSpec> }>();
 
   async function one(mesh: string): Promise<AdoptedMesh | undefined> {
-    const { head } = await loadHead(documents, meshStream, meshStreamId(mesh));
-    const { spec, revision, specVersion, services } = head.state;
-    if (!spec || revision === undefined) return undefined;
     const before = known.get(mesh);
-    const read = async (hash: string) => [hash, before?.get(hash) ?? (await readServiceSpec(documents, mesh, hash))] as const;
+    if (before && (await documents.read(meshStreamId(mesh), HEAD_ID))?.etag === before.etag) return before.adopted;
+    const { head, etag } = await loadHead(documents, meshStream, meshStreamId(mesh));
+    const { spec, revision, specVersion, services } = head.state;
+    if (!spec || revision === undefined || etag === undefined) return undefined;
+    const read = async (hash: string) => [hash, before?.specs.get(hash) ?? (await readServiceSpec(documents, mesh, hash))] as const;
     const specs = new Map(await Promise.all(Object.values(services).map(read)));
-    known.set(mesh, specs);
-    return { mesh, spec, revision, specVersion, services: [...specs.values()] };
+    const adopted = { mesh, spec, revision, specVersion, services: [...specs.values()] };
+    known.set(mesh, { etag, adopted, specs });
+    return adopted;
   }
 
   return {
