@@ -12,7 +12,8 @@ let directory: string;
 beforeAll(async () => {
   api = await startApi();
   directory = await mkdtemp(join(tmpdir(), 'meshwright-cli-'));
-  await api.app.apply(specFiles('shop', ['cart', 'catalog', 'orders', 'search']), { actor: 'test' });
+  await api.app.apply(specFiles('shop', ['cart', 'catalog', 'orders', 'search', 'stock']), { actor: 'test' });
+  await api.app.apply(specFiles('twin', ['stock']), { actor: 'test' });
 });
 afterAll(async () => {
   await api.close();
@@ -42,6 +43,8 @@ describe('deploy and alert', () => {
     });
     // The alert still stands, so that it waits; its end is found in the journal and lets it begin.
     expect(await cli('deploy', 'catalog', 'v2', '--again')).toMatchObject({ code: 0, out: expect.stringContaining('waits') });
+    const other = 'The alert "latency" of catalog is not firing; see `meshwright journal catalog`.';
+    expect(await cli('alert', 'catalog', '--rule', 'latency', '--resolved')).toEqual(refused(other));
     expect(await cli('alert', 'catalog', '--rule', 'catalog 5xx', '--resolved')).toEqual(said('The alert catalog 5xx has ended.'));
     expect(await splitOf('catalog')).toEqual(['v1 90', 'v2 10']);
     const none = 'The alert "catalog 5xx" of catalog is not firing; see `meshwright journal catalog`.';
@@ -141,6 +144,14 @@ describe('event', () => {
       code: 0,
       out: expect.stringMatching(/^Nothing is done: .*brings no new version/),
     });
+  });
+
+  it('that one mesh takes and another refuses did not do what it was sent for', async () => {
+    await cli('deploy', 'stock', 'v2', '--mesh', 'shop');
+    await cli('abort', 'stock', '--mesh', 'shop');
+    await writeFile(join(directory, 'both.json'), JSON.stringify({ ...event, id: '4', data: { service: 'stock', version: 'v2' } }));
+    const ran = await cli('event', 'both.json');
+    expect(ran).toMatchObject({ code: 1, out: 'v2 is being rolled out.', err: expect.stringMatching(/^v2 was taken back/) });
   });
 
   it('that fits nothing is refused, and parked', async () => {
