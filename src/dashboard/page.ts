@@ -4,7 +4,7 @@
  */
 import { createHash } from 'node:crypto';
 import { DEADLINE_WORDS, span } from '../notifications/standing-words.ts';
-import { BROWSER_FUNCTIONS } from './browser.ts';
+import { BROWSER_FUNCTIONS, poll } from './browser.ts';
 import { STYLE } from './style.ts';
 
 export interface ServedPage {
@@ -21,6 +21,7 @@ export function page(): ServedPage {
   return served;
 }
 
+/** Bundlers rename functions where names meet, and all uses of them with it: so the one use in this text follows. */
 const START = `
 async function ask() {
   let response;
@@ -32,7 +33,7 @@ async function ask() {
   if (!response.ok) throw new Error('the server answers ' + response.status + '.');
   return response.json();
 }
-poll({
+${poll.name}({
   page: document,
   words: { deadlines: ${JSON.stringify(DEADLINE_WORDS)}, span: ${span} },
   ask,

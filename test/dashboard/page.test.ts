@@ -101,16 +101,24 @@ function open(html: string, location = { search: '', hash: '' }) {
   };
 }
 
+/** A bundle in which the page's functions meet others of their names. */
+const COLLIDING = `
+export * as before from 'data:text/javascript,export function poll() { return 1; } export function element() { return 2; }';
+export { page } from './src/dashboard/page.ts';
+`;
+
 async function bundledHtml(): Promise<string> {
   const bundle = await build({
-    stdin: { contents: `export { page } from './src/dashboard/page.ts';`, resolveDir: process.cwd() },
+    stdin: { contents: COLLIDING, resolveDir: process.cwd() },
     bundle: true,
     write: false,
     format: 'esm',
     platform: 'node',
     target: 'node22',
   });
-  const module: unknown = await import(`data:text/javascript,${encodeURIComponent(bundle.outputFiles[0]?.text ?? '')}`);
+  const text = bundle.outputFiles[0]?.text ?? '';
+  expect(text).toContain('async function poll2(');
+  const module: unknown = await import(`data:text/javascript,${encodeURIComponent(text)}`);
   const { page: bundled } = z.object({ page: z.function({ output: z.object({ body: z.string() }) }) }).parse(module);
   return bundled().body;
 }
