@@ -5,7 +5,7 @@ export const BROKEN_BUILDS: readonly Break[] = [
   {
     name: 'no fence on writes',
     file: 'src/reconcile/model.ts',
-    edits: [{ find: 'if (current && stored >= revision) return', replace: 'if (current && stored === revision) return' }],
+    edits: [{ find: 'if (current && stored >= revision) {', replace: 'if (current && stored === revision) {' }],
   },
   {
     name: 'delivery id outside the batch',

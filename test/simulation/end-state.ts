@@ -77,6 +77,8 @@ async function specsAreHandedOver({ world, invariants }: Ended): Promise<void> {
   const { state } = (await loadHead(world.store, meshStream, 'mesh/shop')).head;
   for (const [service, { spec, retired }] of invariants.streams.services) {
     if (service in state.services === retired) world.violate('a spec reaches its services', `${service} retired: ${retired}`);
+    const adopted = await world.store.read('spec/shop', state.services[service] ?? '');
+    if (!retired && inOrder(spec) !== inOrder(adopted?.document.body)) world.violate('the newest spec is in force', service);
     if (spec && !retired && spec.dataPlanes.some((name) => !state.spec?.dataPlanes.some((each) => each.name === name))) {
       world.violate('a service lives on data planes of its mesh', service);
     }
@@ -107,10 +109,10 @@ async function answersAreRecorded({ world, invariants, post }: Ended): Promise<v
 
 /** Where nothing but pushes happened, the newest of a repository is what serves, in whatever order they came. */
 function newestPushWins({ world, invariants, workload, post }: Ended): void {
-  // What came before its service was in any spec is parked and not sent again.
-  const parked = new Set(post.answered.flatMap(({ parcel, reply }) => (reply.parked === undefined ? [] : [parcel.deliveryId])));
+  // What came before its service was in any spec is parked, and counts only if it came once more.
+  const heard = new Set(post.answered.flatMap(({ parcel, reply }) => (reply.answers.length === 0 ? [] : [parcel.deliveryId])));
   for (const { name, repository } of workload.services) {
-    const pushes = workload.pushes.filter((push) => push.repository === repository && !parked.has(eventDelivery(push.id)));
+    const pushes = workload.pushes.filter((push) => push.repository === repository && heard.has(eventDelivery(push.id)));
     const newest = pushes.reduce<(typeof pushes)[number] | undefined>(
       (best, push) => (best && comparePlaces(best, push) >= 0 ? best : push),
       undefined,

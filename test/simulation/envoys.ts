@@ -28,6 +28,8 @@ export class DataPlane {
   #watchers = 0;
   #fragments = new Map<string, Fragment>();
   #sequence = 0;
+  /** Up to which sequence the app was told that all nodes have it. */
+  #hinted = 0;
   #reading = false;
   #unreported = new Set<string>();
   #reporting = false;
@@ -38,7 +40,7 @@ export class DataPlane {
     this.name = name;
     this.#invariants = invariants;
     this.#instances = instances;
-    const count = world.random.between(1, 4);
+    const count = world.random.between(1, 3);
     this.nodes = Array.from({ length: count }, (_, index) => new Node(world, invariants, `${name}-node-${index + 1}`));
     this.#startWatcher();
   }
@@ -109,6 +111,7 @@ export class DataPlane {
     this.#watcher = process;
     this.#fragments = new Map();
     this.#sequence = 0;
+    this.#hinted = 0;
     this.#reading = false;
     this.#reporting = false;
     this.#unreported = new Set([...this.ready.keys()].map((service) => `readiness/${service}`));
@@ -197,6 +200,7 @@ export class DataPlane {
       () => this.#write(process, what),
       () => {
         this.#reporting = false;
+        this.nodes.find(({ name }) => name === what)?.reported();
         this.#hint(what);
         this.#writeReports();
       },
@@ -229,7 +233,10 @@ export class DataPlane {
     const present = this.nodes.filter((each) => each.connected);
     if (node && !node.refused && present.some(({ served }) => served < this.#sequence)) return;
     if (this.#world.faults.strikes('hint lost', 0.5)) return;
-    const services = node ? [...this.#fragments.keys()] : [what.slice('readiness/'.length)];
+    const news = [...this.#fragments.values()].filter(({ sequence }) => sequence > this.#hinted);
+    const services = node ? news.map(({ service }) => service) : [what.slice('readiness/'.length)];
+    if (node && !node.refused) this.#hinted = this.#sequence;
+    if (services.length === 0) return;
     this.#world.after(this.#world.random.between(1, 30), () => {
       this.#instances.ask(
         `observed ${services.join()}`,

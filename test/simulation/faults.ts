@@ -20,6 +20,7 @@ export const FAULT_KINDS = [
   'hint lost',
   'poke lost',
   'sweep missed',
+  'clock apart',
   'channel throttled',
   'node away',
   'watcher down',

@@ -37,14 +37,14 @@ export async function runHistory(seed: number, traced = false): Promise<History>
   const family = random.chance(0.2) ? 'pushes' : 'anything';
   const planes: DataPlane[] = [];
   const instances = new Instances(world, invariants, (name) => planes.find((each) => each.name === name)?.poke());
-  for (const name of random.chance(0.6) ? ['edge'] : ['edge', 'west']) {
+  for (const name of random.chance(0.7) ? ['edge'] : ['edge', 'west']) {
     planes.push(new DataPlane(world, 'shop', name, invariants, instances));
   }
   invariants.nodes = new Map(planes.map(({ name, nodes }) => [name, nodes]));
   invariants.onModelMoved = () => {
     for (const plane of planes) plane.modelMoved();
   };
-  const post = new Post(world, instances);
+  const post = new Post(world, instances, invariants.streams.adoptedSince);
   const workload = new Workload(world, family, post, invariants, planes);
   const ended: Ended = { world, invariants, post, dataPlanes: planes, workload };
   world.tell(() => `seed ${seed}, ${family}, severity ${faults.severity.toFixed(2)}, data planes ${planes.map(({ name }) => name).join()}`);

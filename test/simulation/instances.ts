@@ -5,7 +5,7 @@
  */
 import { type App, createApp } from '../../src/app.ts';
 import { envoyDataPlane } from '../../src/dataplanes/envoy/observe.ts';
-import { ContentionError } from '../../src/journal/journal.ts';
+import { ContentionError } from '../../src/journal/races.ts';
 import type { Notice, Sent } from '../../src/notifications/channel.ts';
 import type { Invariants } from './invariants.ts';
 import { Process, SimulatedFault } from './process.ts';
@@ -14,6 +14,7 @@ import type { World } from './world.ts';
 const INSTANCES = 2;
 const SWEEP_EVERY_MS = 60_000;
 const ALARM_LATE_MS = 120_000;
+const CLOCK_APART_MS = 1_500;
 
 export interface Instance {
   readonly process: Process;
@@ -79,11 +80,14 @@ export class Instances {
         this.#world.after(this.#world.random.between(100, 20_000), () => this.#start());
       },
     });
+    const { random, faults } = this.#world;
+    const apart = faults.strikes('clock apart', 0.4) ? random.between(-CLOCK_APART_MS, CLOCK_APART_MS) : 0;
+    const now = () => this.#world.now + apart;
     const documents = process.documents();
     const app = createApp({
       documents,
-      now: () => this.#world.now,
-      setAlarm: (stream, at) => process.call('setAlarm', stream, async () => this.#queueAlarm(stream, at)),
+      now,
+      setAlarm: (stream, at) => process.call('setAlarm', stream, async () => this.#queueAlarm(stream, at - now())),
       connect: (_mesh, dataPlane) => envoyDataPlane(documents, dataPlane.name, () => this.#poke(dataPlane.name)),
       channel: () => ({ send: (notice) => process.call('send', notice.id, async () => this.#send(process, notice)) }),
       report: (problem, error) => this.#examine(problem, error),
@@ -101,13 +105,14 @@ export class Instances {
     this.#world.violate('only simulated faults are reported', `${problem} ${stack}`);
   }
 
-  #queueAlarm(stream: string, at: number): void {
+  /** A queue counts from when it is given a message. */
+  #queueAlarm(stream: string, inMs: number): void {
     const { random, faults } = this.#world;
     if (faults.strikes('alarm lost', 0.1)) return;
     const copies = faults.strikes('alarm twice', 0.05) ? 2 : 1;
     for (let copy = 0; copy < copies; copy += 1) {
       const late = faults.strikes('alarm late', 0.3) ? random.between(1000, ALARM_LATE_MS) : random.between(0, 300);
-      this.#world.at(at + late, () => this.#deliverAlarm(stream, 0));
+      this.#world.after(Math.max(0, inMs) + late, () => this.#deliverAlarm(stream, 0));
     }
   }
 

@@ -33,6 +33,8 @@ export class Invariants {
   readonly streams: StreamInvariants;
   /** By alert id, as they were sent. */
   readonly alerts = new Map<string, SentAlert>();
+  /** Deliveries in which a person insists on a version that was taken back. */
+  readonly insisted = new Set<string>();
   readonly #world: World;
   /** By `<data plane>`; set by the history once there are data planes. */
   nodes: ReadonlyMap<string, readonly Node[]> = new Map();
@@ -50,6 +52,7 @@ export class Invariants {
     this.#world = world;
     this.streams = new StreamInvariants(world, {
       alerts: this.alerts,
+      insisted: this.insisted,
       knownDeadFor: (service, version, dataPlanes) => this.#knownDeadFor(service, version, dataPlanes),
       lastKnownDead: (service, version, dataPlanes) => this.#lastKnownDead(service, version, dataPlanes),
       notServing: (service, revision, dataPlanes) => this.#notServing(service, revision, dataPlanes),
@@ -86,15 +89,16 @@ export class Invariants {
   }
 
   #modelWritten(operations: readonly Operation[]): void {
-    for (const operation of operations) {
-      if (operation.op === 'delete') continue;
-      const { document } = operation;
-      if (document.kind === 'pointer') {
-        if (document.ordinal <= this.pointer) this.#world.violate('the pointer only rises', `${this.pointer} to ${document.ordinal}`);
-        this.pointer = document.ordinal;
-      } else if (document.kind === 'fragment') {
-        this.#fragmentWritten(document);
-      }
+    const documents = operations.flatMap((operation) => (operation.op === 'delete' ? [] : [operation.document]));
+    const before = this.pointer;
+    this.pointer = documents.find(({ kind }) => kind === 'pointer')?.ordinal ?? before;
+    const fragments = documents.filter(({ kind }) => kind === 'fragment');
+    if (this.pointer <= before || this.pointer !== Math.max(...fragments.map(({ ordinal }) => ordinal))) {
+      this.#world.violate('the pointer rises with the fragments', `${before} to ${this.pointer}`);
+    }
+    for (const fragment of fragments) {
+      if (fragment.ordinal <= before) this.#world.violate('sequences only rise', `${fragment.id} ${fragment.ordinal}, pointer ${before}`);
+      this.#fragmentWritten(fragment);
     }
     this.onModelMoved();
   }
@@ -106,12 +110,9 @@ export class Invariants {
     const before = this.#fragments.get(service);
     this.#fragments.set(service, { revision, sequence });
     this.#world.tell(() => `  model ${sequence}: ${service} as of ${revision} ${splitsOf(plan)}`);
-    if (sequence !== this.pointer)
-      this.#world.violate('fragment and pointer move together', `${service} ${sequence}, pointer ${this.pointer}`);
     if (before && revision < before.revision) {
       this.#world.violate('a lower revision never overwrites a higher one', `${service} from ${before.revision} to ${revision}`);
     }
-    if (before && sequence <= before.sequence) this.#world.violate('sequences only rise', `${service} ${sequence}`);
     const state = this.streams.stateAt(service, revision);
     if (!state) this.#world.violate('a fragment is made from a head', `${service} has no version ${revision}`);
     else if (JSON.stringify(plan) !== JSON.stringify(planOf(state))) {

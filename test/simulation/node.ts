@@ -34,8 +34,6 @@ export class Node {
   }
 
   connect(): void {
-    if (this.#cutOffAt !== undefined && this.#world.now - this.#cutOffAt >= GONE_MS) this.uncountedUntil = this.#world.now;
-    this.#cutOffAt = undefined;
     this.connected = true;
     this.#world.tell(() => `${this.name} is connected`);
   }
@@ -43,8 +41,15 @@ export class Node {
   disconnect(): void {
     if (!this.connected) return;
     this.connected = false;
-    this.#cutOffAt = this.#world.now;
+    this.#cutOffAt ??= this.#world.now;
     this.#world.tell(() => `${this.name} is cut off`);
+  }
+
+  /** Only now that it is written down can anybody know that it is back. */
+  reported(): void {
+    if (!this.connected || this.#cutOffAt === undefined) return;
+    if (this.#world.now - this.#cutOffAt >= GONE_MS) this.uncountedUntil = this.#world.now;
+    this.#cutOffAt = undefined;
   }
 
   forgive(): void {
@@ -96,7 +101,7 @@ export class Node {
       via,
       served: this.served,
       ...(this.refused ? { rejected: this.refused } : {}),
-      ...(this.#cutOffAt === undefined ? {} : { goneAt: this.#cutOffAt }),
+      ...(this.connected || this.#cutOffAt === undefined ? {} : { goneAt: this.#cutOffAt }),
     };
   }
 }

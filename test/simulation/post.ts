@@ -36,10 +36,12 @@ export class Post {
   readonly answered: Answered[] = [];
   readonly #world: World;
   readonly #instances: Instances;
+  readonly #adoptedSince: ReadonlyMap<string, number>;
   /** By delivery and stream. */
   readonly #answers = new Map<string, string>();
 
-  constructor(world: World, instances: Instances) {
+  constructor(world: World, instances: Instances, adoptedSince: ReadonlyMap<string, number>) {
+    this.#adoptedSince = adoptedSince;
     this.#world = world;
     this.#instances = instances;
   }
@@ -57,28 +59,36 @@ export class Post {
   }
 
   #deliver(parcel: Parcel): void {
+    const askedAt = this.#world.now;
     this.#instances.ask(
       parcel.what,
       parcel.ask,
-      (reply) => this.#acknowledged(parcel, reply),
+      (reply) => this.#acknowledged(parcel, reply, askedAt),
       () => {
         this.#world.after(this.#world.random.between(REDELIVERY_MS.shortest, REDELIVERY_MS.longest), () => this.#deliver(parcel));
       },
     );
   }
 
-  #acknowledged(parcel: Parcel, reply: Reply): void {
+  #acknowledged(parcel: Parcel, reply: Reply, askedAt: number): void {
     this.outstanding -= 1;
     this.answered.push({ parcel, reply });
     this.#world.tell(() => `answered: ${parcel.what}: ${reply.parked ? 'parked' : reply.answers.map(inWords).join()}`);
     if (parcel.deliveryId === undefined) return;
     for (const answer of reply.answers) {
+      this.#knowsItsServices(answer, askedAt);
       const key = `${parcel.deliveryId} ${answer.stream}`;
       const words = inWords(answer);
       const before = this.#answers.get(key) ?? words;
       this.#answers.set(key, before);
       if (words !== before) this.#world.violate('the same delivery gets the same answer', `${parcel.what}: "${before}", then "${words}"`);
     }
+  }
+
+  #knowsItsServices(answer: Answer, askedAt: number): void {
+    if (answer.outcome !== 'refused' || answer.reason !== 'UnknownService' || answer.repeated) return;
+    const since = this.#adoptedSince.get(answer.stream.split('/')[2] ?? '') ?? askedAt;
+    if (since < askedAt) this.#world.violate('what is adopted is known', answer.stream);
   }
 }
 

@@ -13,8 +13,13 @@ export interface SentAlert {
   readonly windowEnd: number | undefined;
 }
 
+/** A process whose calls all went well decides on what is no older. */
+const UNDISTURBED_MS = 5_000;
+
 export interface Known {
   readonly alerts: ReadonlyMap<string, SentAlert>;
+  /** Ids of deliveries in which a person insisted on a version that was taken back. */
+  readonly insisted: ReadonlySet<string>;
   /** ms; undefined: not known to be dead on every data plane. */
   readonly knownDeadFor: (service: string, version: string, dataPlanes: readonly string[]) => number | undefined;
   /** Epoch ms. */
@@ -32,6 +37,7 @@ export interface Decided {
   readonly after: ServiceState;
   readonly at: number;
   readonly actor: string;
+  readonly deliveryId: string;
   readonly evidence: Readonly<Record<string, string | number | boolean | null>> | undefined;
   readonly writer: Process;
 }
@@ -44,7 +50,8 @@ export interface RolloutMemory {
 export function judge(world: World, known: Known, decided: Decided, memory: RolloutMemory): void {
   weightsSumUp(world, decided);
   weightsRise(world, decided, memory);
-  nothingRejectedReturns(world, decided, memory);
+  nothingRejectedReturns(world, decided, memory, known);
+  if (decided.after.specVersion < decided.before.specVersion) world.violate('no older spec comes into force', decided.where);
   alertsAct(world, decided, known);
   clocksStartWhenServed(world, decided, known);
   nothingDeadGetsMore(world, decided, known);
@@ -81,10 +88,13 @@ function weightsRise(world: World, { where, after, events, before }: Decided, me
   memory.rollouts.set(rollout.id, { ...known, weight: now });
 }
 
-function nothingRejectedReturns(world: World, { where, after, before, events }: Decided, memory: RolloutMemory): void {
+function nothingRejectedReturns(world: World, decided: Decided, memory: RolloutMemory, known: Known): void {
+  const { where, after, before, events } = decided;
   for (const event of events) {
     if (event.type === 'TrafficReturned' && before.rollout) memory.rejected.add(releaseKey(before.rollout.candidate));
-    if (event.type === 'RejectionLifted') for (const key of event.keys) memory.rejected.delete(key);
+    if (event.type !== 'RejectionLifted') continue;
+    if (!known.insisted.has(decided.deliveryId)) world.violate('only a person lifts a rejection', `${where} ${decided.deliveryId}`);
+    for (const key of event.keys) memory.rejected.delete(key);
   }
   const served: (Release | undefined)[] = [after.stable, after.rollout?.candidate];
   for (const release of served) {
@@ -128,14 +138,18 @@ function clocksStartWhenServed(world: World, decided: Decided, known: Known): vo
   const { events, before, where, service } = decided;
   const phase = before.rollout?.phase;
   const done = events.find((event) => event.type === 'StepHeld' || event.type === 'RolledBack' || event.type === 'RolloutSucceeded');
-  if (!done || (phase?.name !== 'shifting' && phase?.name !== 'returning')) return;
+  if (!done) return;
+  if (phase?.name !== 'shifting' && phase?.name !== 'returning') {
+    if (done.type !== 'RolloutSucceeded') world.violate(`${done.type} follows what had to be served`, `${where} ${phase?.name}`);
+    return;
+  }
   const missing = known.notServing(service, phase.revision, dataPlanesOf(decided));
   if (missing.length > 0) world.violate(`${done.type} only when every node that counts serves it`, `${where} ${missing.join()}`);
 }
 
 function nothingDeadGetsMore(world: World, decided: Decided, known: Known): void {
   const { before, after, events, where, service, writer } = decided;
-  // What could not be read is unknown, and unknown does not stop a way back.
+  // What could not be read is unknown, and unknown does not stop a way back; what was read slowly is old.
   if (world.now - writer.disturbedAt < STALE_MS) return;
   const established = events.some(({ type }) => type === 'StableEstablished');
   const forced = events.some((event) => event.type === 'TrafficReturned' && event.cause.message === FORCED);
@@ -143,7 +157,7 @@ function nothingDeadGetsMore(world: World, decided: Decided, known: Known): void
   for (const { version, weight: now } of after.split) {
     if (now <= weight(before, version)) continue;
     const dead = known.knownDeadFor(service, version, dataPlanesOf(decided));
-    if (dead !== undefined && dead > STALE_MS) {
+    if (dead !== undefined && dead > UNDISTURBED_MS) {
       world.violate('no new traffic for a version known to be dead', `${where} ${version} dead for ${dead} ms`);
     }
   }

@@ -7,6 +7,7 @@ import { commitBodySchema, headBodySchema } from '../../src/journal/stream.ts';
 import type { ServiceEvent } from '../../src/rollouts/events.ts';
 import { serviceStream } from '../../src/rollouts/service-stream.ts';
 import type { ServiceState } from '../../src/rollouts/state.ts';
+import { meshStream } from '../../src/spec/adoption.ts';
 import type { Process } from './process.ts';
 import { type Decided, judge, type Known } from './rollout-invariants.ts';
 import type { World } from './world.ts';
@@ -26,6 +27,9 @@ interface StreamMemory {
 export class StreamInvariants {
   /** Every card a commit has called for, by notice id. */
   readonly cards = new Set<string>();
+  /** Since when (epoch ms) the spec of the mesh names a service without a break. */
+  readonly adoptedSince = new Map<string, number>();
+  onStepBegun: (service: string) => void = () => {};
   readonly counts = { commits: 0, steps: 0, started: 0, succeeded: 0, returned: 0, mostSteps: 0 };
   readonly #world: World;
   readonly #known: Known;
@@ -120,7 +124,10 @@ export class StreamInvariants {
     }
     memory.version = commit.version;
     memory.hash = commit.hash;
-    if (!stream.startsWith('service/')) return;
+    if (!stream.startsWith('service/')) {
+      this.#adopted(meshStream.parseState(head.state).services);
+      return;
+    }
 
     const events = commit.events.map((event) => serviceStream.parseEvent(event));
     const before = memory.state;
@@ -129,6 +136,7 @@ export class StreamInvariants {
     memory.states[commit.version] = after;
     this.#count(events);
     const service = stream.slice('service/shop/'.length);
+    if (events.some(({ type }) => type === 'StepBegun')) this.onStepBegun(service);
     const decided: Decided = {
       service,
       where,
@@ -137,10 +145,16 @@ export class StreamInvariants {
       after,
       at: commit.at,
       actor: commit.actor,
+      deliveryId: commit.deliveryId,
       evidence: commit.evidence,
       writer,
     };
     judge(world, this.#known, decided, memory);
+  }
+
+  #adopted(services: Readonly<Record<string, string>>): void {
+    for (const service of this.adoptedSince.keys()) if (!(service in services)) this.adoptedSince.delete(service);
+    for (const service in services) if (!this.adoptedSince.has(service)) this.adoptedSince.set(service, this.#world.now);
   }
 
   #count(events: readonly ServiceEvent[]): void {

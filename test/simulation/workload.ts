@@ -24,7 +24,7 @@ import type { World } from './world.ts';
 export type Family = 'anything' | 'pushes';
 
 const NAMES = ['catalog', 'basket', 'checkout'] as const;
-const WEIGHTS = [[10, 50, 100], [25, 100], [5, 25, 50, 100], [100], [30, 60, 100]] as const;
+const WEIGHTS = [[10, 50, 100], [25, 100], [5, 25, 50, 100], [20, 100], [1, 100], [10, 50, 100], [40, 100], [100]] as const;
 const deliveryIdSchema = z.object({ id: z.string() });
 
 /** How often each thing happens, beside the others. */
@@ -38,7 +38,7 @@ const FREQUENCIES = {
   garbage: 2,
   hand: 12,
   apply: 8,
-  die: 6,
+  die: 9,
   recover: 4,
   away: 6,
   watcher: 3,
@@ -66,12 +66,12 @@ export class Workload {
       const service = this.#service();
       this.#request(this.#world.random.pick(this.#versions.get(service) ?? ['v1']), { again: this.#world.random.chance(0.5) });
     },
-    alert: () => this.#alert(this.#service()),
+    alert: () => this.#alert(this.#service(), this.#world.now - this.#world.random.pick([0, 0, 1_000, 60_000])),
     resolve: () => this.#resolve(),
     unmatched: () => this.#sendAlert(`nobody-${this.#next()}`, 'nobody-errors', this.#world.now, undefined, undefined),
     garbage: () =>
       this.#sendEvent('nonsense', { specversion: '1.0', id: this.#next(), source: EVENT_SOURCE, type: 'Some.Other.Event' }, {}),
-    hand: () => this.#byHand(),
+    hand: () => this.#byHand(this.#service()),
     apply: () => this.#changeSpec(),
     die: () => this.#readinessChanges(true),
     recover: () => this.#readinessChanges(false),
@@ -89,6 +89,7 @@ export class Workload {
     this.#invariants = invariants;
     this.#dataPlanes = dataPlanes;
     this.#meshPlanes = dataPlanes.map(({ name }) => name);
+    invariants.streams.onStepBegun = (service) => this.#stepBegun(service);
     const shared = family === 'anything' && world.random.chance(0.2);
     this.#services = NAMES.slice(0, world.random.weighted({ '1': 5, '2': 4, '3': 1 }) === '1' ? 1 : world.random.between(2, 3)).map(
       (name) => this.#drawService(name, shared ? 'shared' : name),
@@ -101,9 +102,18 @@ export class Workload {
     for (const { name, stable } of this.#services) if (stable) this.#runs(name, stable, 0);
     this.#apply();
     const length = random.between(3, 10) * 60_000;
-    const count = random.between(3, 11);
+    const count = random.between(3, 10);
+    this.#world.after(random.between(1_000, 30_000), () => this.#push());
     for (let index = 0; index < count; index += 1) this.#world.after(random.between(1_000, length), () => this.#act());
     return this.#world.now + length;
+  }
+
+  /** What mostly happens to a step: somebody is not content with it. */
+  #stepBegun(service: string): void {
+    const { random, faults } = this.#world;
+    if (!faults.on || this.family === 'pushes') return;
+    if (random.chance(0.12)) this.#world.after(random.between(50, 20_000), () => this.#alert(service, this.#world.now));
+    if (random.chance(0.06)) this.#world.after(random.between(50, 10_000), () => this.#byHand(service));
   }
 
   /** Everything that was down comes up, and nobody refuses anything any more. */
@@ -202,13 +212,13 @@ export class Workload {
     const { id } = deliveryIdSchema.parse(event);
     const what = `event ${id} ${summary}`;
     const deliveryId = eventDelivery(id);
+    if (options.again) this.#invariants.insisted.add(deliveryId);
     this.#post.send({ what, deliveryId, ask: async (app) => replyTo(await app.receiveEvent(event, options)) });
   }
 
-  #alert(service: string): void {
-    const { random, now } = this.#world;
+  #alert(service: string, firedAt: number): void {
+    const { random } = this.#world;
     const id = `alert-${this.#next()}`;
-    const firedAt = now - random.pick([0, 0, 1_000, 60_000]);
     const windowEnd = random.chance(0.5) ? firedAt - random.pick([0, 0, 30_000, 300_000]) : undefined;
     this.#firing.push({ id, service, firedAt });
     this.#sendAlert(id, `${service}-errors`, firedAt, windowEnd, undefined);
@@ -236,9 +246,8 @@ export class Workload {
     this.#post.send({ what, deliveryId, ask: async (app) => replyTo(await app.receiveAlert(payload)) });
   }
 
-  #byHand(): void {
+  #byHand(service: string): void {
     const { random } = this.#world;
-    const service = this.#service();
     const id = `hand-${this.#next()}`;
     const commands: readonly ByHand[] = [
       { type: 'Pause' },
@@ -294,7 +303,8 @@ export class Workload {
   #readinessChanges(dies: boolean): void {
     const { random, faults } = this.#world;
     const service = this.#service();
-    const version = random.pick(this.#versions.get(service) ?? ['v1']);
+    const versions = this.#versions.get(service) ?? ['v1'];
+    const version = random.chance(0.4) ? (versions[0] ?? 'v1') : random.pick(versions);
     if (dies && !faults.strikes('version down', 1)) return;
     for (const dataPlane of this.#dataPlanes) {
       if (dies && random.chance(0.1)) continue;
