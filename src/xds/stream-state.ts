@@ -5,7 +5,7 @@
  * accepted before that other goes: make before break. Follows Envoy's xds_protocol (ACK/NACK, nonces, warming).
  */
 import type { EnvoyResourceType } from '../dataplanes/envoy/resources.ts';
-import type { ContentFor, Held } from './node-content.ts';
+import { type ContentFor, type Held, underWay } from './node-content.ts';
 import { resourceTypes } from './protobuf.ts';
 import { emptySet, type Resource, type ResourceSet, type Snapshot } from './snapshot.ts';
 import { accepted, blank, meet, paused, rejected, restricted, type SetOfNames, subscription, type TypeState } from './type-state.ts';
@@ -212,9 +212,9 @@ function holdsAll(types: Readonly<Record<EnvoyResourceType, TypeState>>, { sets 
   if (!holds(types.route, sets.route, () => routesAskedFor(sets)) || !holds(types.endpoints, sets.endpoints, () => endpointsAskedFor(sets)))
     return false;
   return (['cluster', 'listener'] as const).every((type) => {
-    const { asked, knowledge, doubted, accepted } = types[type];
-    if (asked === undefined || knowledge !== 'known' || doubted.length > 0) return false;
-    return accepted === sets[type] || includes(accepted, sets[type].resources.values());
+    const { asked, knowledge, accepted } = types[type];
+    if (asked === undefined || knowledge !== 'known') return false;
+    return [accepted, ...underWay(types[type])].every((set) => set === sets[type] || includes(set, sets[type].resources.values()));
   });
 }
 
@@ -228,10 +228,12 @@ function endpointsAskedFor({ cluster, endpoints }: Snapshot['sets']): readonly (
   );
 }
 
-function holds({ asked, accepted, doubted }: TypeState, all: ResourceSet, needed: () => readonly (Resource | undefined)[]): boolean {
-  if (asked !== undefined && accepted === all && doubted.length === 0) return true;
+function holds(state: TypeState, all: ResourceSet, needed: () => readonly (Resource | undefined)[]): boolean {
+  const { asked, accepted } = state;
+  const coming = underWay(state);
+  if (asked !== undefined && accepted === all && coming.length === 0) return true;
   const resources = needed();
   if (resources.length === 0) return true;
-  const maybeOther = resources.some((one) => one && doubted.some((set) => set.resources.has(one.name) && !includes(set, [one])));
+  const maybeOther = resources.some((one) => one && coming.some((set) => set.resources.has(one.name) && !includes(set, [one])));
   return asked !== undefined && !maybeOther && includes(accepted, resources);
 }

@@ -5,7 +5,7 @@ import type { EnvoyResource } from '../../src/dataplanes/envoy/resources.ts';
 import type { JsonObject } from '../../src/journal/documents.ts';
 import { createContentFor } from '../../src/xds/node-content.ts';
 import { buildShared, buildSnapshot, type Resource, type Snapshot } from '../../src/xds/snapshot.ts';
-import { type AdsStream, createAdsStream, type Step, type StreamFact } from '../../src/xds/stream-state.ts';
+import { type AdsStream, createAdsStream, type Step, type StreamFact, type StreamRequest } from '../../src/xds/stream-state.ts';
 import { type ModelledEnvoy, modelledEnvoy } from './modelled-envoy.ts';
 
 const setOf = (names: readonly string[]) => new Set(names);
@@ -103,6 +103,7 @@ function connection(envoy: ModelledEnvoy) {
     sent += step.responses.length;
     envoy.inbox.push(...step.responses);
     facts.push(...step.facts);
+    if (step.facts.some(({ fact }) => fact === 'served')) expectAllServed(envoy, snapshot);
   };
   envoy.connect();
   return {
@@ -144,6 +145,14 @@ function expectNothingDangling(envoy: ModelledEnvoy): void {
   for (const one of [...listener.values(), ...route.values()]) {
     for (const name of one.references.reached)
       if (!cluster.has(name)) throw new Error(`${one.name} sends requests to ${name}, which the node does not have`);
+  }
+}
+
+function expectAllServed(envoy: ModelledEnvoy, snapshot: Snapshot | undefined): void {
+  for (const type of ['cluster', 'endpoints', 'listener', 'route'] as const) {
+    for (const { name, hash } of snapshot?.sets[type].resources.values() ?? []) {
+      if (envoy.active[type].get(name)?.hash !== hash) throw new Error(`said to be served, yet the ${type} ${name} is not`);
+    }
   }
 }
 
@@ -249,11 +258,94 @@ describe('a node, whatever happens on the way', () => {
         before.publish({ ...first, services: Object.fromEntries(services) });
         before.reconnect(false);
         drain(envoy, before);
+        expect(envoy.active.route.get('out')?.pieces.map(({ name }) => name)).toEqual(expect.arrayContaining(Object.keys(first.services)));
         before.publish({ ...goodMesh(first), inbound: true });
         drain(envoy, before);
         expect(contents(envoy.active.route)).toEqual(contents(before.snapshot()?.sets.route.resources ?? new Map()));
         expect(contents(envoy.active.cluster)).toEqual(contents(before.snapshot()?.sets.cluster.resources ?? new Map()));
       }),
     );
+  });
+});
+
+describe('one stream', () => {
+  const one = (weights: Service['weights']): Mesh => ({
+    inbound: false,
+    services: { a: { weights, badVersions: [], badRoutes: false, revisions: [0, 0, 0] } },
+  });
+  const first = snapshotOf(5, one({ v1: 100 }));
+  const second = snapshotOf(6, one({ v1: 100, v2: 0 }), first);
+  const ask = (type: StreamRequest['type'], more: Partial<StreamRequest> = {}): StreamRequest => ({
+    type,
+    version: '',
+    nonce: '',
+    names: [],
+    ...more,
+  });
+  const answered = (stream: AdsStream, { responses }: Step, names: readonly string[] = []): Step => {
+    const last = responses.at(-1);
+    if (!last) throw new Error('nothing was sent');
+    return stream.receive(ask(last.type, { version: last.version, nonce: last.nonce, names }));
+  };
+  const start = () => {
+    const stream = createAdsStream(createContentFor(encode), setOf);
+    stream.update(first);
+    return stream;
+  };
+
+  it('gives a response the sequence as its version and, at the same content, the same nonce on every stream', () => {
+    const [response] = start().receive(ask('cluster')).responses;
+    expect(response).toMatchObject({ type: 'cluster', version: '5' });
+    expect(start().receive(ask('cluster')).responses[0]?.nonce).toBe(response?.nonce);
+  });
+
+  it('passes over what answers an older response: the names it holds are of before', () => {
+    const mesh = (weight: number, revision: number): Mesh => ({
+      inbound: false,
+      services: { a: { weights: { v1: weight }, badVersions: [], badRoutes: false, revisions: [0, revision, 0] } },
+    });
+    const stream = start();
+    const names = ['a.v1'];
+    answered(stream, stream.receive(ask('cluster')));
+    const old = stream.receive(ask('endpoints', { names }));
+    answered(stream, old, names);
+    answered(stream, stream.receive(ask('listener')));
+    answered(stream, stream.receive(ask('route', { names: ['out'] })), ['out']);
+    expect(stream.update(snapshotOf(7, mesh(100, 1), first)).responses).toMatchObject([{ type: 'endpoints' }]);
+    const late = ask('endpoints', { version: '5', nonce: old.responses[0]?.nonce ?? '', names: ['a.v0'] });
+    expect(stream.receive(late)).toEqual({ responses: [], facts: [] });
+    expect(stream.update(snapshotOf(8, mesh(10, 1), first)).responses).toMatchObject([{ type: 'route' }]);
+  });
+
+  it('skips to the newest when several snapshots came before an answer, and never back', () => {
+    const stream = start();
+    const sent = stream.receive(ask('cluster'));
+    expect(stream.update(second).responses).toEqual([]);
+    expect(stream.update(snapshotOf(9, one({ v3: 100 }))).responses).toEqual([]);
+    expect(stream.update(second).responses).toEqual([]);
+    expect(answered(stream, sent).responses).toMatchObject([{ type: 'cluster', version: '9' }]);
+  });
+
+  it('sends again what was asked for no more and then is', () => {
+    const stream = start();
+    answered(stream, stream.receive(ask('cluster')));
+    const names = ['a.v1'];
+    const sent = stream.receive(ask('endpoints', { names }));
+    const nonce = sent.responses[0]?.nonce ?? '';
+    expect(answered(stream, sent, names).responses).toEqual([]);
+    expect(stream.receive(ask('endpoints', { version: '5', nonce })).responses).toEqual([]);
+    expect(stream.receive(ask('endpoints', { version: '5', nonce, names })).responses).toMatchObject([
+      { type: 'endpoints', nonce: `${nonce}-again` },
+    ]);
+  });
+
+  it('shares one set among nodes that wait for the same', () => {
+    const contentFor = createContentFor(encode);
+    const [here, there] = [0, 1].map(() => {
+      const stream = createAdsStream(contentFor, setOf);
+      stream.update(first);
+      return stream.receive(ask('cluster')).responses[0]?.set;
+    });
+    expect(here).toBe(there);
   });
 });
