@@ -1,0 +1,51 @@
+/**
+ * `npm run bench`: measures what this project promises, against the processes as they are shipped. `--json` prints a list
+ * of figures, otherwise a table; `--only <name>` measures one. Ends with 0 also when a target was missed (a benchmark does
+ * not judge), with 1 when something could not be measured.
+ */
+import { parseArgs } from 'node:util';
+import { alertToTraffic } from './alert-to-traffic.ts';
+import { appLoad } from './app-load.ts';
+import { decision } from './decision.ts';
+import { measureFanout } from './fanout.ts';
+import type { Benchmark, Figure } from './figure.ts';
+import { writeToProxy } from './write-to-proxy.ts';
+
+const fanout: Benchmark = { names: ['fanout_1000_p99_ms', 'fanout_1000_rss_mb'], measure: () => measureFanout() };
+const benchmarks: readonly Benchmark[] = [alertToTraffic, writeToProxy, fanout, decision, appLoad];
+
+const { values: asked } = parseArgs({ options: { json: { type: 'boolean', default: false }, only: { type: 'string' } } });
+const progress = (sentence: string): void => console.error(sentence);
+
+const chosen = benchmarks.filter(({ names }) => asked.only === undefined || names.includes(asked.only));
+if (chosen.length === 0) {
+  console.error(`There is no ${asked.only}; ask for one of ${benchmarks.flatMap(({ names }) => names).join(', ')}.`);
+  process.exit(1);
+}
+
+const figures: Figure[] = [];
+for (const benchmark of chosen) {
+  const [name] = benchmark.names;
+  try {
+    progress(`${name} …`);
+    const measured = await benchmark.measure((sentence) => progress(`  ${name}: ${sentence}`));
+    figures.push(...measured.filter((figure) => asked.only === undefined || figure.name === asked.only));
+  } catch (error) {
+    progress(`${benchmark.names.join(', ')} could not be measured: ${error instanceof Error ? error.message : error}`);
+    process.exitCode = 1;
+  }
+}
+console.log(asked.json ? JSON.stringify(figures, undefined, 2) : tableOf(figures));
+
+function tableOf(measured: readonly Figure[]): string {
+  return measured
+    .map(({ name, value, unit, target, peer, note, cause }) => {
+      const verdict = value <= target ? 'reached' : 'missed';
+      const lines = [`${name.padEnd(26)} ${`${value} ${unit}`.padStart(12)}   target ${target} ${unit}, ${verdict}`];
+      if (peer) lines.push(`    peers: ${peer}`);
+      if (note) lines.push(`    how:   ${note}`);
+      if (cause) lines.push(`    cause: ${cause}`);
+      return lines.join('\n');
+    })
+    .join('\n');
+}
