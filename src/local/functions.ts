@@ -11,6 +11,8 @@ const dist = join(import.meta.dirname, '..');
 const FARTHEST_ALARM_MS = 6 * 24 * 3_600_000;
 
 async function main(): Promise<void> {
+  // First of all: where the state cannot be used, that is the one thing to say.
+  const { app } = await theInstallation();
   const host = await startHost({
     directory: dist,
     entries: 'functions/*.js',
@@ -24,7 +26,6 @@ async function main(): Promise<void> {
     const visibleAt = Math.min(at, Date.now() + FARTHEST_ALARM_MS);
     host.enqueue('alarms', JSON.stringify({ stream }), { visibleAt });
   });
-  const { app } = await theInstallation();
   console.log(JSON.stringify({ listening: host.port }));
   // The queue died with the process before: what has come due meanwhile, and what will, is not left to the next full minute.
   await app.renewAlarms();

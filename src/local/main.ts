@@ -7,10 +7,14 @@ import { join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { type Child, startProgram } from './child.ts';
 import { defaultCacheDir, fetchEnvoy } from './envoy-binary.ts';
+import { isFree } from './playground/ports.ts';
 import { openStateDirectory, type StateDirectory } from './state-directory.ts';
 
 const LOOPBACK = '127.0.0.1';
+const PORT_OPTIONS = ['port', 'xds-port', 'xds-door-port'] as const;
 const REVIVE_MS = 1_000;
+/** Children of a start that was killed let go of their ports within this time. */
+const PORTS_FREE_WITHIN_MS = 3_000;
 const dist = join(import.meta.dirname, '..');
 
 const { values: asked } = parseArgs({
@@ -27,7 +31,9 @@ const children = new Map<string, Child>();
 let stopping = false;
 
 async function main(): Promise<void> {
+  const ports = (asked['without-envoys'] ? (['port'] as const) : PORT_OPTIONS).map(readPort);
   if (await answers(`${url}/health`)) fail(`meshwright is running already: open ${url}, or stop that one first (Ctrl-C where it runs).`);
+  for (const port of ports) await untilFree(port);
   const directory = await openStateDirectory(resolve(asked.state));
   for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => void stop(0));
 
@@ -46,6 +52,21 @@ async function main(): Promise<void> {
     say('the sample mesh is serving: a caller and catalog v1, v2 and v2-broken behind four Envoys, 20 requests a second');
   }
   sayWhatNext(envoy !== undefined);
+}
+
+function readPort(option: (typeof PORT_OPTIONS)[number]): { readonly option: string; readonly port: number } {
+  const port = Number(asked[option]);
+  if (Number.isInteger(port) && port > 0 && port < 65_536) return { option, port };
+  return fail(`--${option} takes the number of a port, and ${asked[option]} is none.`);
+}
+
+async function untilFree({ option, port }: { readonly option: string; readonly port: number }): Promise<void> {
+  const givenUpAt = performance.now() + PORTS_FREE_WITHIN_MS;
+  while (!(await isFree(port))) {
+    if (performance.now() > givenUpAt)
+      fail(`Port ${port} is taken by another program; end that one, or name another port with --${option}.`);
+    await new Promise((again) => setTimeout(again, 100));
+  }
 }
 
 /** Resolves when the child has printed its ready line; starts it again whenever it ends unasked. */
@@ -79,7 +100,9 @@ async function keep(
         if (stopping) return;
         if (!started) fail(last.join('\n') || `${name} did not start (exit code ${code}); see ${join(directory.logs, `${name}.log`)}.`);
         say(`${name} ended; it is started again`);
-        setTimeout(start, REVIVE_MS);
+        setTimeout(() => {
+          if (!stopping) start();
+        }, REVIVE_MS);
       });
     };
     start();

@@ -36,7 +36,8 @@ async function allFree(ports: Ports): Promise<boolean> {
 
 const freePair = async () => ({ envoy: await freePort(), workload: await freePort() });
 
-const isFree = (port: number): Promise<boolean> =>
+/** On 127.0.0.1. */
+export const isFree = (port: number): Promise<boolean> =>
   listen(port).then(
     () => true,
     () => false,
