@@ -338,14 +338,4 @@ describe('one stream', () => {
       { type: 'endpoints', nonce: `${nonce}-again` },
     ]);
   });
-
-  it('shares one set among nodes that wait for the same', () => {
-    const contentFor = createContentFor(encode);
-    const [here, there] = [0, 1].map(() => {
-      const stream = createAdsStream(contentFor, setOf);
-      stream.update(first);
-      return stream.receive(ask('cluster')).responses[0]?.set;
-    });
-    expect(here).toBe(there);
-  });
 });
