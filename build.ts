@@ -4,7 +4,7 @@
  */
 import { chmod, glob, lstat, mkdir, rm, symlink } from 'node:fs/promises';
 import { basename, join } from 'node:path';
-import { build } from 'esbuild';
+import { build, type Plugin } from 'esbuild';
 import { buildDescriptors } from './src/xds/protobuf-build.ts';
 
 const OUT = 'dist';
@@ -14,6 +14,12 @@ const programs = {
   'local/functions': 'src/local/functions.ts',
   'local/playground': 'src/local/playground/main.ts',
   'xds/main': 'src/xds/main.ts',
+};
+
+/** zod says its own messages in fifty languages, half of its code; ours are English, and every start would read the rest. */
+const withoutTranslations: Plugin = {
+  name: 'without-translations',
+  setup: ({ onLoad }) => onLoad({ filter: /zod\/v4\/locales\/index\.js$/ }, () => ({ contents: 'export {};' })),
 };
 
 const functions: Record<string, string> = {};
@@ -34,6 +40,7 @@ await build({
   external: ['@azure/functions-core'],
   // CommonJS packages inside the bundle still ask for `require`.
   banner: { js: "import { createRequire as makeRequire } from 'node:module'; const require = makeRequire(import.meta.url);" },
+  plugins: [withoutTranslations],
   logLevel: 'warning',
 });
 await buildDescriptors(join(OUT, 'xds/envoy.binpb'));
