@@ -94,7 +94,8 @@ describe.skipIf(!envoy)('npm start with Envoys', () => {
     await noneRuns(last);
   });
 
-  const envoysOf = (start: Start): readonly number[] => start.descendants().filter((pid) => /^\S*\/envoy --config-path/.test(commandOf(pid)));
+  const envoysOf = (start: Start): readonly number[] =>
+    start.descendants().filter((pid) => /^\S*\/envoy --config-path/.test(commandOf(pid)));
 });
 
 describe('npm start without Envoys', () => {
