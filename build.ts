@@ -35,6 +35,9 @@ await build({
   platform: 'node',
   target: 'node22',
   sourcemap: 'linked',
+  // Names stay: they are what a stack trace in a log says.
+  minifyWhitespace: true,
+  minifySyntax: true,
   chunkNames: 'chunks/[name]-[hash]',
   // The Functions worker provides this module; everything else is in the bundle.
   external: ['@azure/functions-core'],

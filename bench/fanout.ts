@@ -42,6 +42,7 @@ export async function measureFanout({ nodes = 1000, rounds = 20, warmUp = 5 } = 
     format: 'esm',
     platform: 'node',
     target: 'node22',
+    banner: { js: "import { createRequire as makeRequire } from 'node:module'; const require = makeRequire(import.meta.url);" },
   });
   const server = fork(program, [String(nodes), await cachedDescriptors()]);
   const connected: Node[] = [];

@@ -3,10 +3,10 @@
  * It carries bytes between streams and their state machines and says what happened; whose snapshot a node gets and what
  * follows from a fact is the caller's. Nothing queues up for a slow node: one response a type is unanswered at a time.
  */
-import type { SecureServerOptions } from 'node:http2';
+import type { ServerCredentials } from '@grpc/grpc-js';
 import { parseNode } from '../dataplanes/envoy/node-metadata.ts';
 import type { EnvoyNode } from '../dataplanes/envoy/resources.ts';
-import { frameOf, type GrpcHandler, type GrpcStream, grpcStatus, startGrpcServer } from './grpc-server.ts';
+import { type GrpcHandler, type GrpcStream, grpcStatus, startGrpcServer } from './grpc-server.ts';
 import { createContentFor } from './node-content.ts';
 import { type DiscoveryRequest, decodeNode, decodeRequest, type EncodeResource, encodeResponse, resourceTypeOf } from './protobuf.ts';
 import type { Snapshot } from './snapshot.ts';
@@ -23,7 +23,7 @@ export interface AdsServerOptions {
   /** Port 0 takes a free one. */
   readonly address: { readonly host: string; readonly port: number };
   /** absent: plaintext. */
-  readonly tls?: SecureServerOptions;
+  readonly credentials?: ServerCredentials;
   readonly encode: EncodeResource;
   /** Called for each stream at its start and at each `publish`; give the same object to nodes that are served the same. undefined: nothing yet. */
   readonly snapshotFor: (node: EnvoyNode) => Snapshot | undefined;
@@ -168,13 +168,13 @@ export async function startAdsServer(options: AdsServerOptions): Promise<AdsServ
     };
   }
 
-  const { address, tls } = options;
+  const { address, credentials } = options;
   const server = await startGrpcServer({
     address,
-    ...(tls ? { tls } : {}),
+    ...(credentials ? { credentials } : {}),
     path,
     maxMessageBytes: maxRequestBytes,
-    open: (call, headers) => open(call, headers.authorization),
+    open,
   });
 
   return {
@@ -225,7 +225,7 @@ function createResponseCache(): (response: StreamResponse) => Buffer {
     const known = kept.get(key);
     if (known) return known;
     const resources = [...set.resources.values()].map((resource) => resource.bytes);
-    const bytes = frameOf(encodeResponse({ type, version, nonce, resources }));
+    const bytes = Buffer.from(encodeResponse({ type, version, nonce, resources }));
     keep(kept, key, bytes);
     return bytes;
   };

@@ -2,7 +2,7 @@
  * The xds server: the ADS protocol on one side, the read model on the other, and between them who sees what, who serves
  * what, and telling it. One process; everything that must survive it is in the store.
  */
-import type { SecureServerOptions } from 'node:http2';
+import type { ServerCredentials } from '@grpc/grpc-js';
 import type { EnvoyNode } from '../dataplanes/envoy/resources.ts';
 import type { Documents } from '../journal/documents.ts';
 import { OBSERVED_MS } from '../reconcile/observations.ts';
@@ -21,8 +21,8 @@ export interface XdsServerOptions {
   /** Names this process in what it observes; another one at each start. */
   readonly via: string;
   readonly now: () => number;
-  /** Without `tls`: plaintext. */
-  readonly ads: { readonly host: string; readonly port: number; readonly tls?: SecureServerOptions };
+  /** Without `credentials`: plaintext. */
+  readonly ads: { readonly host: string; readonly port: number; readonly credentials?: ServerCredentials };
   readonly door: { readonly host: string; readonly port: number };
   /** Nodes and those who register endpoints show it. */
   readonly nodeToken: string;
@@ -120,7 +120,7 @@ export async function startXdsServer(options: XdsServerOptions): Promise<XdsServ
 
   ads = await startAdsServer({
     address: { host: options.ads.host, port: options.ads.port },
-    ...(options.ads.tls ? { tls: options.ads.tls } : {}),
+    ...(options.ads.credentials ? { credentials: options.ads.credentials } : {}),
     encode,
     authorize: (authorization) => authorization === `Bearer ${options.nodeToken}`,
     snapshotFor: (node) => watches.get(node.mesh)?.view(node.dataPlane)?.snapshotFor(node),

@@ -1,9 +1,8 @@
-/** The gRPC method over HTTP/2, heard by the official client where it can send it, and by bare HTTP/2 where it can't. */
+/** The gRPC method as the ADS server uses it: what a handler is told, and what a client hears of an end. */
 import { once } from 'node:events';
-import { type ClientHttp2Session, connect } from 'node:http2';
 import { Client, credentials } from '@grpc/grpc-js';
 import { afterEach, describe, expect, it } from 'vitest';
-import { frameOf, type GrpcHandler, type GrpcServer, type GrpcStream, startGrpcServer } from '../../src/xds/grpc-server.ts';
+import { type GrpcHandler, type GrpcServer, type GrpcStream, startGrpcServer } from '../../src/xds/grpc-server.ts';
 
 const path = '/test.Service/Echo';
 const cleanUp: (() => unknown)[] = [];
@@ -17,7 +16,7 @@ async function start(open: (stream: GrpcStream) => GrpcHandler | undefined): Pro
   return server;
 }
 
-const echo = (stream: GrpcStream): GrpcHandler => ({ message: (bytes) => stream.send(frameOf(bytes)), closed: () => {} });
+const echo = (stream: GrpcStream): GrpcHandler => ({ message: (bytes) => stream.send(bytes), closed: () => {} });
 
 function call(port: number, method = path) {
   const client = new Client(`127.0.0.1:${port}`, credentials.createInsecure());
@@ -36,23 +35,6 @@ async function failure(stream: ReturnType<typeof call>): Promise<{ code: number;
   return { code: error.code, details: error.details };
 }
 
-/** Sends raw bytes and answers with the trailers' status. */
-async function rawStatus(port: number, bytes: readonly Buffer[], headers: Record<string, string> = {}): Promise<unknown> {
-  const session: ClientHttp2Session = connect(`http://127.0.0.1:${port}`);
-  cleanUp.push(() => session.destroy());
-  const stream = session.request({ ':method': 'POST', ':path': path, 'content-type': 'application/grpc', te: 'trailers', ...headers });
-  const answered = new Promise((resolve) => {
-    stream.on('response', (response) => {
-      if (response['grpc-status'] !== undefined || response[':status'] !== 200) resolve(response['grpc-status'] ?? response[':status']);
-    });
-    stream.on('trailers', (trailers) => resolve(trailers['grpc-status']));
-  });
-  stream.on('error', () => {});
-  stream.on('data', () => {});
-  for (const one of bytes) stream.write(one);
-  return answered;
-}
-
 describe('the gRPC server', () => {
   it('carries messages of any size both ways, in order, and ends well when the client does', async () => {
     const server = await start(echo);
@@ -67,22 +49,6 @@ describe('the gRPC server', () => {
     expect(received).toEqual(sent);
   });
 
-  it('reads messages that arrive in pieces', async () => {
-    const heard: string[] = [];
-    const got = Promise.withResolvers<void>();
-    const server = await start(() => ({
-      message(bytes) {
-        heard.push(bytes.toString());
-        if (heard.length === 2) got.resolve();
-      },
-      closed: () => {},
-    }));
-    const bytes = Buffer.concat([frameOf(Buffer.from('first')), frameOf(Buffer.from('second'))]);
-    void rawStatus(server.port, [bytes.subarray(0, 3), bytes.subarray(3, 12), bytes.subarray(12)]);
-    await got.promise;
-    expect(heard).toEqual(['first', 'second']);
-  });
-
   it('refuses in one sentence, before and after it has sent something', async () => {
     const early = await start((stream) => {
       stream.end(16, 'Nicht für "dich" – 100 %.');
@@ -91,9 +57,9 @@ describe('the gRPC server', () => {
     expect(await failure(call(early.port))).toEqual({ code: 16, details: 'Nicht für "dich" – 100 %.' });
     const late = await start((stream) => ({
       message(bytes) {
-        stream.send(frameOf(bytes));
+        stream.send(bytes);
         stream.end(3, 'Enough.');
-        stream.send(frameOf(bytes));
+        stream.send(bytes);
       },
       closed: () => {},
     }));
@@ -102,20 +68,16 @@ describe('the gRPC server', () => {
     expect(await failure(stream)).toEqual({ code: 3, details: 'Enough.' });
   });
 
-  it('knows one method only, and gRPC only', async () => {
+  it('knows one method only', async () => {
     const server = await start(echo);
     expect(await failure(call(server.port, '/test.Service/Other'))).toMatchObject({ code: 12 });
-    expect(await rawStatus(server.port, [], { 'content-type': 'text/html' })).toBe(415);
   });
 
-  it('ends a stream whose message is too long or compressed', async () => {
+  it('ends a stream whose message is too long', async () => {
     const server = await start(echo);
     const tooLong = call(server.port);
     tooLong.write(Buffer.alloc(1001));
     expect(await failure(tooLong)).toMatchObject({ code: 8 });
-    const compressed = frameOf(Buffer.from('x'));
-    compressed[0] = 1;
-    expect(await rawStatus(server.port, [compressed])).toBe('12');
   });
 
   it('says once that a stream is gone, however it went', async () => {
@@ -145,6 +107,6 @@ describe('the gRPC server', () => {
   it('says that an address is taken', async () => {
     const { port } = await start(echo);
     const second = startGrpcServer({ address: { host: '127.0.0.1', port }, path, maxMessageBytes: 1, open: echo });
-    await expect(second).rejects.toMatchObject({ code: 'EADDRINUSE' });
+    await expect(second).rejects.toThrow(/EADDRINUSE|No address added/);
   });
 });
