@@ -14,6 +14,8 @@ import { openStateDirectory, type StateDirectory } from '../src/local/state-dire
 export const LOOPBACK = '127.0.0.1';
 const STARTS_WITHIN_MS = 20_000;
 const LEASE_MS = 60_000;
+/** The host closes connections that were idle for five seconds: none is used again that is about to go. */
+const IDLE_MS = 2_000;
 const GIVE_UP_MS = 30_000;
 
 export interface Answered {
@@ -60,7 +62,7 @@ export async function startShipped(dist = join(import.meta.dirname, '../dist')):
     throw error;
   }
   const [token, nodeToken] = await Promise.all([directory.tokenFile, directory.nodeTokenFile].map(secretIn));
-  const agent = new Agent({ keepAlive: true });
+  const agent = new Agent({ keepAlive: true, timeout: IDLE_MS });
   const leases: NodeJS.Timeout[] = [];
   return {
     directory,
