@@ -22,6 +22,8 @@ export interface Start {
   interrupt(): void;
   /** SIGKILL, to it alone. */
   kill(): void;
+  /** Ends what `kill` has wrongly left behind, so that a test that fails leaves nothing. */
+  mopUp(): void;
   /** The exit code; null when a signal ended it. */
   readonly ended: Promise<number | null>;
 }
@@ -36,7 +38,7 @@ export interface Home {
   /** What `npx meshwright …` prints there. Rejects when it fails. */
   meshwright(...argv: readonly string[]): Promise<string>;
   token(): Promise<string>;
-  /** Ends what is left of what was started here, and says how much that was. */
+  /** Ends what is left of what was started here, and removes the folder. */
   leave(): Promise<void>;
 }
 
@@ -64,6 +66,7 @@ export async function home(): Promise<Home> {
     token: async () => (await readFile(join(state, 'token'), 'utf8')).trim(),
     async leave() {
       for (const start of started) {
+        start.mopUp();
         if (!isRunning(start.pid)) continue;
         start.interrupt();
         await start.ended;
@@ -74,6 +77,7 @@ export async function home(): Promise<Home> {
 }
 
 function run(folder: string, argv: readonly string[]): Start {
+  let orphaned: readonly number[] = [];
   const child = spawn(process.execPath, [join(DIST, 'local', 'main.js'), ...argv], { cwd: folder, detached: true, stdio: 'pipe' });
   const said = { stdout: '', stderr: '' };
   child.stdout.on('data', (chunk: Buffer) => (said.stdout += chunk));
@@ -94,7 +98,13 @@ function run(folder: string, argv: readonly string[]): Start {
       if (hasEnded) throw new Error(`It ended at its start: ${said.stderr}`);
     },
     interrupt: () => process.kill(-pid, 'SIGINT'),
-    kill: () => child.kill('SIGKILL'),
+    kill() {
+      orphaned = descendantsOf(pid);
+      child.kill('SIGKILL');
+    },
+    mopUp() {
+      for (const orphan of orphaned.filter(isRunning)) process.kill(orphan, 'SIGKILL');
+    },
     ended,
   };
 }
