@@ -29,6 +29,9 @@ export const FAULT_KINDS = [
 ] as const;
 export type FaultKind = (typeof FAULT_KINDS)[number];
 
+/** How far the clock of an instance may be from the world's. */
+export const CLOCK_APART_MS = 1_500;
+
 /** Probabilities of one call of an app instance or a watcher to one of its adapters. */
 export interface CallHazards {
   readonly failed: number;

@@ -37,7 +37,7 @@ export async function runHistory(seed: number, traced = false): Promise<History>
   const family = random.chance(0.2) ? 'pushes' : 'anything';
   const planes: DataPlane[] = [];
   const instances = new Instances(world, invariants, (name) => planes.find((each) => each.name === name)?.poke());
-  for (const name of random.chance(0.7) ? ['edge'] : ['edge', 'west']) {
+  for (const name of random.chance(0.6) ? ['edge'] : ['edge', 'west']) {
     planes.push(new DataPlane(world, 'shop', name, invariants, instances));
   }
   invariants.nodes = new Map(planes.map(({ name, nodes }) => [name, nodes]));

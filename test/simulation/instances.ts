@@ -7,6 +7,7 @@ import { type App, createApp } from '../../src/app.ts';
 import { envoyDataPlane } from '../../src/dataplanes/envoy/observe.ts';
 import { ContentionError } from '../../src/journal/races.ts';
 import type { Notice, Sent } from '../../src/notifications/channel.ts';
+import { CLOCK_APART_MS } from './faults.ts';
 import type { Invariants } from './invariants.ts';
 import { Process, SimulatedFault } from './process.ts';
 import type { World } from './world.ts';
@@ -14,7 +15,6 @@ import type { World } from './world.ts';
 const INSTANCES = 2;
 const SWEEP_EVERY_MS = 60_000;
 const ALARM_LATE_MS = 120_000;
-const CLOCK_APART_MS = 1_500;
 
 export interface Instance {
   readonly process: Process;

@@ -1,11 +1,12 @@
 /** One Envoy: takes or refuses what its watcher brings, keeps what it has while it is cut off, and says what it serves. */
 import type { Fragment } from '../../src/reconcile/model.ts';
 import type { NodeObservation } from '../../src/reconcile/observations.ts';
+import { CLOCK_APART_MS } from './faults.ts';
 import type { Invariants } from './invariants.ts';
 import type { World } from './world.ts';
 
-/** As production: a node gone this long leaves the count. */
-const GONE_MS = 30_000;
+/** As production: a node gone this long leaves the count; by the clock of an instance that is ahead, a little sooner. */
+const GONE_MS = 30_000 - CLOCK_APART_MS;
 
 export class Node {
   readonly name: string;

@@ -30,6 +30,7 @@ export class StreamInvariants {
   /** Since when (epoch ms) the spec of the mesh names a service without a break. */
   readonly adoptedSince = new Map<string, number>();
   onStepBegun: (service: string) => void = () => {};
+  onReturn: (service: string) => void = () => {};
   readonly counts = { commits: 0, steps: 0, started: 0, succeeded: 0, returned: 0, mostSteps: 0 };
   readonly #world: World;
   readonly #known: Known;
@@ -137,6 +138,7 @@ export class StreamInvariants {
     this.#count(events);
     const service = stream.slice('service/shop/'.length);
     if (events.some(({ type }) => type === 'StepBegun')) this.onStepBegun(service);
+    if (events.some(({ type }) => type === 'TrafficReturned')) this.onReturn(service);
     const decided: Decided = {
       service,
       where,

@@ -37,7 +37,7 @@ const FREQUENCIES = {
   unmatched: 3,
   garbage: 2,
   hand: 12,
-  apply: 8,
+  apply: 11,
   die: 9,
   recover: 4,
   away: 6,
@@ -90,6 +90,7 @@ export class Workload {
     this.#dataPlanes = dataPlanes;
     this.#meshPlanes = dataPlanes.map(({ name }) => name);
     invariants.streams.onStepBegun = (service) => this.#stepBegun(service);
+    invariants.streams.onReturn = (service) => this.#returning(service);
     const shared = family === 'anything' && world.random.chance(0.2);
     this.#services = NAMES.slice(0, world.random.weighted({ '1': 5, '2': 4, '3': 1 }) === '1' ? 1 : world.random.between(2, 3)).map(
       (name) => this.#drawService(name, shared ? 'shared' : name),
@@ -114,6 +115,14 @@ export class Workload {
     if (!faults.on || this.family === 'pushes') return;
     if (random.chance(0.12)) this.#world.after(random.between(50, 20_000), () => this.#alert(service, this.#world.now));
     if (random.chance(0.06)) this.#world.after(random.between(50, 10_000), () => this.#byHand(service));
+  }
+
+  /** People and pushes that do not know yet that it goes back. */
+  #returning(service: string): void {
+    const { random, faults } = this.#world;
+    if (!faults.on || this.family === 'pushes') return;
+    if (random.chance(0.3)) this.#world.after(random.between(0, 500), () => this.#byHand(service));
+    if (random.chance(0.2)) this.#world.after(random.between(0, 500), () => this.#push());
   }
 
   /** Everything that was down comes up, and nobody refuses anything any more. */
@@ -269,7 +278,7 @@ export class Workload {
   #changeSpec(): void {
     const { random } = this.#world;
     const all = this.#dataPlanes.map(({ name }) => name);
-    const kind = random.weighted({ timeout: 3, steps: 3, without: 2, everything: 2, planes: 2 });
+    const kind = random.weighted({ timeout: 3, steps: 3, without: 2, everything: 2, planes: 4 });
     if (kind === 'timeout') this.#services = this.#services.map((each) => ({ ...each, timeoutSeconds: random.between(1, 30) }));
     if (kind === 'steps') this.#services = this.#services.map((each) => ({ ...each, steps: this.#drawService(each.name, '').steps }));
     if (kind === 'without') this.#services = this.#services.slice(0, -1);
