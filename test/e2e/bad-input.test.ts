@@ -6,7 +6,8 @@ import { request } from 'node:http';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { z } from 'zod';
 import { newAlert, payloadOf } from './alerts.ts';
-import { type Answer, type Installation, installation } from './installation.ts';
+import type { Answer } from './api.ts';
+import { type Installation, installation } from './installation.ts';
 
 const EVENT_GRID = '/runtime/webhooks/EventGrid?functionName=deploymentEvents';
 const ONE_MIB = 1024 * 1024;

@@ -6,51 +6,23 @@ import { existsSync } from 'node:fs';
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { z } from 'zod';
 import { type Child, startProgram } from '../../src/local/child.ts';
 import { openStateDirectory, type StateDirectory } from '../../src/local/state-directory.ts';
 import { freePorts } from '../real-envoy.ts';
+import { type Api, apiOf } from './api.ts';
 import { descendantsOf } from './processes.ts';
 import { until } from './until.ts';
 
 export const DIST = join(import.meta.dirname, '..', '..', 'dist');
 const LOOPBACK = '127.0.0.1';
 
-const statusSchema = z.object({
-  version: z.number(),
-  stable: z.string().nullable(),
-  split: z.array(z.object({ version: z.string(), weight: z.number() })),
-  rollout: z.object({ candidate: z.string(), phase: z.string(), step: z.number() }).nullable(),
-  rejected: z.array(z.object({ release: z.string(), because: z.string() })),
-  pending: z.array(z.object({ what: z.string() })),
-});
-export type Status = z.infer<typeof statusSchema>;
-
-const journalSchema = z.object({ commits: z.array(z.object({ actor: z.string(), events: z.array(z.looseObject({ type: z.string() })) })) });
-
-export interface Answer {
-  readonly status: number;
-  readonly contentType: string;
-  /** Parsed, if it was JSON. */
-  readonly body: unknown;
-}
-
 export type ProgramName = 'functions' | 'xds';
 
-export interface Installation {
+export interface Installation extends Api {
   readonly directory: StateDirectory;
   readonly ports: { readonly functions: number; readonly ads: number; readonly door: number };
   readonly token: string;
   readonly nodeToken: string;
-  /** With the token of this installation, unless `headers` say otherwise. A text is sent as it is, everything else as JSON. */
-  call(method: string, path: string, body?: unknown, headers?: Readonly<Record<string, string>>): Promise<Answer>;
-  /** Adopts the mesh `shop` with the service `catalog`, which begins with v1 and has these lines on top. */
-  apply(lines: string): Promise<void>;
-  deploy(version: string, more?: { readonly again?: boolean }): Promise<Answer>;
-  /** Of `catalog`. */
-  status(): Promise<Status>;
-  /** Of `catalog`: the types of all events, in order. */
-  events(): Promise<readonly string[]>;
   /** Resolves when it is ready; `environment` on top of what it always has. */
   start(name: ProgramName, environment?: Readonly<Record<string, string>>): Promise<void>;
   /** SIGKILL; resolves when it is gone. */
@@ -71,60 +43,22 @@ export async function installation(): Promise<Installation> {
   const ports = { functions, ads, door };
   const [token, nodeToken] = await Promise.all([directory.tokenFile, directory.nodeTokenFile].map(readSecret));
   if (!token || !nodeToken) throw new Error('The state directory came without tokens.');
-  const url = `http://${LOOPBACK}:${functions}`;
   const children = new Map<ProgramName, Child>();
   const strangers = descendantsOf(process.pid);
 
-  const environment: Readonly<Record<string, string>> = {
-    MESHWRIGHT_STATE_FILE: directory.stateFile,
-    MESHWRIGHT_AUTH: 'token',
-    MESHWRIGHT_TOKEN_FILE: directory.tokenFile,
-    MESHWRIGHT_NODE_TOKEN_FILE: directory.nodeTokenFile,
-    MESHWRIGHT_URL: url,
-    MESHWRIGHT_XDS_URL: `http://${LOOPBACK}:${door}`,
-    MESHWRIGHT_XDS_PORT: String(ads),
-    MESHWRIGHT_XDS_DOOR_PORT: String(door),
-    MESHWRIGHT_DESCRIPTORS: join(DIST, 'xds', 'envoy.binpb'),
-  };
+  const environment = environmentOf(directory, ports);
   const programs = {
     functions: { argv: [join(DIST, 'local', 'functions.js'), String(functions)], ready: /"listening"/ },
     xds: { argv: [join(DIST, 'xds', 'main.js')], ready: /"ads"/ },
   };
   const logFile = (name: ProgramName): string => join(directory.logs, `${name}.log`);
 
-  async function call(method: string, path: string, body?: unknown, headers: Readonly<Record<string, string>> = {}): Promise<Answer> {
-    const response = await fetch(`${url}${path}`, {
-      method,
-      headers: { authorization: `Bearer ${token}`, 'content-type': 'application/json', ...headers },
-      ...(body === undefined ? {} : { body: typeof body === 'string' ? body : JSON.stringify(body) }),
-    });
-    const text = await response.text();
-    const contentType = response.headers.get('content-type') ?? '';
-    return { status: response.status, contentType, body: contentType.includes('json') ? JSON.parse(text) : text };
-  }
-
   return {
     directory,
     ports,
     token,
     nodeToken,
-    call,
-
-    async apply(lines) {
-      const files = [
-        { path: 'mesh.yaml', text: MESH_FILE },
-        { path: 'catalog.yaml', text: `${CATALOG_FILE}${lines}\n` },
-      ];
-      const answer = await call('POST', '/apply', { files });
-      if (answer.status !== 200) throw new Error(`The spec was not adopted: ${JSON.stringify(answer.body)}`);
-    },
-
-    deploy: (version, more = {}) => call('POST', '/meshes/shop/services/catalog/rollout', { version, ...more }),
-    status: async () => statusSchema.parse((await call('GET', '/meshes/shop/services/catalog')).body),
-    async events() {
-      const { body } = await call('GET', '/meshes/shop/services/catalog/journal?limit=1000');
-      return journalSchema.parse(body).commits.flatMap(({ events }) => events.map(({ type }) => type));
-    },
+    ...apiOf(`http://${LOOPBACK}:${functions}`, token),
 
     async start(name, more = {}) {
       const { argv, ready } = programs[name];
@@ -166,20 +100,22 @@ export async function installation(): Promise<Installation> {
   };
 }
 
+/** As `npm start` gives it. */
+function environmentOf(
+  { stateFile, tokenFile, nodeTokenFile }: StateDirectory,
+  ports: Installation['ports'],
+): Readonly<Record<string, string>> {
+  return {
+    MESHWRIGHT_STATE_FILE: stateFile,
+    MESHWRIGHT_AUTH: 'token',
+    MESHWRIGHT_TOKEN_FILE: tokenFile,
+    MESHWRIGHT_NODE_TOKEN_FILE: nodeTokenFile,
+    MESHWRIGHT_URL: `http://${LOOPBACK}:${ports.functions}`,
+    MESHWRIGHT_XDS_URL: `http://${LOOPBACK}:${ports.door}`,
+    MESHWRIGHT_XDS_PORT: String(ports.ads),
+    MESHWRIGHT_XDS_DOOR_PORT: String(ports.door),
+    MESHWRIGHT_DESCRIPTORS: join(DIST, 'xds', 'envoy.binpb'),
+  };
+}
+
 const readSecret = async (file: string): Promise<string> => (await readFile(file, 'utf8')).trim();
-
-const MESH_FILE = `apiVersion: meshwright.dev/v1
-kind: Mesh
-name: shop
-dataPlanes:
-  - { name: edge, kind: envoy }
-`;
-
-const CATALOG_FILE = `apiVersion: meshwright.dev/v1
-kind: Service
-name: catalog
-port: 8080
-stable: v1
-alerts:
-  - rule: catalog-errors
-`;
