@@ -1,12 +1,24 @@
-/** How tests run: all in one go, in parallel; end-to-end and conformance suites bring their own time limits. */
+/**
+ * How tests run: three groups, one after the other, each in parallel within. The simulation counts its own seconds and the
+ * end-to-end suites start many processes; neither should fight the others for two cores.
+ */
 import { defineConfig } from 'vitest/config';
+
+const SIMULATION = 'test/simulation/**/*.test.ts';
+const END_TO_END = 'test/e2e/**/*.test.ts';
 
 export default defineConfig({
   test: {
-    include: ['test/**/*.test.ts'],
+    pool: 'forks',
     testTimeout: 30_000,
     hookTimeout: 60_000,
-    pool: 'forks',
-    globals: false,
+    projects: [
+      { extends: true, test: { name: 'simulation', include: [SIMULATION], sequence: { groupOrder: 0 } } },
+      {
+        extends: true,
+        test: { name: 'specifications', include: ['test/**/*.test.ts'], exclude: [SIMULATION, END_TO_END], sequence: { groupOrder: 1 } },
+      },
+      { extends: true, test: { name: 'end to end', include: [END_TO_END], maxWorkers: 2, sequence: { groupOrder: 2 } } },
+    ],
   },
 });
