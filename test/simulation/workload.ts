@@ -37,7 +37,7 @@ const FREQUENCIES = {
   unmatched: 3,
   garbage: 2,
   hand: 12,
-  apply: 11,
+  apply: 9,
   die: 9,
   recover: 4,
   away: 6,
@@ -295,6 +295,8 @@ export class Workload {
       }
     }
     this.#apply();
+    // Who changes one thing often changes another right after, before the first is everywhere.
+    if (random.chance(0.4) && this.#world.faults.on) this.#world.after(random.between(50, 4_000), () => this.#changeSpec());
   }
 
   #apply(): void {
