@@ -34,7 +34,8 @@ const ROOT = path.join(import.meta.dirname, '..', '..');
 export async function bundle(broken?: Break): Promise<Bundle> {
   const folder = await mkdtemp(path.join(tmpdir(), 'meshwright-simulation-'));
   const file = path.join(folder, 'shard.cjs');
-  await build({
+  const dispose = () => rm(folder, { recursive: true, force: true });
+  const built = build({
     entryPoints: [path.join(import.meta.dirname, 'shard.ts')],
     outfile: file,
     bundle: true,
@@ -43,7 +44,11 @@ export async function bundle(broken?: Break): Promise<Bundle> {
     logLevel: 'silent',
     plugins: broken ? [breaking(broken)] : [],
   });
-  return { file, dispose: () => rm(folder, { recursive: true, force: true }) };
+  await built.catch(async (error: unknown) => {
+    await dispose();
+    throw error;
+  });
+  return { file, dispose };
 }
 
 function breaking({ file, edits }: Break): Plugin {
