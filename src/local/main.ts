@@ -2,7 +2,7 @@
  * `npm start`: the main job on one machine. Starts the functions, the xds server and the sample mesh, says what to try
  * next, starts again what ends unasked, and leaves a state from which the next start goes on.
  */
-import { readFile } from 'node:fs/promises';
+import { readFile, writeFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { type Child, startProgram } from './child.ts';
@@ -11,18 +11,21 @@ import { isFree } from './playground/ports.ts';
 import { openStateDirectory, type StateDirectory } from './state-directory.ts';
 
 const LOOPBACK = '127.0.0.1';
+const DEFAULT_PORT = '7071';
+const DEFAULT_STATE = '.meshwright';
 const PORT_OPTIONS = ['port', 'xds-port', 'xds-door-port'] as const;
 const REVIVE_MS = 1_000;
 /** Children of a start that was killed let go of their ports within this time. */
 const PORTS_FREE_WITHIN_MS = 3_000;
+const SERVED_WITHIN_MS = 60_000;
 const dist = join(import.meta.dirname, '..');
 
 const { values: asked } = parseArgs({
   options: {
-    port: { type: 'string', default: '7071' },
+    port: { type: 'string', default: DEFAULT_PORT },
     'xds-port': { type: 'string', default: '18000' },
     'xds-door-port': { type: 'string', default: '18001' },
-    state: { type: 'string', default: '.meshwright' },
+    state: { type: 'string', default: DEFAULT_STATE },
     'without-envoys': { type: 'boolean', default: false },
   },
 });
@@ -35,6 +38,7 @@ async function main(): Promise<void> {
   if (await answers(`${url}/health`)) fail(`meshwright is running already: open ${url}, or stop that one first (Ctrl-C where it runs).`);
   for (const port of ports) await untilFree(port);
   const directory = await openStateDirectory(resolve(asked.state));
+  await claim(directory);
   for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => void stop(0));
 
   say(`meshwright keeps its state in ${directory.path}`);
@@ -48,8 +52,11 @@ async function main(): Promise<void> {
     say(`xds server for Envoys on ${LOOPBACK}:${asked['xds-port']}`);
     await applySample(directory);
     await keep('playground', directory, [join(dist, 'local/playground.js'), playgroundSettings(directory, envoy)], {}, /"outbound"/);
-    await untilServed();
-    say('the sample mesh is serving: a caller and catalog v1, v2 and v2-broken behind four Envoys, 20 requests a second');
+    say(
+      (await untilServed())
+        ? 'the sample mesh is serving: a caller and catalog v1, v2 and v2-broken behind four Envoys, 20 requests a second'
+        : `catalog is not served yet: see \`npx meshwright status\` and ${directory.logs}.`,
+    );
   }
   sayWhatNext(envoy !== undefined);
 }
@@ -67,6 +74,14 @@ async function untilFree({ option, port }: { readonly option: string; readonly p
       fail(`Port ${port} is taken by another program; end that one, or name another port with --${option}.`);
     await new Promise((again) => setTimeout(again, 100));
   }
+}
+
+/** Two hosts on one state would both own its children; the file names the one that runs, and a dead one does not answer. */
+async function claim({ path, runningFile }: StateDirectory): Promise<void> {
+  const running = await readFile(runningFile, 'utf8').catch(() => '');
+  if (running !== '' && (await answers(`${running}/health`)))
+    fail(`meshwright is running already on ${path}: open ${running}, or stop that one first.`);
+  await writeFile(runningFile, url);
 }
 
 /** Resolves when the child has printed its ready line; starts it again whenever it ends unasked. */
@@ -161,12 +176,15 @@ async function applySample(directory: StateDirectory): Promise<void> {
   if (!applied.ok) fail(`The sample mesh was not adopted: ${await applied.text()}`);
 }
 
-/** A fact, not a time: the caller's Envoy answers for catalog. */
-async function untilServed(): Promise<void> {
+/** A fact, not a time: the caller's Envoy answers for catalog. False when it did not for a minute, as with another spec than the sample's. */
+async function untilServed(): Promise<boolean> {
+  const givenUpAt = performance.now() + SERVED_WITHIN_MS;
   const { outbound } = JSON.parse(await readFile(join(resolve(asked.state), 'playground.json'), 'utf8'));
   while (!stopping && !(await answers(`http://${LOOPBACK}:${outbound}/items`, { host: 'catalog' }))) {
+    if (performance.now() > givenUpAt) return false;
     await new Promise((again) => setTimeout(again, 200));
   }
+  return true;
 }
 
 async function answers(address: string, headers: Record<string, string> = {}): Promise<boolean> {
@@ -196,6 +214,8 @@ function sayWhatNext(envoys: boolean): void {
         ['npx meshwright status', 'where everything is'],
       ];
   say(`\nOpen ${url} and, in another terminal in this folder, try:`);
+  if (asked.port !== DEFAULT_PORT) say(`  export MESHWRIGHT_URL=${url}`);
+  if (asked.state !== DEFAULT_STATE) say(`  export MESHWRIGHT_TOKEN=$(cat ${join(resolve(asked.state), 'token')})`);
   for (const [command, what] of lines) say(`  ${command?.padEnd(42)} ${what}`);
   say('Ctrl-C stops everything; the next start goes on from here.');
 }

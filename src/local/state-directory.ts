@@ -11,6 +11,8 @@ export interface StateDirectory {
   /** Opens the xds server for nodes and registrations. */
   readonly nodeTokenFile: string;
   readonly playgroundFile: string;
+  /** Who runs on this state, for a second start to find. */
+  readonly runningFile: string;
   readonly logs: string;
 }
 
@@ -22,6 +24,7 @@ export async function openStateDirectory(path: string): Promise<StateDirectory> 
     tokenFile: join(path, 'token'),
     nodeTokenFile: join(path, 'node-token'),
     playgroundFile: join(path, 'playground.json'),
+    runningFile: join(path, 'running.json'),
     logs: join(path, 'logs'),
   };
   await mkdir(directory.logs, { recursive: true, mode: 0o700 });
