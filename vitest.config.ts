@@ -13,12 +13,12 @@ export default defineConfig({
     testTimeout: 30_000,
     hookTimeout: 60_000,
     projects: [
-      { extends: true, test: { name: 'simulation', include: [SIMULATION], sequence: { groupOrder: 0 } } },
+      { extends: true, test: { name: 'simulation', include: [SIMULATION], maxWorkers: 1, sequence: { groupOrder: 0 } } },
       {
         extends: true,
         test: { name: 'specifications', include: ['test/**/*.test.ts'], exclude: [SIMULATION, END_TO_END], sequence: { groupOrder: 1 } },
       },
-      { extends: true, test: { name: 'end to end', include: [END_TO_END], maxWorkers: 2, sequence: { groupOrder: 2 } } },
+      { extends: true, test: { name: 'end to end', include: [END_TO_END], maxWorkers: 3, sequence: { groupOrder: 2 } } },
     ],
   },
 });
