@@ -63,8 +63,9 @@ const path = '/envoy.service.discovery.v3.AggregatedDiscoveryService/StreamAggre
 /** A request holds a node and names: far below this, but for thousands of clusters. */
 const maxRequestBytes = 4 * 1024 * 1024;
 
-/** A node by its id, and what outlives its streams. */
+/** A node of one data plane, and what outlives its streams. */
 interface Presence {
+  /** As it came last; all streams that are open at one time have the same listeners. */
   node: EnvoyNode;
   streams: number;
   served: number;
@@ -75,6 +76,7 @@ interface Presence {
 
 interface Member {
   readonly call: GrpcStream;
+  readonly node: EnvoyNode;
   readonly presence: Presence;
   readonly stream: AdsStream;
 }
@@ -90,7 +92,7 @@ export async function startAdsServer(options: AdsServerOptions): Promise<AdsServ
   /** Those that have not been brought to the last published snapshots yet. */
   const behind = new Set<Member>();
 
-  function carryOut({ call, presence }: Member, { responses, facts }: Step): void {
+  function carryOut({ call, node, presence }: Member, { responses, facts }: Step): void {
     for (const response of responses) call.send(encoded(response));
     for (const fact of facts) {
       if (fact.fact === 'served') {
@@ -99,12 +101,12 @@ export async function startAdsServer(options: AdsServerOptions): Promise<AdsServ
       } else if (fact.fact === 'rejected') {
         presence.rejection = fact;
       }
-      onNode(presence.node, fact);
+      onNode(node, fact);
     }
   }
 
   function bringUpToDate(member: Member): void {
-    const snapshot = snapshotFor(member.presence.node);
+    const snapshot = snapshotFor(member.node);
     if (snapshot) carryOut(member, member.stream.update(snapshot));
   }
 
@@ -119,12 +121,16 @@ export async function startAdsServer(options: AdsServerOptions): Promise<AdsServ
     if (behind.size > 0) setImmediate(bringNextUpToDate);
   }
 
-  function join(call: GrpcStream, node: EnvoyNode): Member {
-    const presence = presences.get(node.id) ?? { node, streams: 0, served: 0, leftAt: 0 };
-    presences.set(node.id, presence);
+  /** undefined: another Envoy is here under that name. */
+  function join(call: GrpcStream, node: EnvoyNode): Member | undefined {
+    // Ids are given by hand: two meshes, and two data planes of one, may well use the same.
+    const key = JSON.stringify([node.mesh, node.dataPlane, node.id]);
+    const presence: Presence = presences.get(key) ?? { node, streams: 0, served: 0, leftAt: 0 };
+    if (presence.streams > 0 && listenersOf(presence.node) !== listenersOf(node)) return undefined;
+    presences.set(key, presence);
     presence.node = node;
     presence.streams += 1;
-    const member = { call, presence, stream: createAdsStream(contentFor, setOf, presence.memory) };
+    const member = { call, node, presence, stream: createAdsStream(contentFor, setOf, presence.memory) };
     members.add(member);
     if (presence.streams === 1) onNode(node, { fact: 'connected' });
     bringUpToDate(member);
@@ -134,13 +140,13 @@ export async function startAdsServer(options: AdsServerOptions): Promise<AdsServ
   function leave(member: Member): void {
     if (!members.delete(member)) return;
     behind.delete(member);
-    const { presence, stream } = member;
+    const { node, presence, stream } = member;
     presence.memory = stream.remember();
     presence.streams -= 1;
     presence.leftAt = performance.now();
-    if (presence.streams === 0) onNode(presence.node, { fact: 'disconnected' });
-    for (const [id, { streams, leftAt }] of presences) {
-      if (streams === 0 && performance.now() - leftAt > rememberedForMs) presences.delete(id);
+    if (presence.streams === 0) onNode(node, { fact: 'disconnected' });
+    for (const [key, { streams, leftAt }] of presences) {
+      if (streams === 0 && performance.now() - leftAt > rememberedForMs) presences.delete(key);
     }
   }
 
@@ -158,6 +164,7 @@ export async function startAdsServer(options: AdsServerOptions): Promise<AdsServ
           const asking = whoAsks(read.request);
           if (!asking.ok) return call.end(grpcStatus.invalidArgument, asking.message);
           member = join(call, asking.node);
+          if (!member) return call.end(grpcStatus.alreadyExists, alreadyHere(asking.node));
         }
         const type = resourceTypeOf(read.request.typeUrl);
         if (type) carryOut(member, member.stream.receive({ ...read.request, type }));
@@ -211,6 +218,15 @@ function whoAsks(request: DiscoveryRequest): ReturnType<typeof parseNode> | { re
   } catch (error) {
     return { ok: false, message: `The node is no envoy.config.core.v3.Node: ${error instanceof Error ? error.message : String(error)}.` };
   }
+}
+
+/** What a node's own resources are made from. */
+function listenersOf({ inbound, outbound }: EnvoyNode): string {
+  return JSON.stringify([inbound, outbound]);
+}
+
+function alreadyHere({ id, mesh, dataPlane }: EnvoyNode): string {
+  return `Another Envoy with other listeners is connected as ${id} in ${mesh}/${dataPlane}; give each Envoy an id of its own, or wait until the other has gone.`;
 }
 
 function reportOf({ node, streams, served, rejection }: Presence): NodeReport {

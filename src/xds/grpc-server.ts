@@ -13,7 +13,12 @@ import {
 } from '@grpc/grpc-js';
 
 /** The codes of gRPC that this project answers with. */
-export const grpcStatus = { ok: status.OK, invalidArgument: status.INVALID_ARGUMENT, unauthenticated: status.UNAUTHENTICATED } as const;
+export const grpcStatus = {
+  ok: status.OK,
+  invalidArgument: status.INVALID_ARGUMENT,
+  alreadyExists: status.ALREADY_EXISTS,
+  unauthenticated: status.UNAUTHENTICATED,
+} as const;
 export type GrpcStatus = (typeof grpcStatus)[keyof typeof grpcStatus];
 
 export interface GrpcStream {

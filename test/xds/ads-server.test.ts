@@ -1,23 +1,14 @@
 /** The ADS server under real Envoys: what is published is what they serve, and what they refuse hurts nobody. */
-import { once } from 'node:events';
-import { fromJson, toBinary } from '@bufbuild/protobuf';
-import { BinaryReader, BinaryWriter, WireType } from '@bufbuild/protobuf/wire';
-import { StructSchema } from '@bufbuild/protobuf/wkt';
-import { Client, credentials, status } from '@grpc/grpc-js';
 import { afterEach, describe, expect, it } from 'vitest';
-import { nodeMessage } from '../../src/dataplanes/envoy/node-metadata.ts';
 import { renderNode, renderShared } from '../../src/dataplanes/envoy/render.ts';
 import type { Endpoint, EnvoyNode, EnvoyResource } from '../../src/dataplanes/envoy/resources.ts';
 import type { ServicePlan } from '../../src/plan/plan.ts';
 import { type AdsServer, type NodeEvent, startAdsServer } from '../../src/xds/ads-server.ts';
-import { typeUrl } from '../../src/xds/protobuf.ts';
 import { buildShared, buildSnapshot, type Snapshot } from '../../src/xds/snapshot.ts';
 import { type Backend, envoyForTests, freePort, get, startBackend, startEnvoy, tally, testEncoder } from './real-envoy.ts';
 
 const envoy = await envoyForTests();
 const encode = await testEncoder();
-
-const path = '/envoy.service.discovery.v3.AggregatedDiscoveryService/StreamAggregatedResources';
 
 const cleanUp: (() => Promise<void>)[] = [];
 afterEach(async () => {
@@ -122,106 +113,6 @@ describe.skipIf(!envoy)('a real Envoy', () => {
     expect(good).toBeGreaterThan(20);
   });
 });
-
-describe('the server', () => {
-  it.each([
-    ['no node at all', undefined, 'The first request of a stream must carry the node'],
-    ['a node of something else', Buffer.from([0x0a, 0x01, 0x6e]), 'node.metadata.meshwright'],
-    ['a node that is no message', Buffer.from([0xff]), 'no envoy.config.core.v3.Node'],
-  ])('refuses %s in one sentence', async (_, node, sentence) => {
-    const server = await startAdsServer({
-      address: { host: '127.0.0.1', port: 0 },
-      encode,
-      snapshotFor: () => undefined,
-      onNode: () => {},
-    });
-    cleanUp.push(() => server.stop());
-    const client = new Client(`127.0.0.1:${server.port}`, credentials.createInsecure());
-    cleanUp.push(async () => client.close());
-    const call = client.makeBidiStreamRequest(
-      path,
-      (bytes: Buffer) => bytes,
-      (bytes) => bytes,
-    );
-    call.write(node ? Buffer.concat([Buffer.from([0x12, node.length]), node]) : Buffer.alloc(0));
-    const [error] = await once(call, 'error');
-    expect(error).toMatchObject({ code: status.INVALID_ARGUMENT });
-    expect(error.details).toContain(sentence);
-  });
-
-  it('brings every node to what was published last, however many there are', async () => {
-    const nodes = 150;
-    let snapshot = snapshotOfCluster(1, '1s');
-    const acked = new Map<number, Set<string>>();
-    let heard = Promise.withResolvers<void>();
-    const server = await startAdsServer({
-      address: { host: '127.0.0.1', port: 0 },
-      encode,
-      snapshotFor: () => snapshot,
-      onNode: ({ id }, event) => {
-        if (event.fact !== 'acked') return;
-        acked.set(event.sequence, (acked.get(event.sequence) ?? new Set()).add(id));
-        heard.resolve();
-        heard = Promise.withResolvers();
-      },
-    });
-    cleanUp.push(() => server.stop());
-    const allAcked = async (sequence: number) => {
-      while (acked.get(sequence)?.size !== nodes) await heard.promise;
-    };
-    const clients = [0, 1].map(
-      () => new Client(`127.0.0.1:${server.port}`, credentials.createInsecure(), { 'grpc.use_local_subchannel_pool': 1 }),
-    );
-    for (const client of clients) cleanUp.push(async () => client.close());
-    for (let index = 0; index < nodes; index += 1) askForClusters(clients[index % 2], `node-${index}`);
-    await allAcked(1);
-    snapshot = snapshotOfCluster(2, '2s');
-    server.publish();
-    snapshot = snapshotOfCluster(3, '3s');
-    server.publish();
-    await allAcked(3);
-    expect(server.nodes().filter(({ connected }) => connected)).toHaveLength(nodes);
-  });
-});
-
-function snapshotOfCluster(sequence: number, timeout: string): Snapshot {
-  const resources: EnvoyResource[] = [{ type: 'cluster', name: 'a', json: { name: 'a', connect_timeout: timeout } }];
-  const shared = buildShared({ resources, encode });
-  if (!shared.ok) throw new Error(shared.message);
-  const built = buildSnapshot({ sequence, shared: shared.shared, own: [], encode });
-  if (!built.ok) throw new Error(built.message);
-  return built.snapshot;
-}
-
-/** A stream that asks for clusters and accepts each response. */
-function askForClusters(client: Client | undefined, id: string): void {
-  const call = client?.makeBidiStreamRequest(
-    path,
-    (bytes: Uint8Array) => Buffer.from(bytes),
-    (bytes) => bytes,
-  );
-  const { metadata } = nodeMessage({ id, mesh: 'test', dataPlane: 'vms', outbound: { address: '127.0.0.1', port: 1 } });
-  const struct = toBinary(StructSchema, fromJson(StructSchema, JSON.parse(JSON.stringify(metadata))));
-  const node = new BinaryWriter().tag(1, WireType.LengthDelimited).string(id).tag(3, WireType.LengthDelimited).bytes(struct).finish();
-  const ask = (version: string, nonce: string) => {
-    const writer = new BinaryWriter().tag(1, WireType.LengthDelimited).string(version);
-    if (nonce === '') writer.tag(2, WireType.LengthDelimited).bytes(node);
-    call?.write(writer.tag(4, WireType.LengthDelimited).string(typeUrl('cluster')).tag(5, WireType.LengthDelimited).string(nonce).finish());
-  };
-  call?.on('error', () => {});
-  call?.on('data', (bytes: Buffer) => {
-    const reader = new BinaryReader(bytes);
-    let [version, nonce] = ['', ''];
-    while (reader.pos < reader.len) {
-      const [field, wireType] = reader.tag();
-      if (field === 1) version = reader.string();
-      else if (field === 5) nonce = reader.string();
-      else reader.skip(wireType);
-    }
-    ask(version, nonce);
-  });
-  ask('', '');
-}
 
 type Weights = Readonly<Record<string, number>>;
 
