@@ -19,6 +19,7 @@ import { type Fragment, writeFragment } from './model.ts';
 
 const RETRIES = { firstMs: 1_000, longestMs: 60_000 };
 const CARD_TRIES = 12;
+const HANDED_OVER_AT_ONCE = 10;
 
 export interface EffectPorts {
   readonly documents: Documents;
@@ -32,43 +33,68 @@ export interface EffectPorts {
   readonly report: (problem: string, error: unknown) => void;
 }
 
-/** Runs what was claimed. A failure of one effect is reported, dated anew and never stops another. */
+/**
+ * Runs what was claimed. A failure of one effect is reported, dated anew and never stops another; what has ended is settled
+ * without waiting for the rest, so that nobody takes up a card that was sent while a data plane is slow.
+ */
 export async function runServiceEffects(
   ports: EffectPorts,
   mesh: string,
   service: string,
   claimed: readonly PendingEffect[],
 ): Promise<void> {
+  const settled = async (running: Promise<readonly Settlement[]>): Promise<void> =>
+    settle(ports.documents, serviceStream, serviceStreamId(mesh, service), await running);
   const serves = claimed.filter(({ kind }) => kind === 'serve');
   const others = claimed.filter(({ kind }) => kind !== 'serve');
-  const settlements = await Promise.all([
-    serveAll(ports, mesh, service, serves),
-    ...others.map((effect) => [runOne(ports, mesh, service, effect)]).map((runs) => Promise.all(runs)),
+  await allEnded([
+    settled(serveAll(ports, mesh, service, serves)),
+    ...others.map((effect) => settled(runAll(ports, [effect], (each) => lookOrTell(ports, mesh, service, each)))),
   ]);
-  await settle(ports.documents, serviceStream, serviceStreamId(mesh, service), settlements.flat());
 }
 
-function runOne(ports: EffectPorts, mesh: string, service: string, effect: PendingEffect): Promise<Settlement> {
-  return attempt(ports, effect, () => (effect.kind === 'watch' ? watch(ports, mesh, service, effect) : tell(ports, mesh, service, effect)));
-}
+const lookOrTell = (ports: EffectPorts, mesh: string, service: string, effect: PendingEffect): Promise<Settlement> =>
+  effect.kind === 'watch' ? watch(ports, mesh, service, effect) : tell(ports, mesh, service, effect);
 
 /** Of the mesh's own stream: specs to hand over, cards. */
 export async function runMeshEffects(ports: EffectPorts, mesh: string, claimed: readonly PendingEffect[]): Promise<void> {
-  const settlements: Settlement[] = [];
-  for (const effect of claimed) {
-    settlements.push(
-      await attempt(ports, effect, () => (effect.kind === 'specify' ? specify(ports, mesh, effect) : tell(ports, mesh, undefined, effect))),
-    );
+  const settled = async (running: Promise<readonly Settlement[]>): Promise<void> =>
+    settle(ports.documents, meshStream, meshStreamId(mesh), await running);
+  const specifies = claimed.filter(({ kind }) => kind === 'specify');
+  const cards = claimed.filter(({ kind }) => kind !== 'specify');
+  await allEnded([handOverAll(), ...cards.map((effect) => settled(runAll(ports, [effect], (each) => tell(ports, mesh, undefined, each))))]);
+
+  /** Settled together: the head of a mesh names all its services, and is not written once for each of them. */
+  async function handOverAll(): Promise<void> {
+    for (let index = 0; index < specifies.length; index += HANDED_OVER_AT_ONCE) {
+      await settled(runAll(ports, specifies.slice(index, index + HANDED_OVER_AT_ONCE), (effect) => specify(ports, mesh, effect)));
+    }
   }
-  await settle(ports.documents, meshStream, meshStreamId(mesh), settlements);
 }
 
-async function serveAll(ports: EffectPorts, mesh: string, service: string, effects: readonly PendingEffect[]): Promise<Settlement[]> {
+const runAll = (
+  ports: EffectPorts,
+  effects: readonly PendingEffect[],
+  run: (effect: PendingEffect) => Promise<Settlement>,
+): Promise<readonly Settlement[]> => Promise.all(effects.map((effect) => attempt(ports, effect, () => run(effect))));
+
+/** Rejects as the first that failed, when none runs any more. */
+async function allEnded(running: readonly Promise<void>[]): Promise<void> {
+  await Promise.allSettled(running);
+  await Promise.all(running);
+}
+
+async function serveAll(
+  ports: EffectPorts,
+  mesh: string,
+  service: string,
+  effects: readonly PendingEffect[],
+): Promise<readonly Settlement[]> {
   const [first] = effects;
   if (!first) return [];
   try {
     const fragment = await publish(ports.documents, mesh, service);
-    return await Promise.all(effects.map((effect) => attempt(ports, effect, () => serve(ports, fragment, effect))));
+    return await runAll(ports, effects, (effect) => serve(ports, fragment, effect));
   } catch (error) {
     return effects.map((effect) => failed(ports, effect, error));
   }

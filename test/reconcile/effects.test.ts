@@ -1,5 +1,5 @@
 /** Doing what the journal says is owed, through the app: serving, watching, telling, handing over; again when it fails. */
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { MemoryDocuments } from '../../src/adapters/memory-documents.ts';
 import { CLAIM_MS } from '../../src/journal/journal.ts';
 import type { DataPlane, Observation } from '../../src/reconcile/data-plane.ts';
@@ -12,6 +12,8 @@ class ScriptedDataPlane implements DataPlane {
   readonly applied: number[] = [];
   seen: Observation | Error = { kind: 'served' };
   down = false;
+  /** When it does. */
+  answers = Promise.resolve();
 
   async apply({ revision }: { readonly revision: number }): Promise<void> {
     if (this.down) throw new Error('connection refused');
@@ -19,6 +21,7 @@ class ScriptedDataPlane implements DataPlane {
   }
 
   async observe(): Promise<Observation> {
+    await this.answers;
     if (this.seen instanceof Error) throw this.seen;
     return this.seen;
   }
@@ -227,6 +230,20 @@ describe('telling people', () => {
     expect(world.cards.filter(({ id }) => id === first)).toHaveLength(12);
   });
 
+  it('is settled when it was told, however long a data plane takes: the sweep does not tell it again', async () => {
+    const { world, edge } = await scripted();
+    let answer = () => {};
+    edge.answers = new Promise((resolve) => (answer = resolve));
+    const deploying = world.app.receiveEvent(deployment('1', 'catalog', 'v2'));
+    await vi.waitUntil(async () => (await world.owed('catalog')).join() === 'serve edge,serve west');
+    expect(world.topics()).toEqual(['started']);
+    world.now += CLAIM_MS;
+    answer();
+    await Promise.all([deploying, world.app.sweep()]);
+    expect(world.topics()).toEqual(['started']);
+    expect(await world.owed('catalog')).toEqual([]);
+  });
+
   it('of a mesh without a channel is nothing owed', async () => {
     const world = await shop({ channel: () => undefined });
     await world.app.receiveEvent(deployment('1', 'catalog', 'v2'));
@@ -255,6 +272,27 @@ describe('handing a spec over', () => {
     failing = false;
     await world.after(1000);
     expect(await world.split('cart')).toEqual({ v1: 100 });
+  });
+
+  it('to ten services at once, so that one that is slow holds up no row of them', async () => {
+    const names = Array.from({ length: 25 }, (_, index) => `s${index}`);
+    const store = new MemoryDocuments();
+    const world = new World({ documents: store });
+    let answer = () => {};
+    const answers = new Promise<void>((resolve) => (answer = resolve));
+    const slow = world.instance({
+      ...forwarding(store),
+      batch: async (partition, operations) => {
+        if (partition === 'service/shop/s0') await answers;
+        return store.batch(partition, operations);
+      },
+    });
+    const applying = slow.apply([meshFile('shop'), ...names.map((name) => serviceFile(name))], { actor: 'kim' });
+    const handedOver = async () => (await world.app.status()).filter(({ stable }) => stable === 'v1').length;
+    await vi.waitUntil(async () => (await handedOver()) === 9);
+    answer();
+    expect(await applying).toMatchObject({ ok: true });
+    expect(await handedOver()).toBe(25);
   });
 });
 
