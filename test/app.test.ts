@@ -273,6 +273,19 @@ describe('alarms', () => {
     expect(world.alarms).toContainEqual({ stream: 'service/shop/catalog', at: head?.document.wakeAt });
   });
 
+  it('for what newer code has yet to do come again a second later, not at once, and the sweep adds none', async () => {
+    const world = await shop();
+    const head = await world.documents.read('service/shop/catalog', 'head');
+    if (!head) throw new Error('there is no head');
+    const document = { ...head.document, wakeAt: world.now - MINUTE, body: { ...head.document.body, schema: 1_000 } };
+    await world.documents.batch('service/shop/catalog', [{ op: 'upsert', document }]);
+    world.alarms.splice(0);
+    await world.app.wake('service/shop/catalog');
+    expect(world.alarms).toEqual([{ stream: 'service/shop/catalog', at: world.now + 1_000 }]);
+    await world.app.sweep();
+    expect(world.alarms).toHaveLength(1);
+  });
+
   it('of streams that nobody knows are no problem', async () => {
     const world = await shop();
     for (const stream of ['service/shop/nobody', 'mesh/nobody', 'nonsense', '']) await world.app.wake(stream);

@@ -25,6 +25,8 @@ const TRIES = 3;
 const DEADLINES_IN_A_ROW = 20;
 /** An alarm that comes this much too early by the clock of the machine it reaches is set again. */
 const CLOCKS_APART_MS = 1_000;
+/** What is due but not for this code to do (a head of newer code) is asked for again after this, never at once. */
+const LEFT_ALONE_MS = 1_000;
 
 export interface TendingPorts extends Omit<EffectPorts, 'prompt'> {
   /** Asks to be woken for `stream` at `at` (epoch ms). May be lost, late, or early. */
@@ -94,27 +96,34 @@ export function tending(ports: TendingPorts): Tending {
     }
   }
 
-  /** None where nothing is due before `before` (epoch ms). */
-  async function setAlarm(stream: string, before = Number.MAX_SAFE_INTEGER): Promise<void> {
-    const wakeAt = (await documents.read(stream, 'head'))?.document.wakeAt;
-    if (wakeAt !== undefined && wakeAt < before) await ports.setAlarm(stream, wakeAt);
+  const wakeAtOf = async (stream: string): Promise<number | undefined> => (await documents.read(stream, 'head'))?.document.wakeAt;
+
+  async function setAlarm(stream: string): Promise<void> {
+    const wakeAt = await wakeAtOf(stream);
+    if (wakeAt !== undefined) await ports.setAlarm(stream, wakeAt);
   }
 
   async function wake(stream: string): Promise<void> {
+    if (await tend(stream)) return setAlarm(stream);
+    // Whoever did the work has set the next alarm: one that finds nothing ends, or every commit would add one that never does.
+    const [wakeAt, at] = [await wakeAtOf(stream), now()];
+    if (wakeAt === undefined || wakeAt >= at + CLOCKS_APART_MS) return;
+    await ports.setAlarm(stream, wakeAt > at ? wakeAt : at + LEFT_ALONE_MS);
+  }
+
+  /** Whether there was an effect to take up. */
+  async function tend(stream: string): Promise<boolean> {
     const [kind, mesh, service] = stream.split('/');
-    let worked = false;
     if (kind === 'mesh' && mesh) {
       const claimed = await claimDue(documents, meshStream, stream, now());
-      worked = claimed.length > 0;
-      if (worked) await runMeshEffects(effects, mesh, claimed);
-    } else if (kind === 'service' && mesh && service) {
-      await passDeadlines(mesh, service);
-      const claimed = await claimDue(documents, serviceStream, stream, now());
-      worked = claimed.length > 0;
-      if (worked) await runServiceEffects(effects, mesh, service, claimed);
+      if (claimed.length > 0) await runMeshEffects(effects, mesh, claimed);
+      return claimed.length > 0;
     }
-    // Whoever did the work has set the next alarm: one that finds nothing ends, or every commit would add one that never does.
-    await setAlarm(stream, worked ? Number.MAX_SAFE_INTEGER : now() + CLOCKS_APART_MS);
+    if (kind !== 'service' || !mesh || !service) return false;
+    await passDeadlines(mesh, service);
+    const claimed = await claimDue(documents, serviceStream, stream, now());
+    if (claimed.length > 0) await runServiceEffects(effects, mesh, service, claimed);
+    return claimed.length > 0;
   }
 
   async function passDeadlines(mesh: string, service: string): Promise<void> {
@@ -168,7 +177,8 @@ export function tending(ports: TendingPorts): Tending {
 
   async function wakeOrReport(stream: string): Promise<boolean> {
     try {
-      await wake(stream);
+      // Nothing that is left alone gets an alarm here: each sweep would add one, and the next sweep comes anyway.
+      if (await tend(stream)) await setAlarm(stream);
       return true;
     } catch (error) {
       ports.report(`The sweep could not tend ${stream}; it tries again in the next one.`, error);
