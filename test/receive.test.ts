@@ -185,6 +185,14 @@ describe('a metric alert', () => {
     expect(await world.app.parked()).toMatchObject([{ door: 'alerts', reason: 'FitsNoService' }]);
   });
 
+  it('whose rule holds half a character is decided, or recorded and kept, as any other', async () => {
+    const rule = (text: string): unknown => JSON.parse(JSON.stringify(fired()).replace('catalog 5xx', text));
+    const stray = await shop();
+    expect(await stray.app.receiveAlert(rule('\\ud800'))).toMatchObject({ kind: 'parked', reason: 'FitsNoService' });
+    const meant = await shop({}, `rollout: canary\nalerts: [{ dimension: { name: cloud/roleName, value: catalog } }]`);
+    expect(await meant.app.receiveAlert(rule('catalog \\udc00'))).toMatchObject({ kind: 'answered', answers: [{ outcome: 'accepted' }] });
+  });
+
   it('that fits no service and comes again is not said again', async () => {
     const world = await shop();
     for (let times = 0; times < 3; times += 1) await world.app.receiveAlert(fired());

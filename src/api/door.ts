@@ -52,8 +52,11 @@ async function guarded(use: () => Promise<HttpAnswer>): Promise<HttpAnswer> {
 function parsed(text: string): { body: unknown; isJson: boolean } {
   if (text.trim() === '') return { body: undefined, isJson: false };
   try {
-    return { body: JSON.parse(text), isJson: true };
+    return { body: JSON.parse(text, wholeCharacters), isJson: true };
   } catch {
     return { body: text, isJson: false };
   }
 }
+
+/** JSON can spell half a character, and a journal cannot keep one: U+FFFD stands for it. */
+const wholeCharacters = (_key: string, value: unknown): unknown => (typeof value === 'string' ? value.toWellFormed() : value);

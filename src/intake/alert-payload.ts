@@ -9,7 +9,8 @@ import { readInstant } from './instant.ts';
 const MAX_TEXT = 1024;
 const MAX_LIST = 50;
 
-const short = z.string().transform((text) => text.trim().slice(0, MAX_TEXT));
+// Cut by UTF-16 units, which may leave half a character at the end.
+const short = z.string().transform((text) => text.trim().slice(0, MAX_TEXT).toWellFormed());
 /** A text or a number as text; anything else counts as absent. */
 const scalar = z
   .union([short, z.number().transform(String), z.boolean().transform(String)])

@@ -24,7 +24,7 @@ export function alertSummary(rule: string, condition: 'fired' | 'resolved', seen
   const what = criteria.length === 0 ? '' : `: ${criteria.join(' and ')}`;
   const over = seen.windowSize === undefined || criteria.length === 0 ? '' : ` over ${seen.windowSize}`;
   const sentence = `${rule} ${condition}${what}${over}`;
-  return `${sentence.slice(0, MAX_LENGTH)}.`;
+  return `${sentence.slice(0, MAX_LENGTH).toWellFormed()}.`;
 }
 
 function wordCriterion(criterion: AlertCriterion, conditionType: string, condition: 'fired' | 'resolved'): string | undefined {

@@ -58,7 +58,7 @@ const eventGridEvent = z.object({
  * time of a CloudEvent that has none; the first delivery's answer is the recorded one, so it may differ between deliveries.
  */
 export function readEvent(body: unknown, receivedAt: number): EventReading {
-  const only: unknown = Array.isArray(body) && body.length === 1 ? body[0] : body;
+  const only = withoutPersonalClaims(Array.isArray(body) && body.length === 1 ? body[0] : body);
   const form = z.object({ specversion: z.unknown().optional(), eventType: z.unknown().optional() }).safeParse(only);
   if (!form.success || (form.data.specversion === undefined && form.data.eventType === undefined)) {
     return refusal(
@@ -102,7 +102,7 @@ function fromEventGrid(body: unknown): EventReading {
       source,
       subject: about ?? '',
       time: eventTime,
-      data: withoutPersonalClaims(data),
+      data,
       schema: 'EventGrid',
     },
   };

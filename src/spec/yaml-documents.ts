@@ -48,8 +48,12 @@ export function readYaml({ path: file, text }: SpecFile): { documents: YamlDocum
       .map((error) => at(error.pos[0], wordSyntax(error.message)));
     const repeated =
       syntax.length > 0 ? [] : repeatedKeys(document).map(({ key, offset }) => at(offset, `\`${key}\` is here twice; keep one`));
-    problems.push(...syntax, ...repeated);
-    if (syntax.length > 0 || repeated.length > 0 || document.contents === null) continue;
+    const halved =
+      syntax.length > 0
+        ? []
+        : halfCharacters(document).map((offset) => at(offset, 'this text holds half a character (a lone surrogate); write it whole'));
+    problems.push(...syntax, ...repeated, ...halved);
+    if (syntax.length > 0 || repeated.length > 0 || halved.length > 0 || document.contents === null) continue;
     const value = plainValue(document);
     if (value.ok) {
       if (value.value !== null) documents.push({ file, value: value.value, problem: problemsOf(file, document, lines) });
@@ -87,6 +91,17 @@ function repeatedKeys(document: Document.Parsed): { key: string; offset: number 
     },
   });
   return repeated.slice(0, MAX_SYNTAX_PROBLEMS);
+}
+
+/** Where an escape such as `"\ud800"` makes text that nothing can store or hash. */
+function halfCharacters(document: Document.Parsed): number[] {
+  const offsets: number[] = [];
+  visit(document, {
+    Scalar(_, { value, range }) {
+      if (typeof value === 'string' && !value.isWellFormed()) offsets.push(range?.[0] ?? 0);
+    },
+  });
+  return offsets.slice(0, MAX_SYNTAX_PROBLEMS);
 }
 
 function problemsOf(file: string, document: Document.Parsed, lines: LineCounter): YamlDocument['problem'] {

@@ -197,6 +197,15 @@ describe('a spec', () => {
   });
 });
 
+describe('half a character', () => {
+  it('in what a person says is kept as U+FFFD: it is no reason to fail for ever', async () => {
+    expect(await post('/events', requested('half', { service: 'catalog', version: 'v8' }))).toMatchObject({ status: 202 });
+    expect(await post('/meshes/shop/services/catalog/rollout/abort', { reason: 'too slow \ud800' })).toMatchObject({ status: 200 });
+    const journal = await mesh.call('GET', '/meshes/shop/services/catalog/journal?limit=1000');
+    expect(JSON.stringify(journal.body)).toContain('too slow \ufffd');
+  });
+});
+
 describe('who asks', () => {
   const writes = [
     ['/events', requested('w-1', { service: 'catalog', version: 'v9' })],

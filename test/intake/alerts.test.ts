@@ -17,6 +17,27 @@ function alert(name: string): Alert {
   return reading;
 }
 
+describe('an alert with half a character in it', () => {
+  it('is read with U+FFFD in its place: a lone surrogate could not be hashed', () => {
+    const reading = readAlert(body({ alertRule: 'errors \ud800', monitoringService: '\udc00' }));
+    expect(reading).toMatchObject({ rule: 'errors \ufffd', summary: expect.stringContaining('errors \ufffd fired') });
+  });
+
+  it('is not made by cutting long texts', () => {
+    // By one more character each time, so that one of the two is cut in the middle of a pair.
+    for (const start of ['', 'x']) {
+      const reading = readAlert(body({ alertRule: start + '😀'.repeat(600) }));
+      if (reading.kind === 'invalid') throw new Error(reading.message);
+      expect(reading.rule.isWellFormed()).toBe(true);
+      const metric = payload('metric-static-fired');
+      const renamed = readAlert(JSON.parse(JSON.stringify(metric).replace('catalog 5xx', start + '😀'.repeat(400))));
+      if (renamed.kind === 'invalid') throw new Error(renamed.message);
+      expect(renamed.summary.length).toBeGreaterThan(500);
+      expect(renamed.summary.isWellFormed()).toBe(true);
+    }
+  });
+});
+
 describe('metric alerts', () => {
   it('reads one with a static threshold', () => {
     expect(alert('metric-static-fired')).toEqual({

@@ -64,6 +64,11 @@ describe('readEvent', () => {
     expect(read({ ...bare, data_base64: 'AAAA' }).data).toBeUndefined();
   });
 
+  it('puts U+FFFD for half a character, wherever it is', () => {
+    const half = read({ ...event, source: 'ci\ud800', subject: '\udc00', data: { service: ['\ud800'], '\udc00': 1 } });
+    expect(half).toMatchObject({ source: 'ci\ufffd', subject: '\ufffd', data: { service: ['\ufffd'], '\ufffd': 1 } });
+  });
+
   it.each(['resource-written.event-grid', 'resource-written.cloudevents', 'image-pushed.cloudevents'])(
     'keeps no personal claims of %s',
     (name) => {

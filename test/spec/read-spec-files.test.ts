@@ -50,6 +50,14 @@ describe('what is refused in a file', () => {
     expect(one('---\na: 1\n'.repeat(1001))).toEqual([expect.stringContaining('more than 1000 documents')]);
   });
 
+  it('half a character, which could be neither stored nor hashed, as a value or as a key', () => {
+    const rest = 'port: 80\nroutes:\n  - name: beta\n    match:\n';
+    const half = 'this text holds half a character (a lone surrogate); write it whole';
+    expect(wrong(`name: a\n${rest}      headers: { x-group: "\\ud800" }\n`)).toEqual([`8 : ${half}`]);
+    expect(wrong(`name: a\n${rest}      headers: { "\\udc00": b }\n`)).toEqual([`8 : ${half}`]);
+    expect(wrong(`name: a\n${rest}      headers: { x-group: "\\ud83d\\ude00" }\n    version: v2\n`)).toEqual([]);
+  });
+
   it('aliases that multiply', () => {
     const layers = Array.from(
       { length: 9 },
