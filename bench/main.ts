@@ -7,11 +7,10 @@ import { parseArgs } from 'node:util';
 import { alertToTraffic } from './alert-to-traffic.ts';
 import { appLoad } from './app-load.ts';
 import { decision } from './decision.ts';
-import { measureFanout } from './fanout.ts';
+import { fanout } from './fanout.ts';
 import type { Benchmark, Figure } from './figure.ts';
 import { writeToProxy } from './write-to-proxy.ts';
 
-const fanout: Benchmark = { names: ['fanout_1000_p99_ms', 'fanout_1000_rss_mb'], measure: () => measureFanout() };
 const benchmarks: readonly Benchmark[] = [alertToTraffic, writeToProxy, fanout, decision, appLoad];
 
 const { values: asked } = parseArgs({ options: { json: { type: 'boolean', default: false }, only: { type: 'string' } } });

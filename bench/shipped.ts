@@ -2,11 +2,13 @@
  * The processes as they are shipped, in a state directory of their own: the functions and the xds server from `dist/`, two
  * processes beside this one, and the HTTP client that every clock starts with. Everything is gone after `stop`.
  */
+import { execFile } from 'node:child_process';
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { Agent, type IncomingMessage, request } from 'node:http';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { promisify } from 'node:util';
 import type { Endpoint } from '../src/dataplanes/envoy/resources.ts';
 import { type Child, startProgram } from '../src/local/child.ts';
 import { openStateDirectory, type StateDirectory } from '../src/local/state-directory.ts';
@@ -28,6 +30,8 @@ export interface Shipped {
   readonly directory: StateDirectory;
   readonly adsPort: number;
   readonly nodeToken: string;
+  /** What the xds server's process holds in memory now, in bytes. */
+  xdsResident(): Promise<number>;
   /** To the functions, over a connection that may have been used before; rejects when there is no answer. */
   call(method: 'GET' | 'POST', path: string, body?: unknown, headers?: Readonly<Record<string, string>>): Promise<Answered>;
   /** Registers endpoints with the xds server, and renews their leases until the end. */
@@ -54,9 +58,11 @@ export async function startShipped(dist = join(import.meta.dirname, '../dist')):
   const start = (name: string, argv: readonly string[], ready: RegExp) =>
     startOne(directory, name, ['--no-warnings', ...argv], environment, ready);
   const children: Child[] = [];
+  let xds: Child;
   try {
     children.push(await start('functions', [join(dist, 'local/functions.js'), String(functionsPort)], /"listening"/));
-    children.push(await start('xds', [join(dist, 'xds/main.js')], /"ads"/));
+    xds = await start('xds', [join(dist, 'xds/main.js')], /"ads"/);
+    children.push(xds);
   } catch (error) {
     await Promise.all(children.map((child) => child.stop()));
     throw error;
@@ -68,6 +74,7 @@ export async function startShipped(dist = join(import.meta.dirname, '../dist')):
     directory,
     adsPort,
     nodeToken: nodeToken ?? '',
+    xdsResident: () => residentBytes(xds.process.pid),
     call: (method, path, body, headers) => send({ agent, port: functionsPort, method, path, token: token ?? '', headers }, body),
     async register(mesh, dataPlane, endpoints) {
       const body = { mesh, dataPlane, leaseMs: LEASE_MS, endpoints };
@@ -83,6 +90,11 @@ export async function startShipped(dist = join(import.meta.dirname, '../dist')):
     },
     remove: () => rm(directory.path, { recursive: true, force: true }),
   };
+}
+
+async function residentBytes(pid = 0): Promise<number> {
+  const { stdout } = await promisify(execFile)('ps', ['-o', 'rss=', '-p', String(pid)]);
+  return Number(stdout) * 1024;
 }
 
 const secretIn = async (file: string): Promise<string> => (await readFile(file, 'utf8')).trim();
