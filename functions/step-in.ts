@@ -19,7 +19,11 @@ app.http('stepIn', {
       if (!action.success) return problem(404, 'UnknownAction', 'Ask for pause, resume, promote or abort.');
       const asked = askedSchema.safeParse(body ?? {});
       if (!asked.success)
-        return problem(400, 'NotARequest', 'Send nothing, or {"reason": "<text>"}, and "force": true to abort onto a dead stable version.');
+        return problem(
+          400,
+          'NotARequest',
+          'Send nothing, or {"reason": "<text>"}, and "force": true to abort onto a dead stable version, or to wait no longer for a way back.',
+        );
       const { mesh = '', service = '' } = request.params;
       const id = `hand/${request.headers.get('idempotency-key') ?? randomUUID()}`;
       const answer = await app.byHand(mesh, service, { id, actor }, { type: COMMANDS[action.data], ...asked.data });

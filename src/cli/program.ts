@@ -117,7 +117,10 @@ function addSteppingIn(program: Command, terminal: Terminal, connection: () => C
   add('pause', 'keep a rollout at its weight', [reason()]);
   add('resume', 'let a paused rollout go on, or one that waits begin');
   add('promote', 'give a rollout all traffic now');
-  add('abort', 'take a rollout back now', [reason(), new Option('--force', 'even onto a version that is known to be down')]);
+  add('abort', 'take a rollout back now', [
+    reason(),
+    new Option('--force', 'even onto a version that is known to be down; again: wait for nobody who is not seen to be back'),
+  ]);
 }
 
 function addOffline(program: Command, terminal: Terminal): void {

@@ -116,7 +116,7 @@ const TELLINGS: { readonly [T in Topic]: (told: Told) => Telling } = {
       ? {
           title: `${subject}: taking ${version} back is not done`,
           tone: 'urgent',
-          sentence: `${version} of ${subject} is being taken back, but not everywhere. ${closed(text ?? 'A data plane is behind')} It is tried on and on${byWhen('; you will be told again at', until, at)}.`,
+          sentence: `${version} of ${subject} is being taken back, but not everywhere. ${closed(text ?? 'A data plane is behind')} It is tried on and on; abort with force to wait no longer${byWhen('; you will be told again at', until, at)}.`,
         }
       : {
           title: `${subject}: ${version} is stuck`,

@@ -6,7 +6,7 @@ import type { ServiceEvent } from './events.ts';
 import { stepOf } from './evolve.ts';
 import { beginStep } from './start.ts';
 import type { ServiceState } from './state.ts';
-import { wayBack } from './way-back.ts';
+import { finishReturnUnseen, notSeenBack, wayBack } from './way-back.ts';
 
 type ByHand = ServiceCommand & { type: 'Pause' | 'Resume' | 'Promote' | 'Abort' };
 
@@ -39,7 +39,7 @@ export function byHand(state: ServiceState, command: ByHand, context: ServiceCon
       return beginNow(draft, candidate.version, rollout.steps.length - 1, true);
     }
     case 'Abort': {
-      if (phase.name === 'returning') return unchanged('AlreadyReturning', `${candidate.version} is being taken back already.`);
+      if (phase.name === 'returning') return abortReturning(draft, candidate.version, command);
       wayBack(draft, { reason: 'ByHand', message: command.reason ?? 'It was aborted by hand.' }, command.force);
       if (draft.state.rollout?.phase.name === 'blocked') {
         return draft.accepted(`The stable version is known to have no ready endpoint: weights stay until it has one, or abort with force.`);
@@ -47,6 +47,16 @@ export function byHand(state: ServiceState, command: ByHand, context: ServiceCon
       return draft.accepted(`${candidate.version} is taken back.`);
     }
   }
+}
+
+/** It goes back already; what force can still do is not to wait until that is seen everywhere. */
+function abortReturning(draft: Draft, version: string, { reason, force }: ServiceCommand & { type: 'Abort' }): Decision<ServiceEvent> {
+  const unseen = notSeenBack(draft.state);
+  const missing = `not yet seen to have done it: ${unseen.join(', ')}`;
+  if (!force)
+    return unchanged('AlreadyReturning', `${version} is being taken back already (${missing}); abort with force to wait no longer.`);
+  finishReturnUnseen(draft, unseen, reason);
+  return draft.accepted(`${version} is taken back and not waited for any longer; ${missing}.`);
 }
 
 function beginNow(draft: Draft, version: string, step: number, promoted: boolean): Decision<ServiceEvent> {

@@ -12,7 +12,7 @@ export type ServiceCommand =
   | { readonly type: 'Pause'; readonly reason?: string }
   | { readonly type: 'Resume' }
   | { readonly type: 'Promote' }
-  /** `force`: even though stable is known to have no ready endpoint. */
+  /** `force`: even though stable is known to have no ready endpoint; of what goes back already: without waiting until all are seen to. */
   | { readonly type: 'Abort'; readonly reason?: string; readonly force?: boolean }
   /** Every proxy of the data plane was seen to serve the plan of this head version or a newer one. */
   | { readonly type: 'Converged'; readonly dataPlane: string; readonly revision: number }

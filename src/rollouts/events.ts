@@ -30,7 +30,8 @@ export const serviceEventSchema = z.discriminatedUnion('type', [
   z.object({ type: z.literal('TrafficReturned'), cause: causeSchema, deadline: z.number() }),
   z.object({ type: z.literal('ReturnServedBy'), dataPlane: z.string() }),
   z.object({ type: z.literal('ReturnOverdue'), deadline: z.number() }),
-  z.object({ type: z.literal('RolledBack') }),
+  /** `unseen`: a person ended it although these data planes were not seen to serve stable alone. */
+  z.object({ type: z.literal('RolledBack'), unseen: z.array(z.string()).exactOptional(), reason: z.string().exactOptional() }),
   /** Fired, resolved or both: the record as it stands now. */
   z.object({ type: z.literal('AlertNoted'), id: z.string(), alert: alertSchema }),
   /** A push that changes nothing but its place in its repository's order. */

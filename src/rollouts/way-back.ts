@@ -1,10 +1,11 @@
 /**
  * Taking traffic from a candidate. It waits for nothing: not for convergence, not for another data plane, not for an
- * approval. Only onto a stable version that is *known* to have no ready endpoint it does not go; unknown goes.
+ * approval. Only onto a stable version that is *known* to have no ready endpoint it does not go; unknown goes. It ends when it is
+ * seen to be served everywhere, or when a person insists: a data plane whose last proxy is gone will never be seen again.
  */
 import type { Draft } from './draft.ts';
 import { startQueued } from './start.ts';
-import type { Cause, Rollout } from './state.ts';
+import type { Cause, Rollout, ServiceState } from './state.ts';
 
 const LONGEST_EXTENSION_MS = 3_600_000;
 
@@ -31,6 +32,19 @@ export function finishReturn(draft: Draft): void {
   startQueued(draft);
 }
 
+/** A person ends it before it was seen everywhere. Whoever was not seen is still brought what is decided; it is only not waited for. */
+export function finishReturnUnseen(draft: Draft, unseen: readonly string[], reason?: string): void {
+  draft.record({ type: 'RolledBack', unseen: [...unseen], ...(reason === undefined ? {} : { reason }) }).serve();
+  startQueued(draft);
+}
+
+/** Data planes not yet seen to serve stable alone. */
+export function notSeenBack({ spec, rollout }: ServiceState): readonly string[] {
+  if (rollout?.phase.name !== 'returning') return [];
+  const { served } = rollout.phase;
+  return (spec?.dataPlanes ?? []).filter((dataPlane) => !served.includes(dataPlane));
+}
+
 /** A way back that takes too long is said aloud, again and again at longer intervals, and goes on. */
 export function returnOverdue(draft: Draft, rollout: Rollout): void {
   const { phase, candidate } = rollout;
@@ -41,6 +55,6 @@ export function returnOverdue(draft: Draft, rollout: Rollout): void {
     draft.watch().card('blocked', { version: candidate.version, text: phase.cause.message });
     return;
   }
-  const missing = (draft.state.spec?.dataPlanes ?? []).filter((dataPlane) => !phase.served.includes(dataPlane));
-  draft.serve().card('stuck', { version: candidate.version, text: `Not yet seen to serve stable alone: ${missing.join(', ')}.` });
+  const text = `Not yet seen to serve stable alone: ${notSeenBack(draft.state).join(', ')}.`;
+  draft.serve().card('stuck', { version: candidate.version, text });
 }

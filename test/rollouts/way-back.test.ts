@@ -125,6 +125,30 @@ describe('a way back that is not seen to be served', () => {
     story.elapse().thenRecords('ReturnOverdue').thenPhase('returning', { extended: 2 });
     story.served('west').thenRecords('ReturnServedBy', 'RolledBack').thenRests('v1');
   });
+
+  const force = { ...abort, force: true, reason: 'west is gone' };
+
+  it('ends when a person insists, and who was not seen is recorded and said', () => {
+    const story = returning().served('east').elapse();
+    story
+      .when(abort)
+      .thenChangesNothing('AlreadyReturning')
+      .thenSays(/not yet seen to have done it: west\); abort with force/);
+    story
+      .when(force)
+      .thenRecords('RolledBack')
+      .thenRests('v1')
+      .thenOwes(...SERVES)
+      .thenSays(/not yet seen to have done it: west\.$/);
+    expect(story.events.at(-1)?.event).toEqual({ type: 'RolledBack', unseen: ['west'], reason: 'west is gone' });
+    story.when(deploy('v2')).thenRefuses('VersionRejected');
+  });
+
+  it('does not hold up for ever what waits behind it', () => {
+    const story = returning().given(deploy('v3'));
+    story.when(force).thenRecords('RolledBack', 'RolloutStarted', 'StepBegun').thenSplit({ v1: 90, v3: 10 });
+    story.served().thenPhase('holding');
+  });
 });
 
 describe('what was taken back', () => {

@@ -143,7 +143,10 @@ function clocksStartWhenServed(world: World, decided: Decided, known: Known): vo
     if (done.type !== 'RolloutSucceeded') world.violate(`${done.type} follows what had to be served`, `${where} ${phase?.name}`);
     return;
   }
-  const missing = known.notServing(service, phase.revision, dataPlanesOf(decided));
+  const unseen = (done.type === 'RolledBack' && done.unseen) || [];
+  if (unseen.length > 0 && decided.actor === 'meshwright') world.violate('only a person ends a way back that is not seen', where);
+  const counted = dataPlanesOf(decided).filter((dataPlane) => !unseen.includes(dataPlane));
+  const missing = known.notServing(service, phase.revision, counted);
   if (missing.length > 0) world.violate(`${done.type} only when every node that counts serves it`, `${where} ${missing.join()}`);
 }
 
