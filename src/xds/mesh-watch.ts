@@ -11,6 +11,8 @@ import { emptyRegistry, type Registry, type RegistryCommand, readinessOf, restor
 /** After our own start, silence is our own fault for this long: the longest lease that is given. */
 export const LONGEST_LEASE_MS = 60_000;
 
+type Versions = Readonly<Record<string, 'ready' | 'none'>>;
+
 export interface MeshWatchOptions {
   readonly mesh: string;
   readonly documents: Documents;
@@ -18,7 +20,8 @@ export interface MeshWatchOptions {
   readonly now: () => number;
   /** Something that nodes are served has changed. */
   readonly onChange: () => void;
-  readonly onReadiness: (dataPlane: string, service: string, versions: Readonly<Record<string, 'ready' | 'none'>>) => void;
+  /** Writes it where it is asked for. Where that rejects, it is told again with the next look at the leases. */
+  readonly onReadiness: (dataPlane: string, service: string, versions: Versions) => Promise<void>;
   readonly report: (problem: string, error?: unknown) => void;
 }
 
@@ -27,7 +30,12 @@ interface DataPlane {
   registry: Registry;
   /** Of each service, as last told. */
   readonly told: Map<string, string>;
+  /** Of each service: the telling under way. Two tellings may not pass each other. */
+  readonly telling: Map<string, Promise<void>>;
 }
+
+/** No words are like these: they are told again, whatever they are. */
+const UNTOLD = '';
 
 export class MeshWatch {
   readonly #options: MeshWatchOptions;
@@ -60,7 +68,7 @@ export class MeshWatch {
       const view = new DataPlaneView(mesh, dataPlane, encode, report);
       const sequence = await readPointer(documents, mesh);
       view.update(await fragmentsSince(documents, mesh, 0), registry, sequence);
-      this.#dataPlanes.set(dataPlane, { view, registry, told: new Map() });
+      this.#dataPlanes.set(dataPlane, { view, registry, told: new Map(), telling: new Map() });
       this.#options.onChange();
     });
   }
@@ -143,8 +151,19 @@ export class MeshWatch {
       const words = JSON.stringify(versions);
       if (words === (kept.told.get(service) ?? '{}')) continue;
       kept.told.set(service, words);
-      this.#options.onReadiness(dataPlane, service, versions);
+      this.#tell(dataPlane, kept, service, versions);
     }
+  }
+
+  #tell(dataPlane: string, kept: DataPlane, service: string, versions: Versions): void {
+    const { onReadiness, report } = this.#options;
+    const told = (kept.telling.get(service) ?? Promise.resolve())
+      .then(() => onReadiness(dataPlane, service, versions))
+      .catch((error: unknown) => {
+        kept.told.set(service, UNTOLD);
+        report(`The readiness of ${service} could not be written; it is tried again.`, error);
+      });
+    kept.telling.set(service, told);
   }
 
   /** One thing at a time, each whatever became of the one before. */

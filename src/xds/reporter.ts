@@ -24,6 +24,8 @@ export interface ReporterOptions {
 export class Reporter {
   readonly #options: ReporterOptions;
   readonly #unwritten = new Map<string, { place: Place; nodes: Map<string, NodeObservation> }>();
+  /** By mesh: the services to be hinted at once what was seen there is written. */
+  #owed = new Map<string, ReadonlySet<string>>();
   #flushing: Promise<void> = Promise.resolve();
   #scheduled = false;
   #stopped = false;
@@ -40,12 +42,17 @@ export class Reporter {
     this.#unwritten.set(key, entry);
   }
 
-  /** Writes what is unwritten, then gives the hint: whoever follows it finds what it speaks of. */
+  /** Writes what is unwritten, then gives the hint: whoever follows it finds what it speaks of. What cannot be written yet holds it up. */
   hint(mesh: string, services: readonly string[]): void {
-    void this.flush().then(() => (services.length > 0 ? this.#give(mesh, services) : undefined));
+    this.#owe(mesh, services);
+    void this.flush();
   }
 
-  /** Resolves when everything that was seen until now is written, or was put back to be tried with the next. */
+  #owe(mesh: string, services: Iterable<string>): void {
+    this.#owed.set(mesh, new Set([...(this.#owed.get(mesh) ?? []), ...services]));
+  }
+
+  /** Resolves when everything that was seen until now is written, or was put back to be tried with the next. Never rejects. */
   flush(): Promise<void> {
     if (this.#scheduled) return this.#flushing;
     this.#scheduled = true;
@@ -55,18 +62,28 @@ export class Reporter {
       this.#scheduled = false;
       const entries = [...this.#unwritten.values()];
       this.#unwritten.clear();
-      await Promise.all(entries.map(({ place, nodes }) => this.#write(place, [...nodes.values()])));
+      const owed = this.#owed;
+      this.#owed = new Map();
+      const failed = await Promise.all(
+        entries.map(async ({ place, nodes }) => ((await this.#write(place, [...nodes.values()])) ? [] : [place.mesh])),
+      );
+      for (const [mesh, services] of owed) {
+        if (failed.flat().includes(mesh)) this.#owe(mesh, services);
+        else if (services.size > 0) void this.#give(mesh, [...services]);
+      }
     });
     return this.#flushing;
   }
 
-  async #write(place: Place, nodes: readonly NodeObservation[]): Promise<void> {
+  async #write(place: Place, nodes: readonly NodeObservation[]): Promise<boolean> {
     try {
       await putNodes(this.#options.documents, place, nodes, this.#options.now());
+      return true;
     } catch (error) {
       this.#options.report(`What was seen at ${place.mesh}/${place.dataPlane} could not be written; it is tried again.`, error);
       const entry = this.#unwritten.get(`${place.mesh}/${place.dataPlane}`);
       for (const each of nodes) if (!entry?.nodes.has(each.node)) this.node(place, each);
+      return false;
     }
   }
 

@@ -61,11 +61,9 @@ export async function startXdsServer(options: XdsServerOptions): Promise<XdsServ
       now,
       report,
       onChange: () => ads?.publish(),
-      onReadiness: (dataPlane, service, versions) => {
-        reporter
-          .readiness({ mesh, dataPlane }, service, versions)
-          .then(() => reporter.hint(mesh, [service]))
-          .catch((error: unknown) => report(`The readiness of ${service} could not be written.`, error));
+      onReadiness: async (dataPlane, service, versions) => {
+        await reporter.readiness({ mesh, dataPlane }, service, versions);
+        reporter.hint(mesh, [service]);
       },
     });
     watches.set(mesh, watch);
@@ -161,6 +159,8 @@ export async function startXdsServer(options: XdsServerOptions): Promise<XdsServ
           watch.view(dataPlane)?.forget(seenAt(mesh, dataPlane).nodes.forgetGone(now()));
         }
       }
+      // What could not be written before.
+      attempt(reporter.flush(), 'What was seen could not be written');
     }, HEARTBEAT_MS),
     setInterval(() => {
       for (const [mesh, watch] of watches) {

@@ -1,0 +1,110 @@
+/** Telling what is seen: nothing that was seen is lost to a store that was away, and no hint comes before what it speaks of. */
+import { afterEach, describe, expect, it } from 'vitest';
+import { nodesOf, putWatcher } from '../../src/reconcile/observations.ts';
+import { Reporter } from '../../src/xds/reporter.ts';
+import { type FunctionsDoor, type Knock, openFunctionsDoor } from './functions-door.ts';
+import { never, storeThatFails, writing } from './store-that-fails.ts';
+
+const T0 = Date.parse('2026-11-22T14:00:00Z');
+const place = { mesh: 'shop', dataPlane: 'vms' };
+
+const cleanUp: (() => Promise<void>)[] = [];
+afterEach(async () => {
+  for (const undo of cleanUp.splice(0).reverse()) await undo();
+});
+
+async function telling(onKnock?: (knock: Knock) => void | Promise<void>) {
+  const store = storeThatFails();
+  await putWatcher(store.stored, place, { via: 'x1', aliveUntil: T0 + 60_000 }, T0);
+  const functions: FunctionsDoor = await openFunctionsDoor(onKnock);
+  cleanUp.push(functions.stop);
+  const problems: string[] = [];
+  const heard: (() => void)[] = [];
+  const reporter = new Reporter({
+    documents: store.documents,
+    via: 'x1',
+    now: () => T0,
+    hints: { url: functions.url, token: 'secret' },
+    report: (problem) => {
+      problems.push(problem);
+      for (const one of heard.splice(0)) one();
+    },
+  });
+  cleanUp.push(() => reporter.stop());
+  return {
+    store,
+    functions,
+    problems,
+    reporter,
+    servedBy: async () => Object.fromEntries((await nodesOf(store.stored, place, T0)).map(({ node, served }) => [node, served])),
+    reported: () => new Promise<void>((resolve) => heard.push(resolve)),
+  };
+}
+
+/** Resolves with the hints once there are so many. */
+function hints(count: number) {
+  const enough = Promise.withResolvers<readonly Knock[]>();
+  const knocks: Knock[] = [];
+  return {
+    onKnock(knock: Knock) {
+      knocks.push(knock);
+      if (knocks.length === count) enough.resolve(knocks);
+    },
+    all: enough.promise,
+  };
+}
+
+describe('what was seen of a node', () => {
+  it('is in the store before the functions are told of it', async () => {
+    const first = hints(1);
+    let writtenBefore: unknown;
+    const { reporter, servedBy } = await telling(async (knock) => {
+      writtenBefore = await servedBy();
+      first.onKnock(knock);
+    });
+    reporter.node(place, { node: 'a', served: 7 });
+    reporter.hint('shop', ['catalog']);
+    expect(await first.all).toEqual([{ path: '/observations', authorization: 'Bearer secret', mesh: 'shop', services: ['catalog'] }]);
+    expect(writtenBefore).toEqual({ a: 7 });
+  });
+
+  it('is written with the next flush when a write failed, and only then hinted', async () => {
+    const first = hints(1);
+    const { store, reporter, servedBy, problems, functions } = await telling(first.onKnock);
+    store.fails = writing('node');
+    reporter.node(place, { node: 'a', served: 7 });
+    reporter.hint('shop', ['catalog']);
+    await reporter.flush();
+    expect(problems).toEqual(['What was seen at shop/vms could not be written; it is tried again.']);
+    expect(functions.knocks).toEqual([]);
+
+    store.fails = never;
+    reporter.node(place, { node: 'b', served: 8 });
+    reporter.hint('shop', ['cart']);
+    expect(await first.all).toMatchObject([{ services: ['catalog', 'cart'] }]);
+    expect(await servedBy()).toEqual({ a: 7, b: 8 });
+  });
+
+  it('is not overwritten by an older word of it that could not be written', async () => {
+    const { store, reporter, servedBy } = await telling();
+    store.fails = ({ kinds }) => {
+      if (kinds.includes('node')) reporter.node(place, { node: 'a', served: 9 });
+      return kinds.includes('node');
+    };
+    reporter.node(place, { node: 'a', served: 7 });
+    await reporter.flush();
+    store.fails = never;
+    await reporter.flush();
+    expect(await servedBy()).toEqual({ a: 9 });
+  });
+
+  it('at one mesh holds up no hint of another', async () => {
+    const first = hints(1);
+    const { store, reporter } = await telling(first.onKnock);
+    store.fails = ({ partition, kinds }) => kinds.includes('node') && partition.includes('/shop/');
+    reporter.node(place, { node: 'a', served: 7 });
+    reporter.hint('shop', ['catalog']);
+    reporter.hint('bank', ['ledger']);
+    expect(await first.all).toMatchObject([{ mesh: 'bank', services: ['ledger'] }]);
+  });
+});
