@@ -1,7 +1,7 @@
 /**
  * The journal: appends a decision as ONE atomic batch (the commit document and the head under If-Match), answers a
  * redelivery with what was answered before, and keeps the effects a decision called for in the head until they are done.
- * Interface of its store: `documents.ts`. It holds no clock: `now` is given.
+ * Interface of its store: `documents.ts`. It holds no clock: times, or what tells them, are given.
  */
 import type { Decision, Effect } from '../decision.ts';
 import type { Documents, Etag, Found, JsonObject, StoredDocument } from './documents.ts';
@@ -60,7 +60,10 @@ export async function loadHead<State, Event>(documents: Documents, kind: StreamK
   return { head: { stream, version, hash, pending, state }, etag: found.etag, newer };
 }
 
-/** Folds a stream from its commits, up to a version or a time (epoch ms). Also how an older head comes up to today's schema. */
+/**
+ * Folds a stream from its commits, up to a version, or to the last one made by a time (epoch ms): clocks of two writers may
+ * differ, versions tell the order. Also how an older head comes up to today's schema.
+ */
 export async function foldCommits<State, Event>(
   documents: Documents,
   kind: StreamKind<State, Event>,
@@ -68,10 +71,12 @@ export async function foldCommits<State, Event>(
   untilVersion = Number.MAX_SAFE_INTEGER,
   untilTime = Number.MAX_SAFE_INTEGER,
 ): Promise<{ state: State; version: number; hash: string }> {
+  const found = await documents.list({ partition: stream, kind: 'commit' });
+  const commits = found
+    .filter(({ document }) => document.ordinal <= untilVersion)
+    .map(({ document }) => commitBodySchema.parse(document.body));
   let folded = { state: kind.initial, version: 0, hash: GENESIS_HASH };
-  for (const { document } of await documents.list({ partition: stream, kind: 'commit' })) {
-    const commit = commitBodySchema.parse(document.body);
-    if (commit.version > untilVersion || commit.at > untilTime) break;
+  for (const commit of commits.slice(0, commits.findLastIndex(({ at }) => at <= untilTime) + 1)) {
     folded = { state: foldCommit(kind, folded.state, commit), version: commit.version, hash: commit.hash };
   }
   return folded;
@@ -83,7 +88,7 @@ export function foldCommit<State, Event>(kind: StreamKind<State, Event>, state: 
 }
 
 /**
- * Decides and appends. `decide` is called again after a conflict, on the newer state. Throws only for transient faults;
+ * Decides and appends. `decide` is called again after a conflict, on the newer state and at the later time. Throws only for transient faults;
  * the same delivery may then be given again: its id is part of the batch, so nothing happens twice.
  */
 export async function append<State, Event extends { readonly type: string }>(
@@ -91,18 +96,19 @@ export async function append<State, Event extends { readonly type: string }>(
   kind: StreamKind<State, Event>,
   stream: string,
   delivery: Delivery,
-  now: number,
-  decide: (state: State, version: number) => Decision<Event> | Promise<Decision<Event>>,
+  now: () => number,
+  decide: (state: State, version: number, at: number) => Decision<Event> | Promise<Decision<Event>>,
 ): Promise<Appended<State>> {
   const otherwise = `${stream} is being written by others without pause; the delivery can be given again.`;
-  return race(documents, stream, otherwise, async () => {
+  const attempt = async (): Promise<Appended<State> | undefined> => {
     const loaded = await loadHead(documents, kind, stream);
-    const decision = await decide(loaded.head.state, loaded.head.version);
-    if (decision.kind !== 'accepted') return { answer: await refuse(documents, stream, delivery, now, decision), claimed: [] };
+    const at = now();
+    const decision = await decide(loaded.head.state, loaded.head.version, at);
+    if (decision.kind !== 'accepted') return { answer: await refuse(documents, stream, delivery, at, decision), claimed: [] };
     if (loaded.newer) throw new NewerHeadError(`${stream} was written by a newer version of meshwright; this one only reads it.`);
 
-    const commit = commitDocument(stream, kind.schema, loaded.head, delivery, now, decision);
-    const head = advance(kind, loaded.head, commit.body.hash, decision, now);
+    const commit = commitDocument(stream, kind.schema, loaded.head, delivery, at, decision);
+    const head = advance(kind, loaded.head, commit.body.hash, decision, at);
     const outcome = await documents.batch(stream, [{ op: 'create', document: commit.document }, headOperation(kind, head, loaded.etag)]);
     if (outcome.outcome === 'written') {
       const claimed = Object.values(head.pending).filter((effect) => effect.revision === head.version);
@@ -112,7 +118,8 @@ export async function append<State, Event extends { readonly type: string }>(
     if (outcome.outcome === 'exists' && outcome.index === 0)
       return { answer: await recordedAnswer(documents, stream, delivery), claimed: [] };
     return undefined;
-  });
+  };
+  return race(documents, stream, otherwise, attempt, !delivery.wayBack);
 }
 
 /**

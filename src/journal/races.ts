@@ -1,7 +1,8 @@
 /**
  * Writers of one process who race for the same document. While nobody has lost a race, everyone tries at once, so that a
  * slow call holds up no other. Who was too late tries again in turn, and newcomers line up behind: ten who go on trying at
- * once need fifty tries, and the unlucky one most of them. Over other processes, the etag alone decides.
+ * once need fifty tries, and the unlucky one most of them. Whoever may wait for nobody stands in no line: one slow call would
+ * hold up all behind it. Over these, and over other processes, the etag alone decides.
  */
 import type { Documents } from './documents.ts';
 
@@ -16,7 +17,8 @@ const MAX_TRIES = 50;
 const turns = new WeakMap<Documents, Map<string, Promise<unknown>>>();
 
 /**
- * `attempt` answers `undefined` when somebody else was faster; what it throws ends the race.
+ * `attempt` answers `undefined` when somebody else was faster; what it throws ends the race. `waits`: stands in line once
+ * somebody has lost.
  * @throws ContentionError saying `otherwise` when every try came too late.
  */
 export async function race<Result>(
@@ -24,16 +26,18 @@ export async function race<Result>(
   key: string,
   otherwise: string,
   attempt: () => Promise<Result | undefined>,
+  waits = true,
 ): Promise<Result> {
-  const first = turns.get(documents)?.has(key) ? undefined : await attempt();
-  if (first !== undefined) return first;
-  return inTurn(documents, key, async () => {
+  const goOnTrying = async (): Promise<Result> => {
     for (let tries = 1; tries < MAX_TRIES; tries += 1) {
       const result = await attempt();
       if (result !== undefined) return result;
     }
     throw new ContentionError(otherwise);
-  });
+  };
+  if (!waits) return goOnTrying();
+  const first = turns.get(documents)?.has(key) ? undefined : await attempt();
+  return first === undefined ? inTurn(documents, key, goOnTrying) : first;
 }
 
 function inTurn<Result>(documents: Documents, key: string, work: () => Promise<Result>): Promise<Result> {

@@ -58,6 +58,8 @@ export interface Delivery {
   readonly evidence?: { readonly [key: string]: string | number | boolean | null };
   /** False for the app's own prompts: their refusals are not worth a document. */
   readonly recordRefusal: boolean;
+  /** It may take traffic back: it waits for no other writer. */
+  readonly wayBack?: boolean;
 }
 
 const scalar = z.union([z.string(), z.number(), z.boolean(), z.null()]);

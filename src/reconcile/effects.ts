@@ -104,7 +104,8 @@ async function serveAll(
 export async function publish(documents: Documents, mesh: string, service: string): Promise<Fragment> {
   const { head } = await loadHead(documents, serviceStream, serviceStreamId(mesh, service));
   const plan = planOf(mesh, head.state);
-  const written = await writeFragment(documents, { mesh, service, revision: head.version, plan });
+  const waits = head.state.rollout?.phase.name !== 'returning';
+  const written = await writeFragment(documents, { mesh, service, revision: head.version, plan }, waits);
   return { mesh, service, plan, ...written };
 }
 

@@ -65,10 +65,14 @@ interface Wanted {
 /** By store and mesh: what waits to be written. Whoever comes to write takes it along, since all of it moves the one pointer. */
 const wanted = new WeakMap<Documents, Map<string, Set<Wanted>>>();
 
-/** Answers with what the model holds afterwards: this revision, or the newer one that was there. */
+/**
+ * Answers with what the model holds afterwards: this revision, or the newer one that was there. `waits`: for other writers
+ * of this process, where there are many; a way back does not.
+ */
 export async function writeFragment(
   documents: Documents,
   made: { readonly mesh: string; readonly service: string; readonly revision: number; readonly plan: ServicePlan | null },
+  waits = true,
 ): Promise<Written> {
   const { mesh, service, revision, plan } = made;
   const partition = partitionOf(mesh);
@@ -80,10 +84,11 @@ export async function writeFragment(
   meshes.set(partition, waiting.add(mine));
   const otherwise = `The model of ${mesh} is being written by others without pause; the fragment of ${service} will be tried again.`;
   try {
-    return await race(documents, partition, otherwise, async () => {
+    const attempt = async (): Promise<Written | undefined> => {
       if (!mine.written) await writeTogether(documents, partition, batchFor(mine, waiting));
       return mine.written;
-    });
+    };
+    return await race(documents, partition, otherwise, attempt, waits);
   } finally {
     waiting.delete(mine);
     if (waiting.size === 0 && meshes.get(partition) === waiting) meshes.delete(partition);

@@ -23,6 +23,8 @@ const SWEEP_AT_ONCE = 10;
 /** A commit whose answer was lost is asked for again at once, under the same delivery id: a way back waits for nobody. */
 const TRIES = 3;
 const DEADLINES_IN_A_ROW = 20;
+/** What may take traffic back. */
+const WAYS_BACK: readonly ServiceCommand['type'][] = ['AlertFired', 'Abort', 'Elapsed', 'Recheck'];
 /** An alarm that comes this much too early by the clock of the machine it reaches is set again. */
 const CLOCKS_APART_MS = 1_000;
 /** What is due but not for this code to do (a head of newer code) is asked for again after this, never at once. */
@@ -56,11 +58,12 @@ export function tending(ports: TendingPorts): Tending {
 
   async function giveService(mesh: string, service: string, delivery: Delivery, command: ServiceCommand): Promise<Answer> {
     const stream = serviceStreamId(mesh, service);
-    const decideNow = async (state: ServiceState, version: number): Promise<Decision<ServiceEvent>> => {
+    const decideAt = async (state: ServiceState, version: number, at: number): Promise<Decision<ServiceEvent>> => {
       const readinessOf = await readinessNow(ports, mesh, service, state);
-      return decide(state, command, { now: now(), version: version + 1, readinessOf });
+      return decide(state, command, { now: at, version: version + 1, readinessOf });
     };
-    const appended = await patiently(() => append(documents, serviceStream, stream, delivery, now(), decideNow));
+    const racing = { ...delivery, wayBack: WAYS_BACK.includes(command.type) };
+    const appended = await patiently(() => append(documents, serviceStream, stream, racing, now, decideAt));
     await afterCommit(stream, appended, (claimed) => runServiceEffects(effects, mesh, service, claimed));
     // The first delivery may have died between its commit and its effects: what it owes is not left to the sweep.
     if (delivery.recordRefusal && appended.answer.repeated && appended.answer.outcome === 'accepted') await observed(mesh, service);
@@ -76,7 +79,7 @@ export function tending(ports: TendingPorts): Tending {
 
   async function giveMesh(mesh: string, delivery: Delivery, command: MeshCommand): Promise<Answer> {
     const stream = meshStreamId(mesh);
-    const appended = await patiently(() => append(documents, meshStream, stream, delivery, now(), (state) => decideMesh(state, command)));
+    const appended = await patiently(() => append(documents, meshStream, stream, delivery, now, (state) => decideMesh(state, command)));
     await afterCommit(stream, appended, (claimed) => runMeshEffects(effects, mesh, claimed));
     return appended.answer;
   }

@@ -4,7 +4,7 @@ import type { Documents } from '../../src/journal/documents.ts';
 import { append, CLAIM_MS, claimDue, loadHead, settle } from '../../src/journal/journal.ts';
 import type { PendingEffect } from '../../src/journal/stream.ts';
 import type { DocumentsUnderTest } from './documents.samples.ts';
-import { add, CARD, delivery, ledger, SERVE, STREAM, serveKey, T0 } from './ledger.ts';
+import { add, CARD, clock, delivery, ledger, SERVE, STREAM, serveKey, T0 } from './ledger.ts';
 import { forwarding } from './unreliable-documents.ts';
 
 export const pendingOf = async (documents: Documents, stream = STREAM) => (await loadHead(documents, ledger, stream)).head.pending;
@@ -112,7 +112,7 @@ export function describeEffects(under: () => DocumentsUnderTest): void {
 
     it('is that of the earliest thing due: deadline or effect', async () => {
       const { documents } = under();
-      const { claimed } = await append(documents, ledger, STREAM, delivery('d1'), T0, () => falls(T0 + 60_000));
+      const { claimed } = await append(documents, ledger, STREAM, delivery('d1'), clock, () => falls(T0 + 60_000));
       expect(await wakeAtOf(documents)).toBe(T0 + CLAIM_MS);
       const effect = only(claimed);
       await settle(documents, ledger, STREAM, [{ effect, outcome: 'retry', at: T0 + 90_000 }]);

@@ -5,7 +5,7 @@ import { documentIdOf, hashJson } from '../../src/journal/hash.ts';
 import { commitsOf, verifyChain } from '../../src/journal/history.ts';
 import { append, claimDue, foldCommits, loadHead, NewerHeadError, settle } from '../../src/journal/journal.ts';
 import type { DocumentsUnderTest } from './documents.samples.ts';
-import { add, delivery, francs, ledger, newerLedger, SERVE, STREAM, T0 } from './ledger.ts';
+import { add, clock, delivery, francs, ledger, newerLedger, SERVE, STREAM, T0 } from './ledger.ts';
 import { forwarding } from './unreliable-documents.ts';
 
 const MINUTE = 60_000;
@@ -40,6 +40,15 @@ function describeReplay(under: () => DocumentsUnderTest): void {
       expect(await foldCommits(documents, ledger, STREAM, 2)).toMatchObject({ version: 2, state: { sum: 11 } });
     });
 
+    it('takes versions for the order where the clock of one writer was behind that of another', async () => {
+      const { documents } = under();
+      for (const [index, seconds] of [10, 20, 15, 30].entries())
+        await add(documents, `d${index}`, 10 ** index, { now: T0 + seconds * 1000 });
+      const at = async (seconds: number) => (await foldCommits(documents, ledger, STREAM, undefined, T0 + seconds * 1000)).state.sum;
+      // What was made third rests on the second: no moment had the one and not the other.
+      expect(await Promise.all([9, 10, 15, 20, 29, 30].map(at))).toEqual([0, 1, 111, 111, 111, 1111]);
+    });
+
     it('lists commits page by page, oldest first', async () => {
       const { documents } = under();
       await three(documents);
@@ -72,7 +81,7 @@ function describeSchemas(under: () => DocumentsUnderTest): void {
       const { documents } = under();
       await three(documents);
       const old = await documents.list({ partition: STREAM, kind: 'commit' });
-      await append(documents, newerLedger, STREAM, delivery('d4'), T0, () => francs(5));
+      await append(documents, newerLedger, STREAM, delivery('d4'), clock, () => francs(5));
       expect(await headBody()).toMatchObject({ schema: 2, version: 4, state: { sums: { EUR: 111, CHF: 5 } } });
       expect((await documents.list({ partition: STREAM, kind: 'commit' })).slice(0, 3)).toEqual(old);
       expect(await verifyChain(documents, newerLedger, STREAM)).toEqual({ holds: true, commits: 4 });
@@ -83,7 +92,7 @@ function describeSchemas(under: () => DocumentsUnderTest): void {
   describe('a head of a newer schema', () => {
     const newer = async () => {
       const { documents } = under();
-      await append(documents, newerLedger, STREAM, delivery('d1'), T0, () => francs(5));
+      await append(documents, newerLedger, STREAM, delivery('d1'), clock, () => francs(5));
       return { documents, before: await documents.read(STREAM, 'head') };
     };
 
@@ -111,7 +120,7 @@ function describeSchemas(under: () => DocumentsUnderTest): void {
     it('lets older code refuse: a refusal is outside the chain', async () => {
       const { documents, before } = await newer();
       const refusal = { kind: 'refused', reason: 'TooMuch', message: 'That is too much.' } as const;
-      const { answer } = await append(documents, ledger, STREAM, delivery('d2'), T0, () => refusal);
+      const { answer } = await append(documents, ledger, STREAM, delivery('d2'), clock, () => refusal);
       expect(answer).toMatchObject({ outcome: 'refused', repeated: false });
       expect(await documents.read(STREAM, 'head')).toEqual(before);
     });
@@ -140,7 +149,7 @@ function describeChain(under: () => DocumentsUnderTest): void {
     it('holds while effects are claimed and settled, and beside refusals', async () => {
       const { documents } = under();
       await three(documents);
-      await append(documents, ledger, STREAM, delivery('d4'), T0, () => ({ kind: 'refused', reason: 'No', message: 'No.' }));
+      await append(documents, ledger, STREAM, delivery('d4'), clock, () => ({ kind: 'refused', reason: 'No', message: 'No.' }));
       const claimed = await claimDue(documents, ledger, STREAM, T0 + 60 * MINUTE);
       await settle(
         documents,

@@ -11,7 +11,7 @@ import type { DocumentsUnderTest } from './documents.samples.ts';
 import { describeCrashes } from './journal-crashes.contract.ts';
 import { describeEffects } from './journal-effects.contract.ts';
 import { describeReading } from './journal-reading.contract.ts';
-import { add, added, delivery, ledger, SERVE, STREAM, T0 } from './ledger.ts';
+import { add, added, clock, delivery, ledger, SERVE, STREAM, T0 } from './ledger.ts';
 import { describeParked } from './parked.contract.ts';
 import { forwarding } from './unreliable-documents.ts';
 
@@ -72,7 +72,7 @@ function describeAppend(under: () => DocumentsUnderTest): void {
       const { documents } = under();
       const seen: number[] = [];
       for (const id of ['d1', 'd2', 'd3']) {
-        await append(documents, ledger, STREAM, delivery(id), T0, (_state, version) => {
+        await append(documents, ledger, STREAM, delivery(id), clock, (_state, version) => {
           seen.push(version);
           return added(1);
         });
@@ -85,7 +85,7 @@ function describeAppend(under: () => DocumentsUnderTest): void {
       const { documents } = under();
       await add(documents, 'd1', 5);
       const before = await documents.read(STREAM, 'head');
-      const { answer } = await append(documents, ledger, STREAM, delivery('d2'), T0, () => refusal);
+      const { answer } = await append(documents, ledger, STREAM, delivery('d2'), clock, () => refusal);
       expect(answer).toEqual({ outcome: 'refused', stream: STREAM, reason: 'TooMuch', message: 'That is too much.', repeated: false });
       expect(await documents.read(STREAM, 'head')).toEqual(before);
       expect(await commitsOf(documents, STREAM)).toHaveLength(1);
@@ -99,7 +99,7 @@ function describeConflicts(under: () => DocumentsUnderTest): void {
       const { documents, other } = under();
       await add(documents, 'd1', 5);
       const seen: number[] = [];
-      const { answer } = await append(documents, ledger, STREAM, delivery('d2'), T0, async (state) => {
+      const { answer } = await append(documents, ledger, STREAM, delivery('d2'), clock, async (state) => {
         seen.push(state.sum);
         if (seen.length === 1) await add(other, 'd3', 10);
         return added(1);
@@ -109,10 +109,31 @@ function describeConflicts(under: () => DocumentsUnderTest): void {
       expect((await loadHead(other, ledger, STREAM)).head.state.sum).toBe(16);
     });
 
+    it('has the commit dated by the try that made it: it is never dated before the one it follows', async () => {
+      const { documents, other } = under();
+      let now = T0;
+      const decidedAt: number[] = [];
+      await append(
+        documents,
+        ledger,
+        STREAM,
+        delivery('d1'),
+        () => now,
+        async (_state, _version, at) => {
+          decidedAt.push(at);
+          now += 60_000;
+          if (decidedAt.length === 1) await add(other, 'd2', 10, { now });
+          return added(1);
+        },
+      );
+      expect(decidedAt).toEqual([T0, T0 + 60_000]);
+      expect((await commitsOf(documents, STREAM)).map(({ at }) => at)).toEqual([T0 + 60_000, T0 + 60_000]);
+    });
+
     it('about the first commit of a stream is one too', async () => {
       const { documents, other } = under();
       const seen: number[] = [];
-      await append(documents, ledger, STREAM, delivery('d1'), T0, async (state) => {
+      await append(documents, ledger, STREAM, delivery('d1'), clock, async (state) => {
         seen.push(state.sum);
         if (seen.length === 1) await add(other, 'd2', 10);
         return added(1);
@@ -123,7 +144,7 @@ function describeConflicts(under: () => DocumentsUnderTest): void {
     it('may end in a refusal, which then is the answer', async () => {
       const { documents, other } = under();
       let first = true;
-      const { answer } = await append(documents, ledger, STREAM, delivery('d1'), T0, async (state) => {
+      const { answer } = await append(documents, ledger, STREAM, delivery('d1'), clock, async (state) => {
         if (first) await add(other, 'd2', 10);
         first = false;
         return state.sum > 0 ? refusal : added(1);
@@ -159,13 +180,13 @@ function describeAnswers(under: () => DocumentsUnderTest): void {
       const { documents } = under();
       await add(documents, 'd1', 5);
       await add(documents, 'd2', 7);
-      const { answer } = await append(documents, ledger, STREAM, delivery('d1'), T0, () => refusal);
+      const { answer } = await append(documents, ledger, STREAM, delivery('d1'), clock, () => refusal);
       expect(answer).toMatchObject({ outcome: 'accepted', version: 1, message: 'Added 5.', repeated: true });
     });
 
     it('gets its refusal, even where it would be accepted by now', async () => {
       const { documents } = under();
-      await append(documents, ledger, STREAM, delivery('d1'), T0, () => refusal);
+      await append(documents, ledger, STREAM, delivery('d1'), clock, () => refusal);
       await add(documents, 'd2', 7);
       const { answer } = await add(documents, 'd1', 1, { now: T0 + 600_000 });
       expect(answer).toEqual({ outcome: 'refused', stream: STREAM, reason: 'TooMuch', message: 'That is too much.', repeated: true });
@@ -176,7 +197,7 @@ function describeAnswers(under: () => DocumentsUnderTest): void {
       const { documents } = under();
       const unchanged = { kind: 'unchanged', reason: 'SameSum', message: 'The sum is that already.' } as const;
       for (const repeated of [false, true]) {
-        const { answer } = await append(documents, ledger, STREAM, delivery('d1'), T0, () => unchanged);
+        const { answer } = await append(documents, ledger, STREAM, delivery('d1'), clock, () => unchanged);
         expect(answer).toEqual({ outcome: 'unchanged', stream: STREAM, reason: 'SameSum', message: 'The sum is that already.', repeated });
       }
     });
@@ -198,7 +219,7 @@ function describeAnswers(under: () => DocumentsUnderTest): void {
 
     it('is decided anew where refusals are not worth a document: our own prompts', async () => {
       const { documents } = under();
-      await append(documents, ledger, STREAM, delivery('p1', false), T0, () => refusal);
+      await append(documents, ledger, STREAM, delivery('p1', false), clock, () => refusal);
       expect(await documents.list({ partition: STREAM, kind: 'refusal' })).toEqual([]);
       expect((await add(documents, 'p1', 1, { recordRefusal: false })).answer.outcome).toBe('accepted');
     });

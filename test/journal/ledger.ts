@@ -40,6 +40,8 @@ export const newerLedger: StreamKind<z.infer<typeof newerStateSchema>, z.infer<t
 
 export const STREAM = 'service/shop/ledger';
 export const T0 = Date.parse('2026-11-22T14:00:00Z');
+/** It stands still. */
+export const clock = () => T0;
 export const SERVE: Effect = { kind: 'serve', target: 'edge' };
 export const CARD: Effect = { kind: 'card', data: { topic: 'added' } };
 export const serveKey = pendingKey('serve', 'edge');
@@ -65,6 +67,11 @@ export const add = (
   amount: number,
   options: { effects?: readonly Effect[]; now?: number; stream?: string; recordRefusal?: boolean } = {},
 ) =>
-  append(documents, ledger, options.stream ?? STREAM, delivery(id, options.recordRefusal), options.now ?? T0, () =>
-    added(amount, options.effects),
+  append(
+    documents,
+    ledger,
+    options.stream ?? STREAM,
+    delivery(id, options.recordRefusal),
+    () => options.now ?? T0,
+    () => added(amount, options.effects),
   );

@@ -61,6 +61,26 @@ describe('a race for one document', () => {
     expect(order).toEqual(['elsewhere', 'loser', 'newcomer']);
   });
 
+  it('lets those who wait for nobody pass a line whose first is stuck', async () => {
+    const documents = new MemoryDocuments();
+    let answer = () => {};
+    const stuck = new Promise<void>((resolve) => (answer = resolve));
+    let tries = 0;
+    const first = race(documents, 'one', 'busy', async () => {
+      tries += 1;
+      if (tries === 1) return undefined;
+      await stuck;
+      return 'first';
+    });
+    while (tries < 2) await new Promise((resolve) => setImmediate(resolve));
+    let lost = 0;
+    // It loses too, more than once, and still stands in no line.
+    const urgent = race(documents, 'one', 'busy', async () => (lost++ < 3 ? undefined : 'urgent'), false);
+    expect(await urgent).toBe('urgent');
+    answer();
+    expect(await first).toBe('first');
+  });
+
   it('goes on with the next when one throws, and gives up with a sentence when every try came too late', async () => {
     const documents = new MemoryDocuments();
     let tries = 0;

@@ -13,11 +13,11 @@ export const BROKEN_BUILDS: readonly Break[] = [
     edits: [
       // Looked up before and written down after the commit, which gets an id of its own.
       {
-        find: '    const decision = await decide(loaded.head.state, loaded.head.version);',
+        find: '    const decision = await decide(loaded.head.state, loaded.head.version, at);',
         replace: `    const seen = await documents.read(stream, \`seen~\${documentIdOf(delivery.id)}\`);
     const found = seen && (await documents.read(stream, \`\${documentIdOf(delivery.id)}~\${seen.document.ordinal}\`));
     if (found) return { answer: answerOf(stream, found), claimed: [] };
-    const decision = await decide(loaded.head.state, loaded.head.version);`,
+    const decision = await decide(loaded.head.state, loaded.head.version, at);`,
       },
       {
         find: "id: documentIdOf(delivery.id), kind: 'commit'",
