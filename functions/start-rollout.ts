@@ -5,7 +5,12 @@ import { z } from 'zod';
 import { write } from '../src/api/door.ts';
 import { problem, received } from '../src/api/problem.ts';
 
-const askedSchema = z.object({ version: z.string(), digest: z.string().optional(), again: z.boolean().default(false) });
+const MAX_TEXT = 256;
+const askedSchema = z.object({
+  version: z.string().max(MAX_TEXT),
+  digest: z.string().max(MAX_TEXT).optional(),
+  again: z.boolean().default(false),
+});
 
 app.http('startRollout', {
   methods: ['POST'],
@@ -21,7 +26,8 @@ app.http('startRollout', {
       const event = {
         specversion: '1.0',
         id,
-        source: `/api/${mesh}/${service}`,
+        // One key for two versions is two requests, as a delivery is known by its source and id.
+        source: `/api/${mesh}/${service}/${wanted.version}${wanted.digest === undefined ? '' : `@${wanted.digest}`}`,
         type: 'Meshwright.Deployment.Requested',
         data: { mesh, service, ...wanted },
       };

@@ -25,7 +25,8 @@ app.http('stepIn', {
           'Send nothing, or {"reason": "<text>"}, and "force": true to abort onto a dead stable version, or to wait no longer for a way back.',
         );
       const { mesh = '', service = '' } = request.params;
-      const id = `hand/${request.headers.get('idempotency-key') ?? randomUUID()}`;
+      // One key for two actions is two requests: pausing does not answer aborting, nor aborting insisting on it.
+      const id = `hand/${action.data}${asked.data.force ? '/force' : ''}/${request.headers.get('idempotency-key') ?? randomUUID()}`;
       const answer = await app.byHand(mesh, service, { id, actor }, { type: COMMANDS[action.data], ...asked.data });
       return answer ? answered(answer) : problem(404, 'UnknownService', `No adopted spec names ${service} in ${mesh}.`);
     }),

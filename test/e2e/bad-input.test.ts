@@ -197,6 +197,29 @@ describe('a spec', () => {
   });
 });
 
+describe('one idempotency key', () => {
+  const key = { 'idempotency-key': 'one-and-the-same' };
+  const ask = (path: string, body: unknown = {}): Promise<Answer> => post(`/meshes/shop/services/catalog/rollout${path}`, body, key);
+
+  it('for two versions is two requests, and for one version one', async () => {
+    expect(await ask('', { version: 'v20' })).toMatchObject({ status: 202, body: { answers: [{ outcome: 'accepted', repeated: false }] } });
+    expect(await ask('', { version: 'v20' })).toMatchObject({ body: { answers: [{ outcome: 'accepted', repeated: true }] } });
+    expect(await ask('', { version: 'v21' })).toMatchObject({ body: { answers: [{ outcome: 'accepted', repeated: false }] } });
+    expect((await mesh.status()).rollout?.candidate).toBe('v21');
+    const otherArtifact = await ask('', { version: 'v21', digest: 'sha256:b' });
+    expect(otherArtifact).toMatchObject({ body: { answers: [{ repeated: false }] } });
+  });
+
+  it('for two actions is two requests: what is to be aborted is aborted', async () => {
+    // Nothing can be paused before it has traffic, and that refusal must not be the answer of the abort.
+    expect(await ask('/pause')).toMatchObject({ status: 409, body: { reason: 'NotBegun' } });
+    expect(await ask('/abort')).toMatchObject({ status: 200, body: { outcome: 'accepted', repeated: false } });
+    expect(await ask('/abort')).toMatchObject({ status: 200, body: { outcome: 'accepted', repeated: true } });
+    expect((await mesh.status()).rollout).toBeNull();
+    expect(await ask('/abort', { force: true })).toMatchObject({ status: 409, body: { reason: 'NoRollout' } });
+  });
+});
+
 describe('half a character', () => {
   it('in what a person says is kept as U+FFFD: it is no reason to fail for ever', async () => {
     expect(await post('/events', requested('half', { service: 'catalog', version: 'v8' }))).toMatchObject({ status: 202 });
