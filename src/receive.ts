@@ -28,7 +28,10 @@ export interface ReceivingPorts {
   readonly meshes: () => Promise<readonly AdoptedMesh[]>;
 }
 
-/** `body` is parsed JSON, or the raw text where it was none. `again`: a person insists on a version that was taken back. */
+/**
+ * `body` is parsed JSON, or the raw text where it was none. `again`: a person insists on a version that was taken back, and so on
+ * an event that may have been answered already: with `again` it is another delivery.
+ */
 export async function receiveEvent(ports: ReceivingPorts, body: unknown, actor?: string, again = false): Promise<Received> {
   const reading = readEvent(body, ports.now());
   if (!reading.ok) return parkIt(ports, 'events', body, reading);
@@ -51,7 +54,7 @@ export async function receiveEvent(ports: ReceivingPorts, body: unknown, actor?:
     const place = placeOf(deployment);
     const release = digest === undefined ? { version } : { version, digest };
     const command: ServiceCommand = { type: 'Deploy', release, ...(place ? { place } : {}), ...(again ? { again } : {}) };
-    answers.push(await ports.tending.service(mesh, service, deliveryOf(deployment, actor), command));
+    answers.push(await ports.tending.service(mesh, service, deliveryOf(deployment, actor, again), command));
   }
   return { kind: 'answered', answers };
 }
@@ -118,8 +121,9 @@ const alertDelivery = (alert: Alert | OtherAlert): Delivery => ({
   recordRefusal: true,
 });
 
-function deliveryOf(deployment: Deployment, actor: string | undefined): Delivery {
-  const { from, deliveryId: id } = deployment;
+function deliveryOf(deployment: Deployment, actor: string | undefined, again: boolean): Delivery {
+  const { from, deliveryId } = deployment;
+  const id = again ? JSON.stringify(['again', deliveryId]) : deliveryId;
   const evidence = { from: from.kind, what: describe(deployment), occurredAt: deployment.occurredAt };
   return { id, actor: actor ?? (from.kind === 'request' ? 'deployment request' : from.kind), evidence, recordRefusal: true };
 }

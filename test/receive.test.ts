@@ -92,6 +92,23 @@ describe('an event that names several services', () => {
   });
 });
 
+describe('an event for a version that was taken back', () => {
+  const event = deployment('7', 'catalog', 'v2');
+
+  it('is refused, and with "again" tried once more although the same event was refused before', async () => {
+    const world = await shop();
+    await world.app.receiveEvent(deployment('1', 'catalog', 'v2'));
+    await world.app.byHand('shop', 'catalog', { id: 'h1', actor: 'kim' }, { type: 'Abort' });
+    await world.seen('shop');
+    expect(await world.split('catalog')).toEqual({ v1: 100 });
+    expect(await world.app.receiveEvent(event)).toMatchObject({ answers: [{ outcome: 'refused', reason: 'VersionRejected' }] });
+    const insisted = { actor: 'kim', again: true };
+    expect(await world.app.receiveEvent(event, insisted)).toMatchObject({ answers: [{ outcome: 'accepted', repeated: false }] });
+    expect(await world.split('catalog')).toEqual({ v1: 95, v2: 5 });
+    expect(await world.app.receiveEvent(event, insisted)).toMatchObject({ answers: [{ outcome: 'accepted', repeated: true }] });
+  });
+});
+
 describe('an event that nobody can act on', () => {
   it.each([
     ['text', 'not JSON at all', 'NotAnEvent'],

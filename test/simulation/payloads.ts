@@ -13,7 +13,10 @@ export interface Push {
 export const EVENT_SOURCE = '/subscriptions/s/resourceGroups/g/providers/Microsoft.ContainerRegistry/registries/shop';
 
 /** The delivery id that an event of this source gets. */
-export const eventDelivery = (id: string): string => JSON.stringify(['event', EVENT_SOURCE, id]);
+export function eventDelivery(id: string, again = false): string {
+  const event = JSON.stringify(['event', EVENT_SOURCE, id]);
+  return again ? JSON.stringify(['again', event]) : event;
+}
 
 /** https://learn.microsoft.com/azure/event-grid/event-schema-container-registry */
 export const pushEvent = ({ id, repository, tag, digest, time }: Push) => ({

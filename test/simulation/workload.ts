@@ -220,7 +220,7 @@ export class Workload {
   #sendEvent(summary: string, event: object, options: { again?: boolean }): void {
     const { id } = deliveryIdSchema.parse(event);
     const what = `event ${id} ${summary}`;
-    const deliveryId = eventDelivery(id);
+    const deliveryId = eventDelivery(id, options.again);
     if (options.again) this.#invariants.insisted.add(deliveryId);
     this.#post.send({ what, deliveryId, ask: async (app) => replyTo(await app.receiveEvent(event, options)) });
   }
