@@ -93,6 +93,7 @@ const TABLE: Readonly<Record<string, readonly string[]>> = {
   'src/dashboard': ['src/status.ts', 'src/notifications/standing-words.ts'],
   'src/local': [
     'src/app.ts',
+    'src/api/authenticate.ts',
     'src/environment.ts',
     'src/wiring.ts',
     'src/adapters/*',

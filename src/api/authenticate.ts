@@ -28,7 +28,7 @@ export function authenticate(authentication: Authentication, authorization: stri
 }
 
 /** In a time that does not tell how much of it was right. */
-function sameSecret(given: string, expected: string): boolean {
+export function sameSecret(given: string, expected: string): boolean {
   const digest = (text: string) => createHash('sha256').update(text).digest();
   return timingSafeEqual(digest(given), digest(expected));
 }

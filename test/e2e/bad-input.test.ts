@@ -31,9 +31,9 @@ beforeEach(async () => {
 const parked = async () => parkedSchema.parse((await mesh.call('GET', '/parked')).body).parked;
 const post = (path: string, body: unknown, headers: Readonly<Record<string, string>> = {}): Promise<Answer> =>
   mesh.call('POST', path, body, headers);
-/** As Event Grid delivers to a function, whose system key stands in for the token. */
+/** As Event Grid delivers to a function: the key is part of the address it has subscribed. */
 const fromEventGrid = (...events: readonly unknown[]): Promise<Answer> =>
-  post(EVENT_GRID, events, { 'aeg-event-type': 'Notification', authorization: '' });
+  post(`${EVENT_GRID}&code=${mesh.token}`, events, { 'aeg-event-type': 'Notification', authorization: '' });
 
 const requested = (id: string, data: unknown) => ({
   specversion: '1.0',
@@ -122,6 +122,13 @@ describe('what Event Grid delivers', () => {
     const before = await parked();
     await fromEventGrid({ ...wrong, id: 'grid-2' });
     expect(await parked()).toHaveLength(before.length);
+  });
+
+  it('is not looked at without the key of the endpoint', async () => {
+    const stranger = { 'aeg-event-type': 'Notification', authorization: '' };
+    const good = requested('grid-stranger', { service: 'catalog', version: 'v4' });
+    expectProblem(await post(EVENT_GRID, [good], stranger), 401, 'NotAuthenticated', /\?code=/);
+    await nothingHappened();
   });
 
   it('holds up no good event beside it', async () => {

@@ -2,6 +2,7 @@
  * Where a request goes: to the Event Grid endpoint or to the HTTP function whose route it matches, as one invocation
  * (one an event), and what is answered when it fits nothing, is too large, or the function fails.
  */
+import { sameSecret } from '../../api/authenticate.ts';
 import { answerHandshake, EVENT_GRID_PATH, readDelivery } from './event-grid.ts';
 import { LARGEST_BODY_BYTES, type Received } from './http.ts';
 import type { Invocations } from './invocation.ts';
@@ -17,8 +18,16 @@ export interface FrontDoor {
   shut(): void;
 }
 
-/** @throws Error when a function's route can't be served, see `compileRoutes`. */
-export function createFrontDoor(functions: readonly Runnable[], routePrefix: string, invocations: Invocations): FrontDoor {
+/**
+ * @param eventGridKey what the Event Grid endpoint asks for, as Azure asks for the system key; without it everyone is let in.
+ * @throws Error when a function's route can't be served, see `compileRoutes`.
+ */
+export function createFrontDoor(
+  functions: readonly Runnable[],
+  routePrefix: string,
+  invocations: Invocations,
+  eventGridKey?: string,
+): FrontDoor {
   const match = compileRoutes(
     withTrigger(functions, 'httpTrigger').map((target) => ({
       // An empty route counts as none on Azure too: `/` itself is `{ignored:maxlength(0)?}`.
@@ -39,6 +48,8 @@ export function createFrontDoor(functions: readonly Runnable[], routePrefix: str
   };
 
   const answerEventGrid = async (request: Received): Promise<Reply> => {
+    if (eventGridKey !== undefined && !sameSecret(keyOf(request), eventGridKey))
+      return problem(401, 'NotAuthenticated', 'Send the key of this endpoint as ?code=<key> or as "Authorization: Bearer <key>".');
     if (!['OPTIONS', 'POST'].includes(request.method)) return methodNotAllowed(request.method, ['OPTIONS', 'POST']);
     const name = request.query.get('functionName') ?? '';
     const subscriber = subscribers.get(name);
@@ -94,6 +105,8 @@ export function createFrontDoor(functions: readonly Runnable[], routePrefix: str
     },
   };
 }
+
+const keyOf = ({ query, headers }: Received): string => query.get('code') ?? /^Bearer (.+)$/i.exec(headers.authorization ?? '')?.[1] ?? '';
 
 function methodNotAllowed(method: string, allow: readonly string[]): Reply {
   return problem(405, 'MethodNotAllowed', `${method} is not served here; use ${allow.join(' or ')}.`, { allow: allow.join(', ') });

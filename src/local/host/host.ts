@@ -22,6 +22,8 @@ export interface HostOptions extends AppFiles {
   /** 0 takes a free port. */
   readonly port: number;
   readonly log: LogSink;
+  /** Must come with every Event Grid event. */
+  readonly eventGridKey?: string;
   readonly clock?: Clock;
 }
 
@@ -62,7 +64,7 @@ export async function startHost(options: HostOptions): Promise<Host> {
   }
   const logError = (error: unknown): void =>
     app.log({ level: 'error', category: 'system', message: error instanceof Error ? (error.stack ?? error.message) : String(error) });
-  const door = createFrontDoor(functions, settings.routePrefix, invocations);
+  const door = createFrontDoor(functions, settings.routePrefix, invocations, options.eventGridKey);
 
   const appHookData = {};
   await runHooks(app, 'appStart', { hookData: appHookData });

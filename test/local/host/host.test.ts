@@ -331,3 +331,26 @@ it('a function can be registered only while the app is loaded', async () => {
   await served.until(logged('registrar', `"late" can't be registered or removed any more`));
   expect((await fetch(`${served.url}/api/late`)).status).toBe(404);
 });
+
+describe('an Event Grid endpoint with a key', () => {
+  it('lets in who has it, in the address or as a bearer, and nobody else', async () => {
+    const served = await startServedApp(join(FIXTURES, 'app'), ENTRIES, 'serve', 'the-key');
+    onTestFinished(() => served.end());
+    const path = '/runtime/webhooks/EventGrid?functionName=deployments';
+    const notification = { 'aeg-event-type': 'Notification' };
+    const ask = async (code: string, headers: Record<string, string> = {}) =>
+      (await post(served, `${path}${code}`, { ...notification, ...headers }, JSON.stringify([{ id: `with ${code}`, data: {} }]))).status;
+    expect(await ask('')).toBe(401);
+    expect(await ask('&code=a-key')).toBe(401);
+    expect(await ask('&code=')).toBe(401);
+    expect(await ask('', { authorization: 'Bearer a-key' })).toBe(401);
+    expect(await ask('', { authorization: 'Bearer the-key' })).toBe(202);
+    expect(await ask('&code=the-key')).toBe(202);
+    const handshake = (code: string) =>
+      fetch(`${served.url}${path}${code}`, { method: 'OPTIONS', headers: { 'webhook-request-origin': 'eventgrid.azure.net' } });
+    expect((await handshake('')).status).toBe(401);
+    expect((await handshake('&code=the-key')).status).toBe(200);
+    await served.until(logged('deployments', 'with &code=the-key'));
+    expect(served.reports.some((report) => logged('deployments', 'with &code=a-key')(report))).toBe(false);
+  });
+});

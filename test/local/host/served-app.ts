@@ -40,8 +40,13 @@ export interface ServedApp {
 }
 
 /** Forks the app. `how: 'collect'` only loads it and lists what it registered. */
-export async function startServedApp(directory: string, entries: string, how: 'serve' | 'collect' = 'serve'): Promise<ServedApp> {
-  const child = fork(fileURLToPath(import.meta.url), [directory, entries, how], {
+export async function startServedApp(
+  directory: string,
+  entries: string,
+  how: 'serve' | 'collect' = 'serve',
+  eventGridKey?: string,
+): Promise<ServedApp> {
+  const child = fork(fileURLToPath(import.meta.url), [directory, entries, how, ...(eventGridKey === undefined ? [] : [eventGridKey])], {
     stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
     execArgv: [],
   });
@@ -96,7 +101,7 @@ export async function startServedApp(directory: string, entries: string, how: 's
   };
 }
 
-async function serve(directory: string, entries: string, how: string): Promise<void> {
+async function serve(directory: string, entries: string, how: string, eventGridKey?: string): Promise<void> {
   process.once('disconnect', () => process.exit());
   const tell = (what: Report) => process.send?.(what);
   const log = (entry: Omit<Extract<Report, { is: 'log' }>, 'is'>) => tell({ is: 'log', ...entry });
@@ -106,7 +111,7 @@ async function serve(directory: string, entries: string, how: string): Promise<v
     return;
   }
   const hostJson = await readFile(join(directory, 'host.json'), 'utf8').then(JSON.parse, () => ({ version: '2.0' }));
-  const host = await startHost({ directory, entries, hostJson, port: 0, log });
+  const host = await startHost({ directory, entries, hostJson, port: 0, log, ...(eventGridKey === undefined ? {} : { eventGridKey }) });
   process.on('message', async (message) => {
     const what = order.parse(message);
     if (what.do === 'enqueue') host.enqueue(what.queue, what.text, { visibleAt: Date.now() + what.hiddenForMs });
@@ -115,9 +120,9 @@ async function serve(directory: string, entries: string, how: string): Promise<v
   tell({ is: 'ready', port: host.port, registrations: [...host.registrations] });
 }
 
-const [, script, directory, entries, how] = process.argv;
+const [, script, directory, entries, how, eventGridKey] = process.argv;
 if (script === fileURLToPath(import.meta.url) && directory && entries && how) {
-  await serve(directory, entries, how).catch((error: unknown) =>
+  await serve(directory, entries, how, eventGridKey).catch((error: unknown) =>
     process.send?.({ is: 'failed', message: error instanceof Error ? error.message : String(error) }),
   );
 }
