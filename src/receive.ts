@@ -7,7 +7,7 @@ import { type Alert, type OtherAlert, readAlert } from './intake/alerts.ts';
 import { readEvent } from './intake/delivery.ts';
 import { type Deployment, readDeployment } from './intake/deployments.ts';
 import { servicesFor, servicesForAlert } from './intake/matching.ts';
-import { withoutPersonalClaims } from './intake/personal-claims.ts';
+import { keepable } from './intake/personal-claims.ts';
 import type { Documents } from './journal/documents.ts';
 import { park } from './journal/parked.ts';
 import type { Answer, Delivery } from './journal/stream.ts';
@@ -102,7 +102,7 @@ async function parkIt(
   const { reason, message } = wrong;
   const id = await park(
     ports.documents,
-    { door, reason, message, content: withoutPersonalClaims(content), ...(deliveryId === undefined ? {} : { deliveryId }) },
+    { door, reason, message, content: keepable(content), ...(deliveryId === undefined ? {} : { deliveryId }) },
     ports.now(),
   );
   return { kind: 'parked', id, reason, message };

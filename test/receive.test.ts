@@ -1,4 +1,5 @@
 /** Deliveries from outside: each service they mean is given them under one id, and what fits nothing is kept and said. */
+import { createHash } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
 import { MemoryDocuments } from '../src/adapters/memory-documents.ts';
 import { payload } from './intake/payload.ts';
@@ -124,8 +125,40 @@ describe('an event that nobody can act on', () => {
     expect(received).toMatchObject({ kind: 'parked', reason });
     const [parked] = await world.app.parked();
     expect(parked).toMatchObject({ id: received.kind === 'parked' && received.id, door: 'events', reason, at: T0 });
-    expect(parked?.text).toBe(typeof body === 'string' ? body : JSON.stringify(body));
+    if (typeof body !== 'string') expect(parked?.text).toBe(JSON.stringify(body));
     expect(await world.split('catalog')).toEqual({ v1: 100 });
+  });
+
+  it('is parked without the personal claims it carries in Base64, and can still be sent again', async () => {
+    const world = await shop();
+    const { data, ...rest } = deployment('1', 'basket', 'v2');
+    const packed = Buffer.from(JSON.stringify({ ...data, claims: { upn: 'kim.lee@shop.example' } })).toString('base64');
+    for (const wrong of [{}, { specversion: '2.0' }]) await world.app.receiveEvent({ ...rest, ...wrong, data_base64: packed });
+    const all = await world.app.parked();
+    expect(all.map(({ reason }) => reason).sort()).toEqual(['FitsNoService', 'UnsupportedSpecVersion']);
+    for (const parked of all) expect(JSON.parse(parked.text)).toMatchObject({ data });
+    expect(JSON.stringify(all)).not.toMatch(/kim|data_base64/);
+    const unfit = all.find(({ reason }) => reason === 'FitsNoService');
+    expect(await world.app.receiveEvent(JSON.parse(unfit?.text ?? ''))).toMatchObject({ kind: 'parked', id: unfit?.id });
+  });
+
+  it('is parked without what nobody can look into: other content in Base64, and plain text', async () => {
+    const world = await shop();
+    const secret = 'signed in as kim.lee@shop.example';
+    const packed = Buffer.from(secret).toString('base64');
+    await world.app.receiveEvent({ ...deployment('1', 'basket', 'v2'), data: undefined, data_base64: packed });
+    await world.app.receiveEvent({ ...deployment('2', 'basket', 'v2'), DATA_BASE64: packed });
+    for (let times = 0; times < 2; times += 1) await world.app.receiveEvent(secret);
+    await world.app.receiveAlert(secret);
+    const parked = await world.app.parked();
+    expect(parked).toHaveLength(4);
+    for (const hidden of [secret, packed]) expect(JSON.stringify(parked)).not.toContain(hidden);
+    const sha256 = createHash('sha256').update(secret).digest('hex');
+    const note = { withheld: expect.stringContaining('plain text'), bytes: secret.length, sha256 };
+    expect(parked.map(({ text }): unknown => JSON.parse(text)).filter((kept) => JSON.stringify(kept).includes('withheld'))).toEqual([
+      note,
+      note,
+    ]);
   });
 
   it('is parked once, however often it is delivered', async () => {

@@ -41,7 +41,6 @@ const cloudEvent = z.object({
   subject,
   time: instant.nullish(),
   data: z.unknown().optional(),
-  data_base64: z.string().nullish(),
 });
 
 const eventGridEvent = z.object({
@@ -74,7 +73,7 @@ export function readEvent(body: unknown, receivedAt: number): EventReading {
 function fromCloudEvents(body: unknown, receivedAt: number): EventReading {
   const parsed = cloudEvent.safeParse(body);
   if (!parsed.success) return refusal('NotAnEvent', `this is no CloudEvent: ${firstIssue(parsed.error)}`);
-  const { id, source, type, subject: about, time, data, data_base64: encoded } = parsed.data;
+  const { id, source, type, subject: about, time, data } = parsed.data;
   return {
     ok: true,
     event: {
@@ -83,7 +82,7 @@ function fromCloudEvents(body: unknown, receivedAt: number): EventReading {
       source,
       subject: about ?? '',
       time: time ?? receivedAt,
-      data: withoutPersonalClaims(data ?? decoded(encoded ?? undefined)),
+      data,
       schema: 'CloudEvents',
     },
   };
@@ -111,16 +110,6 @@ function fromEventGrid(body: unknown): EventReading {
 /** Written as JSON so that no choice of source and id can collide with another. */
 function deliveryId(source: string, id: string): string {
   return JSON.stringify(['event', source, id]);
-}
-
-/** JSON in Base64; undefined for other content, which no event we act on has. */
-function decoded(base64: string | undefined): unknown {
-  if (base64 === undefined) return undefined;
-  try {
-    return JSON.parse(Buffer.from(base64, 'base64').toString('utf8'));
-  } catch {
-    return undefined;
-  }
 }
 
 function refusal(reason: 'NotAnEvent' | 'UnsupportedSpecVersion', message: string): EventReading {
