@@ -49,7 +49,7 @@ await build({
 await buildDescriptors(join(OUT, 'xds/envoy.binpb'));
 await linkExecutable();
 
-/** npm links the executables of dependencies only; this one is the project's own. */
+/** Linked here and not named as `bin` in package.json: npx would install this folder into its cache, and build it, at each first call. */
 async function linkExecutable(): Promise<void> {
   const link = 'node_modules/.bin/meshwright';
   await chmod(join(OUT, 'cli/main.js'), 0o755);
