@@ -22,7 +22,6 @@ export interface Write {
   readonly actor: string;
   /** Parsed JSON; the raw text where it was none. */
   readonly body: unknown;
-  readonly isJson: boolean;
 }
 
 export async function read(use: (app: App) => Promise<HttpAnswer>): Promise<HttpAnswer> {
@@ -36,7 +35,7 @@ export async function write(request: Asked, use: (write: Write) => Promise<HttpA
     if (!caller.ok) return problem(401, 'NotAuthenticated', caller.message);
     const text = await request.text();
     if (Buffer.byteLength(text) > MAX_BODY_BYTES) return problem(413, 'TooLarge', 'Send no more than 1 MiB at once.');
-    return use({ app, actor: caller.actor, ...parsed(text) });
+    return use({ app, actor: caller.actor, body: parsed(text) });
   });
 }
 
@@ -49,12 +48,12 @@ async function guarded(use: () => Promise<HttpAnswer>): Promise<HttpAnswer> {
   }
 }
 
-function parsed(text: string): { body: unknown; isJson: boolean } {
-  if (text.trim() === '') return { body: undefined, isJson: false };
+function parsed(text: string): unknown {
+  if (text.trim() === '') return undefined;
   try {
-    return { body: JSON.parse(text, wholeCharacters), isJson: true };
+    return JSON.parse(text, wholeCharacters);
   } catch {
-    return { body: text, isJson: false };
+    return text;
   }
 }
 

@@ -4,7 +4,7 @@
  * `Dimensions` in capitals from legacy log alerts, times without a zone.
  */
 import { z } from 'zod';
-import { readInstant } from './instant.ts';
+import { instantSchema, readInstant } from './instant.ts';
 
 const MAX_TEXT = 1024;
 const MAX_LIST = 50;
@@ -100,13 +100,6 @@ const context = z.object({ conditionType: scalar, condition: z.unknown().optiona
 
 const requiredText = z.string().trim().min(1).max(MAX_TEXT);
 
-const instant = z.string().transform((text, issues) => {
-  const time = readInstant(text);
-  if (time !== undefined) return time;
-  issues.addIssue({ code: 'custom', message: 'give a time such as 2026-11-22T14:03:00Z' });
-  return z.NEVER;
-});
-
 export const commonAlertSchema = z.object({
   schemaId: z.string().regex(/^azureMonitorCommonAlertSchema$/i),
   data: z.object({
@@ -121,8 +114,8 @@ export const commonAlertSchema = z.object({
         .toLowerCase()
         .pipe(z.enum(['fired', 'resolved'])),
       alertTargetIDs: listOf(short),
-      firedDateTime: instant,
-      resolvedDateTime: instant.nullish().catch(undefined),
+      firedDateTime: instantSchema,
+      resolvedDateTime: instantSchema.nullish().catch(undefined),
     }),
     alertContext: z.unknown().optional(),
     customProperties: properties,

@@ -2,6 +2,7 @@
  * Points in time as Azure's payloads spell them, as epoch milliseconds: RFC 3339 with any number of digits after the second
  * (cut to milliseconds; no zone means UTC), and the US form of legacy log alerts (`3/22/2019 1:36:31 PM`, UTC).
  */
+import { z } from 'zod';
 
 const RFC_3339 = /^(\d{4}-\d{2}-\d{2})[Tt ](\d{2}:\d{2}:\d{2})(\.\d{1,3})?\d*([Zz]|[+-]\d{2}:\d{2})?$/;
 const US = /^(\d{1,2})\/(\d{1,2})\/(\d{4}) (\d{1,2}):(\d{2}):(\d{2}) ([AP])M$/;
@@ -22,3 +23,11 @@ export function readInstant(text: string): number | undefined {
 function valid(time: number): number | undefined {
   return Number.isNaN(time) ? undefined : time;
 }
+
+/** A field that must be such a time; gives epoch milliseconds. */
+export const instantSchema = z.string().transform((text, context) => {
+  const time = readInstant(text);
+  if (time !== undefined) return time;
+  context.addIssue({ code: 'custom', message: 'give a time such as 2026-11-22T14:03:00Z' });
+  return z.NEVER;
+});

@@ -87,7 +87,6 @@ export const refusalBodySchema = z.object({
   reason: z.string(),
   message: z.string(),
 });
-export type Refusal = z.infer<typeof refusalBodySchema>;
 
 /** What a delivery was answered; a redelivery gets the same. */
 export type Answer =

@@ -3,6 +3,7 @@
  * weights are whole percentages that sum to 100 in every split. Built by `plan-service.ts`; holds no endpoints (those are
  * found by each data plane in its own way, by the labels of a version).
  */
+import type { RETRY_CONDITIONS } from '../spec/schema.ts';
 
 export interface ServicePlan {
   readonly mesh: string;
@@ -68,4 +69,4 @@ export interface PlannedRetries {
   readonly on: readonly RetryCondition[];
 }
 
-export type RetryCondition = '5xx' | 'gateway-error' | 'reset' | 'connect-failure' | 'retriable-4xx' | 'refused-stream';
+export type RetryCondition = (typeof RETRY_CONDITIONS)[number];

@@ -1,5 +1,6 @@
 /** A plan as it is read back from the model: the zod side of `plan.ts`. */
 import { z } from 'zod';
+import { RETRY_CONDITIONS } from '../spec/schema.ts';
 import type { ServicePlan } from './plan.ts';
 
 const path = z.union([z.object({ exact: z.string() }), z.object({ prefix: z.string() }), z.object({ regex: z.string() })]);
@@ -12,7 +13,7 @@ const header = z.union([
 const retries = z.object({
   attempts: z.number(),
   perTryTimeoutMs: z.number().exactOptional(),
-  on: z.array(z.enum(['5xx', 'gateway-error', 'reset', 'connect-failure', 'retriable-4xx', 'refused-stream'])),
+  on: z.array(z.enum(RETRY_CONDITIONS)),
 });
 
 export const servicePlanSchema: z.ZodType<ServicePlan> = z.object({
