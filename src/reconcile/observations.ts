@@ -14,9 +14,11 @@ const nodeSchema = z.object({
   node: z.string(),
   /** Which watcher saw it. */
   via: z.string(),
-  /** The newest sequence it serves in full. */
+  /** The newest sequence it serves, but for what it goes without. */
   served: z.number(),
-  /** What it refused last, while nothing newer is served. */
+  /** Services, by their names towards the node: what it refuses of `served`. Absent: nothing. */
+  without: z.array(z.string()).exactOptional(),
+  /** What it refused last, until it serves everything. */
   rejected: z.object({ sequence: z.number(), message: z.string() }).exactOptional(),
   /** Epoch ms; set when it went away. */
   goneAt: z.number().exactOptional(),

@@ -35,9 +35,11 @@ export interface AdsServerOptions {
 export interface NodeReport {
   readonly node: EnvoyNode;
   readonly connected: boolean;
-  /** The last sequence of which the node has accepted everything; 0 = none yet. */
+  /** The last sequence of which the node has accepted everything but what it refuses; 0 = none yet. */
   readonly served: number;
-  /** The last rejection since then. */
+  /** The virtual hosts it goes without, for it refuses them or what they lead to. */
+  readonly without: readonly string[];
+  /** The last rejection, until it serves everything. */
   readonly rejection?: Extract<StreamFact, { readonly fact: 'rejected' }>;
 }
 
@@ -69,6 +71,7 @@ interface Presence {
   node: EnvoyNode;
   streams: number;
   served: number;
+  without: readonly string[];
   rejection?: Extract<StreamFact, { readonly fact: 'rejected' }>;
   memory?: NodeMemory;
   leftAt: number;
@@ -97,7 +100,8 @@ export async function startAdsServer(options: AdsServerOptions): Promise<AdsServ
     for (const fact of facts) {
       if (fact.fact === 'served') {
         presence.served = Math.max(presence.served, fact.sequence);
-        delete presence.rejection;
+        presence.without = fact.without;
+        if (fact.without.length === 0) delete presence.rejection;
       } else if (fact.fact === 'rejected') {
         presence.rejection = fact;
       }
@@ -125,7 +129,7 @@ export async function startAdsServer(options: AdsServerOptions): Promise<AdsServ
   function join(call: GrpcStream, node: EnvoyNode): Member | undefined {
     // Ids are given by hand: two meshes, and two data planes of one, may well use the same.
     const key = JSON.stringify([node.mesh, node.dataPlane, node.id]);
-    const presence: Presence = presences.get(key) ?? { node, streams: 0, served: 0, leftAt: 0 };
+    const presence: Presence = presences.get(key) ?? { node, streams: 0, served: 0, without: [], leftAt: 0 };
     if (presence.streams > 0 && listenersOf(presence.node) !== listenersOf(node)) return undefined;
     presences.set(key, presence);
     presence.node = node;
@@ -229,8 +233,8 @@ function alreadyHere({ id, mesh, dataPlane }: EnvoyNode): string {
   return `Another Envoy with other listeners is connected as ${id} in ${mesh}/${dataPlane}; give each Envoy an id of its own, or wait until the other has gone.`;
 }
 
-function reportOf({ node, streams, served, rejection }: Presence): NodeReport {
-  return { node, connected: streams > 0, served, ...(rejection === undefined ? {} : { rejection }) };
+function reportOf({ node, streams, served, without, rejection }: Presence): NodeReport {
+  return { node, connected: streams > 0, served, without, ...(rejection === undefined ? {} : { rejection }) };
 }
 
 /** A nonce names sequence and content, so it names the bytes. */

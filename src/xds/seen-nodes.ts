@@ -47,12 +47,19 @@ function next(before: Seen, event: NodeEvent, now: number): Seen {
     case 'disconnected':
       return { ...here, goneAt: now };
     case 'served': {
-      const { rejected: _settled, ...clean } = here;
-      return event.sequence > before.served || before.rejected ? { ...clean, served: Math.max(before.served, event.sequence) } : before;
+      const { rejected, without = [], ...clean } = here;
+      const settled = event.without.length === 0;
+      if (event.sequence <= before.served && same(event.without, without) && !(settled && rejected)) return before;
+      const after = { ...clean, served: Math.max(before.served, event.sequence) };
+      return settled ? after : { ...after, without: [...event.without], ...(rejected ? { rejected } : {}) };
     }
     case 'rejected':
       return { ...here, rejected: { sequence: event.sequence, message: event.message.slice(0, LONGEST_MESSAGE) } };
     case 'acked':
       return before;
   }
+}
+
+function same(one: readonly string[], other: readonly string[]): boolean {
+  return one.length === other.length && one.every((name, index) => name === other[index]);
 }

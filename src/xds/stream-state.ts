@@ -5,7 +5,8 @@
  * accepted before that other goes: make before break. Follows Envoy's xds_protocol (ACK/NACK, nonces, warming).
  */
 import type { EnvoyResourceType } from '../dataplanes/envoy/resources.ts';
-import { type ContentFor, type Held, underWay } from './node-content.ts';
+import { goesWithout, includes } from './completeness.ts';
+import type { ContentFor, Held } from './node-content.ts';
 import { resourceTypes } from './protobuf.ts';
 import { emptySet, type Resource, type ResourceSet, type Snapshot } from './snapshot.ts';
 import { accepted, blank, meet, paused, rejected, restricted, type SetOfNames, subscription, type TypeState } from './type-state.ts';
@@ -36,8 +37,8 @@ export type StreamFact =
       readonly message: string;
       readonly resources: readonly string[];
     }
-  /** The node has accepted everything of this sequence. */
-  | { readonly fact: 'served'; readonly sequence: number };
+  /** The node has accepted everything of this sequence but what it refuses: `without` names these virtual hosts. */
+  | { readonly fact: 'served'; readonly sequence: number; readonly without: readonly string[] };
 
 export interface Step {
   readonly responses: readonly StreamResponse[];
@@ -117,9 +118,10 @@ export function createAdsStream(contentFor: ContentFor, setOf: SetOfNames, memor
       if (type === 'cluster') change('endpoints', { promised: promised(set, snapshot, types) });
       responses.push(send(type, set, snapshot.sequence));
     }
-    if (served < snapshot.sequence && holdsAll(types, snapshot)) {
+    const without = served < snapshot.sequence ? goesWithout(types, snapshot) : undefined;
+    if (without) {
       served = snapshot.sequence;
-      facts.push({ fact: 'served', sequence: served });
+      facts.push({ fact: 'served', sequence: served, without });
     }
     return { responses, facts };
   }
@@ -193,11 +195,6 @@ function differs(set: ResourceSet, from: ResourceSet, named: boolean): boolean {
   return !includes(from, set.resources.values());
 }
 
-function includes(set: ResourceSet, resources: Iterable<Resource | undefined>): boolean {
-  for (const resource of resources) if (!resource || set.resources.get(resource.name)?.hash !== resource.hash) return false;
-  return true;
-}
-
 function intersects(names: ReadonlySet<string>, set: ResourceSet): boolean {
   for (const name of names) if (set.resources.has(name)) return true;
   return false;
@@ -205,35 +202,4 @@ function intersects(names: ReadonlySet<string>, set: ResourceSet): boolean {
 
 function stillThere(ids: ReadonlySet<string>, set: ResourceSet): ReadonlySet<string> {
   return new Set([...set.resources.values()].flatMap(({ pieces }) => pieces.map(({ id }) => id)).filter((id) => ids.has(id)));
-}
-
-function holdsAll(types: Readonly<Record<EnvoyResourceType, TypeState>>, { sets }: Snapshot): boolean {
-  // Routes come last and change most, so they decide most often.
-  if (!holds(types.route, sets.route, () => routesAskedFor(sets)) || !holds(types.endpoints, sets.endpoints, () => endpointsAskedFor(sets)))
-    return false;
-  return (['cluster', 'listener'] as const).every((type) => {
-    const { asked, knowledge, accepted } = types[type];
-    if (asked === undefined || knowledge !== 'known') return false;
-    return [accepted, ...underWay(types[type])].every((set) => set === sets[type] || includes(set, sets[type].resources.values()));
-  });
-}
-
-function routesAskedFor({ listener, route }: Snapshot['sets']): readonly (Resource | undefined)[] {
-  return [...listener.resources.values()].flatMap(({ references }) => [...references.routes].map((name) => route.resources.get(name)));
-}
-
-function endpointsAskedFor({ cluster, endpoints }: Snapshot['sets']): readonly (Resource | undefined)[] {
-  return [...cluster.resources.values()].flatMap(({ assignment }) =>
-    assignment === undefined ? [] : [endpoints.resources.get(assignment)],
-  );
-}
-
-function holds(state: TypeState, all: ResourceSet, needed: () => readonly (Resource | undefined)[]): boolean {
-  const { asked, accepted } = state;
-  const coming = underWay(state);
-  if (asked !== undefined && accepted === all && coming.length === 0) return true;
-  const resources = needed();
-  if (resources.length === 0) return true;
-  const maybeOther = resources.some((one) => one && coming.some((set) => set.resources.has(one.name) && !includes(set, [one])));
-  return asked !== undefined && !maybeOther && includes(accepted, resources);
 }

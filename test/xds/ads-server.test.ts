@@ -46,7 +46,9 @@ describe.skipIf(!envoy)('a real Envoy', () => {
     await mesh.event((event) => event.fact === 'acked' && event.type === 'route' && event.sequence === 3);
     expect(await tally(mesh.outbound, 'catalog', 200)).toEqual({ v1: 200 });
     expect(mesh.events.filter((event) => event.fact === 'rejected')).toHaveLength(1);
-    expect(mesh.server().nodes()).toMatchObject([{ connected: true, served: 1, rejection: { sequence: 2 } }]);
+    // No request is to reach it, so nobody goes without anything.
+    await mesh.served(3);
+    expect(mesh.server().nodes()).toMatchObject([{ connected: true, served: 3, without: [] }]);
 
     mesh.publish(4, { v1: 100, v2: 0 });
     await mesh.served(4);
@@ -63,11 +65,14 @@ describe.skipIf(!envoy)('a real Envoy', () => {
     });
     mesh.publish(2, { v1: 0, v2: 100 }, [], [reviews('/(')]);
     await mesh.event((event) => event.fact === 'rejected' && event.type === 'route' && event.resources.length > 0);
+    expect(await mesh.served(2)).toMatchObject({ without: ['reviews.shop'] });
+    expect(mesh.server().nodes()).toMatchObject([{ served: 2, without: ['reviews.shop'], rejection: { sequence: 2 } }]);
     await mesh.until(async () => (await get(mesh.outbound, 'catalog')).body === 'v2');
     expect(await tally(mesh.outbound, 'catalog', 100)).toEqual({ v2: 100 });
 
     mesh.publish(3, { v1: 0, v2: 100 }, [], [reviews('/a')]);
-    await mesh.served(3);
+    expect(await mesh.served(3)).toMatchObject({ without: [] });
+    expect(mesh.server().nodes()[0]).not.toHaveProperty('rejection');
     expect((await get(mesh.outbound, 'reviews')).body).toBe('v1');
   });
 

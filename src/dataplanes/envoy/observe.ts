@@ -6,6 +6,7 @@ import type { Documents } from '../../journal/documents.ts';
 import type { DataPlane, Observation } from '../../reconcile/data-plane.ts';
 import type { Fragment } from '../../reconcile/model.ts';
 import { nodesOf, readinessOf } from '../../reconcile/observations.ts';
+import { qualifiedName } from './naming.ts';
 
 /** A node that has been gone this long no longer counts for a rollout. */
 export const GONE_MS = 30_000;
@@ -21,9 +22,11 @@ export function envoyDataPlane(documents: Documents, dataPlane: string, poke: (m
     async observe(fragment: Fragment, now: number): Promise<Observation> {
       const seen = await nodesOf(documents, { mesh: fragment.mesh, dataPlane }, now);
       const counted = seen.filter(({ goneAt }) => goneAt === undefined || now - goneAt < GONE_MS);
+      const name = fragment.plan === null ? undefined : qualifiedName(fragment.plan);
       const behind = counted.filter(({ served }) => served < fragment.sequence);
-      const refusing = behind.find(({ rejected }) => rejected !== undefined && rejected.sequence >= fragment.sequence);
-      if (refusing?.rejected) return { kind: 'rejected', node: refusing.node, message: refusing.rejected.message };
+      // What a node that is behind goes without may be of before this fragment.
+      const refusing = counted.find((node) => !behind.includes(node) && name !== undefined && node.without?.includes(name));
+      if (refusing) return { kind: 'rejected', node: refusing.node, message: refusing.rejected?.message ?? `It does not take ${name}.` };
       if (counted.length > 0 && behind.length === 0) return { kind: 'served' };
       return { kind: 'waiting', for: behind.slice(0, NAMED).map(({ node }) => node) };
     },

@@ -2,11 +2,22 @@
 import { beforeEach, describe, expect, it } from 'vitest';
 import { MemoryDocuments } from '../../../src/adapters/memory-documents.ts';
 import { envoyDataPlane, GONE_MS } from '../../../src/dataplanes/envoy/observe.ts';
+import type { ServicePlan } from '../../../src/plan/plan.ts';
 import { type NodeObservation, nodesOf, putNode, putReadiness, putWatcher } from '../../../src/reconcile/observations.ts';
 
 const T0 = Date.parse('2026-11-22T14:00:00Z');
 const place = { mesh: 'shop', dataPlane: 'edge' };
-const fragment = { mesh: 'shop', service: 'catalog', revision: 3, sequence: 7, plan: null };
+const plan: ServicePlan = {
+  mesh: 'shop',
+  service: 'catalog',
+  namespace: 'store',
+  port: 80,
+  protocol: 'http',
+  versions: [{ name: 'v1', labels: {} }],
+  routes: [{ name: 'default', match: {}, split: [{ version: 'v1', weight: 100 }] }],
+  dataPlanes: ['edge'],
+};
+const fragment = { mesh: 'shop', service: 'catalog', revision: 3, sequence: 7, plan };
 
 let documents: MemoryDocuments;
 const node = (name: string, served: number, more: Partial<NodeObservation> = {}) =>
@@ -42,15 +53,25 @@ describe('a plan', () => {
     expect(seen.kind === 'waiting' && seen.for).toHaveLength(10);
   });
 
-  it('is refused when a node that is behind has refused it, with its words', async () => {
+  it('is refused when a node goes without it, with the words of that node', async () => {
     await node('n1', 7);
-    await node('n2', 6, { rejected: { sequence: 7, message: 'bad cluster' } });
+    await node('n2', 7, { without: ['cart.store', 'catalog.store'], rejected: { sequence: 7, message: 'bad cluster' } });
     expect(await observe()).toEqual({ kind: 'rejected', node: 'n2', message: 'bad cluster' });
   });
 
-  it('is not refused by what was refused before it', async () => {
-    await node('n1', 5, { rejected: { sequence: 6, message: 'bad cluster' } });
+  it('is served by a node that goes without something else', async () => {
+    await node('n1', 8, { without: ['cart.store'], rejected: { sequence: 8, message: 'bad cluster' } });
+    expect(await observe()).toEqual({ kind: 'served' });
+  });
+
+  it('is not refused by what was refused before it: the way back is waited for', async () => {
+    await node('n1', 6, { without: ['catalog.store'], rejected: { sequence: 6, message: 'bad cluster' } });
     expect(await observe()).toEqual({ kind: 'waiting', for: ['n1'] });
+  });
+
+  it('that ends its service is refused by nobody', async () => {
+    await node('n1', 7, { without: ['catalog.store'] });
+    expect(await envoyDataPlane(documents, 'edge', () => {}).observe({ ...fragment, plan: null }, T0)).toEqual({ kind: 'served' });
   });
 });
 
