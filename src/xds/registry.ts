@@ -97,15 +97,21 @@ export function servedEndpoints(registry: Registry): readonly Endpoint[] {
 }
 
 /**
- * By version, for each version of the service that ever had an endpoint: `none` = every endpoint is silent for too long, says
- * it isn't ready, or has gone. `unknown` (as are versions that are absent) = we cannot tell yet after our own restart.
+ * By version, for each version of the service that ever had an endpoint: `none` = every endpoint has gone, says it isn't
+ * ready, or is silent while others are heard of. `unknown` (as are versions that are absent) = some may still be there: all
+ * of the data plane is silent, or we may have been the silent ones.
  */
 export function readinessOf(registry: Registry, service: string, now: number): ReadonlyMap<string, Readiness> {
   const seen = registry.seen.filter((each) => each.service === service);
-  const alive = registry.leases.filter((lease) => isServed(lease) && lease.ready && lease.expiresAt > now);
-  const living = new Set(alive.map(({ endpoint }) => versionKey(endpoint)));
-  const otherwise = now < registry.suspendedUntil ? 'unknown' : 'none';
-  return new Map(seen.map((each) => [each.version, living.has(versionKey(each)) ? 'ready' : otherwise]));
+  const served = registry.leases.filter(isServed);
+  const lastHeard = served.reduce((last, { expiresAt, leaseMs }) => Math.max(last, expiresAt - leaseMs), Number.NEGATIVE_INFINITY);
+  const wordOn = (version: Version): Readiness => {
+    const leases = served.filter(({ endpoint }) => versionKey(endpoint) === versionKey(version));
+    if (leases.some(({ ready, expiresAt }) => ready && expiresAt > now)) return 'ready';
+    const allDead = leases.every(({ ready, expiresAt }) => !ready || expiresAt <= lastHeard);
+    return allDead && now >= registry.suspendedUntil ? 'none' : 'unknown';
+  };
+  return new Map(seen.map((each) => [each.version, wordOn(each)]));
 }
 
 function register(registry: Registry, { endpoint, leaseMs, ready }: RegistryCommand & { kind: 'register' }, now: number): RegistryChange {

@@ -113,9 +113,30 @@ describe('whatever happens', () => {
           ({ endpoint, ready, expiresAt, state }) =>
             endpoint.service === 'catalog' && endpoint.version === version && ready && expiresAt > now && state === 'live',
         );
-        expect(readiness).toBe(alive.length > 0 ? 'ready' : 'none');
+        expect(readiness === 'ready').toBe(alive.length > 0);
       }
     });
+  });
+
+  it('silence alone is known to be death only once somebody else was heard of', () => {
+    fc.assert(
+      fc.property(history, fc.integer({ min: 2 * LEASE, max: 4 * LEASE }), (steps, silence) => {
+        let [registry, now] = [emptyRegistry(), 0];
+        for (const [pause, command] of steps) {
+          now += pause;
+          registry = updateRegistry(registry, command, now).registry;
+        }
+        const end = now + silence;
+        const silent = updateRegistry(registry, { kind: 'expire' }, end).registry;
+        for (const [version, before] of readinessOf(registry, 'catalog', now))
+          expect(readinessOf(silent, 'catalog', end).get(version)).toBe(before === 'ready' ? 'unknown' : before);
+
+        const stranger: Endpoint = { service: 'cart', version: 'v1', address: '10.0.0.9', port: 15_006 };
+        const heard = updateRegistry(silent, { kind: 'register', endpoint: stranger, leaseMs: LEASE, ready: true }, end).registry;
+        expect([...readinessOf(heard, 'catalog', end).values()].filter((word) => word !== 'none')).toEqual([]);
+      }),
+      { numRuns: 300 },
+    );
   });
 
   it('a repeated registration changes nothing the second time', () => {

@@ -182,12 +182,13 @@ describe('a silent endpoint', () => {
     ]);
   });
 
-  it('stays when it is the last of its version, known dead, and that is said once', () => {
+  it('stays when it is the last of its version, known dead once others are heard of, and that is said once', () => {
+    const others = [register(endpoint(2, 'v2')), register(endpoint(3, 'v2'))];
     const { registry, served, notices } = played([
-      [0, register(endpoint(1)), register(endpoint(2, 'v2')), register(endpoint(3, 'v2'))],
-      [20_000, register(endpoint(2, 'v2')), register(endpoint(3, 'v2'))],
+      [0, register(endpoint(1)), ...others],
+      [20_000, ...others],
       [30_000, expire],
-      [31_000, expire],
+      [31_000, ...others, expire],
     ]);
     expect(served).toEqual([1, 2, 3]);
     expect(readinessOf(registry, 'catalog', 31_000)).toEqual(
@@ -226,6 +227,37 @@ describe('a silent endpoint', () => {
     const steps = [1, 2, 3, 4].map((host) => [host * 1000, register(endpoint(host))] as const);
     const { served } = played([...steps, [31_000, expire], [32_000, expire], [33_000, expire], [34_000, expire], [35_000, expire]]);
     expect(served).toEqual([3, 4]);
+  });
+
+  it('is not known to be dead while everyone is silent: whoever registers them all may be away', () => {
+    const { registry, served } = played([
+      [0, register(endpoint(1)), register(endpoint(2, 'v2')), register(endpoint(3, 'v1', 'cart'))],
+      [20_000, register(endpoint(3, 'v1', 'cart'))],
+      [60_000, expire],
+    ]);
+    expect(served).toHaveLength(3);
+    const unknown = new Map([
+      ['v1', 'unknown'],
+      ['v2', 'unknown'],
+    ]);
+    expect(readinessOf(registry, 'catalog', 60_000)).toEqual(unknown);
+
+    const { registry: heardOfAgain } = played([[61_000, register(endpoint(3, 'v1', 'cart'))]], registry);
+    expect(readinessOf(heardOfAgain, 'catalog', 61_000)).toEqual(new Map([...unknown.keys()].map((version) => [version, 'none'])));
+  });
+
+  it('is dead all the same when it said that it was not ready, or has gone', () => {
+    const { registry } = played([
+      [0, register(endpoint(1), false), register(endpoint(2, 'v2'))],
+      [1, { kind: 'deregister', address: endpoint(2) }],
+      [60_000, expire],
+    ]);
+    expect(readinessOf(registry, 'catalog', 60_000)).toEqual(
+      new Map([
+        ['v1', 'none'],
+        ['v2', 'none'],
+      ]),
+    );
   });
 
   it('is spoken of again when it happens again', () => {
