@@ -1,6 +1,6 @@
 /**
- * What was seen at the data planes: documents with an end, last write wins, one a node and one a service's readiness,
- * written by whoever watches (the xds server) under its own heartbeat. They are not events; only their edge is a command.
+ * What was seen at the data planes: documents with an end, last write wins, one a node and watcher and one a service's
+ * readiness, written by whoever watches (the xds server) under its own heartbeat. They are not events; only their edge is a command.
  */
 import { z } from 'zod';
 import type { Documents, JsonObject, Operation } from '../journal/documents.ts';
@@ -48,7 +48,7 @@ export interface Place {
   readonly dataPlane: string;
 }
 
-/** Any number of nodes; each of them is one document. */
+/** Any number of nodes; each of them is one document of this watcher's: no word of one watcher's takes away another's. */
 export async function putNodes(
   documents: Documents,
   { mesh, dataPlane }: Place,
@@ -56,7 +56,7 @@ export async function putNodes(
   now: number,
 ): Promise<void> {
   const partition = partitionOf(mesh, dataPlane);
-  const operations = observed.map((each) => upsert(partition, 'node', each.node, now, each));
+  const operations = observed.map((each) => upsert(partition, 'node', JSON.stringify([each.node, each.via]), now, each));
   for (let index = 0; index < operations.length; index += BATCH) await documents.batch(partition, operations.slice(index, index + BATCH));
 }
 
@@ -86,18 +86,28 @@ async function watchersOf(documents: Documents, partition: string): Promise<Read
 
 /**
  * Every node that was seen, those that went away included. A node whose watcher fell silent is gone from then on: it still
- * serves what it had, so it leaves the count no sooner than one that went away itself.
+ * serves what it had, so it leaves the count no sooner than one that went away itself. A node that came from one watcher to
+ * another is where it is present, whatever the one that it left says later, and when; where both see it, the last word counts.
  */
 export async function nodesOf(documents: Documents, { mesh, dataPlane }: Place, now: number): Promise<readonly NodeObservation[]> {
   const partition = partitionOf(mesh, dataPlane);
   const watchers = await watchersOf(documents, partition);
   const found = await documents.list({ partition, kind: 'node' });
-  return found.map(({ document }) => {
+  const seen = found.map(({ document }): NodeObservation => {
     const node = nodeSchema.parse(document.body);
     const seenUntil = watchers.get(node.via) ?? 0;
     return seenUntil > now ? node : { ...node, goneAt: Math.min(seenUntil, node.goneAt ?? seenUntil) };
   });
+  // Listed by when they were written.
+  const newest = new Map<string, NodeObservation>();
+  for (const one of seen) {
+    const other = newest.get(one.node);
+    if (!other || leftAt(one) >= leftAt(other)) newest.set(one.node, one);
+  }
+  return [...newest.values()];
 }
+
+const leftAt = ({ goneAt = Number.POSITIVE_INFINITY }: NodeObservation): number => goneAt;
 
 /** By version; absent = unknown. */
 export async function readinessOf(

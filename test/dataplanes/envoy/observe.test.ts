@@ -20,8 +20,9 @@ const plan: ServicePlan = {
 const fragment = { mesh: 'shop', service: 'catalog', revision: 3, sequence: 7, plan };
 
 let documents: MemoryDocuments;
-const node = (name: string, served: number, more: Partial<NodeObservation> = {}) =>
-  putNode(documents, place, { node: name, via: 'x1', served, ...more }, T0);
+const put = (name: string, served: number, at: number, more: Partial<NodeObservation> = {}) =>
+  putNode(documents, place, { node: name, via: 'x1', served, ...more }, at);
+const node = (name: string, served: number, more: Partial<NodeObservation> = {}) => put(name, served, T0, more);
 const alive = (via: string, ms: number) => putWatcher(documents, place, { via, aliveUntil: T0 + ms }, T0);
 const observe = (now = T0) => envoyDataPlane(documents, 'edge', () => {}).observe(fragment, now);
 
@@ -112,6 +113,30 @@ describe('a node', () => {
     await node('n1', 6, { rejected: { sequence: 7, message: 'bad' } });
     await node('n1', 7);
     expect(await observe()).toEqual({ kind: 'served' });
+  });
+
+  it('that came to another watcher counts as that one sees it, whatever the one that it left says, and when', async () => {
+    await alive('x2', 600_000);
+    await node('n1', 7, { via: 'x2' });
+    await node('n2', 6, { via: 'x2' });
+    await node('n2', 6, { goneAt: T0 + 5 });
+    expect(await observe(T0 + 5 + GONE_MS)).toEqual({ kind: 'waiting', for: ['n2'] });
+    await node('n2', 7, { via: 'x2' });
+    expect(await observe(T0 + 5 + GONE_MS)).toEqual({ kind: 'served' });
+    expect(await nodesOf(documents, place, T0)).toHaveLength(2);
+  });
+
+  it('that two watchers see counts as the last word on it says, and one that both have lost until the last of them lost it', async () => {
+    await alive('x2', 60_000);
+    await put('n1', 6, T0, { via: 'x2' });
+    await put('n1', 7, T0 + 1);
+    expect(await observe()).toEqual({ kind: 'served' });
+    await put('n1', 6, T0 + 2, { via: 'x2' });
+    expect(await observe()).toEqual({ kind: 'waiting', for: ['n1'] });
+    await put('n1', 6, T0 + 3, { via: 'x2', goneAt: T0 + 2_000 });
+    await put('n1', 7, T0 + 4, { goneAt: T0 + 1_000 });
+    expect(await observe(T0 + 1_000 + GONE_MS)).toEqual({ kind: 'waiting', for: ['n1'] });
+    expect(await observe(T0 + 2_000 + GONE_MS)).toEqual({ kind: 'waiting', for: [] });
   });
 
   it('of another data plane or mesh is not seen', async () => {
