@@ -1,7 +1,7 @@
 /** The use cases, wired once over the adapters they are given. Every trigger, and the simulation, goes through this door. */
 import type { Documents } from './journal/documents.ts';
 import { commitsOf } from './journal/history.ts';
-import { listParked, type Parked } from './journal/parked.ts';
+import { listParked, type Parked, readParked } from './journal/parked.ts';
 import type { Answer, Commit, Delivery } from './journal/stream.ts';
 import type { Channel } from './notifications/channel.ts';
 import { type Received, receiveAlert, receiveEvent } from './receive.ts';
@@ -55,7 +55,10 @@ export interface App {
   overview(): Promise<Overview>;
   service(mesh: string, service: string): Promise<ServiceStatus | undefined>;
   history(mesh: string, service: string | undefined, after: number, limit: number): Promise<readonly Commit[]>;
-  parked(): Promise<readonly (Parked & { readonly id: string })[]>;
+  /** A page of deliveries nobody could act on, see `listParked`. */
+  parked(after?: number, limit?: number): Promise<readonly Parked[]>;
+  /** One of them with what came; `undefined`: no such delivery. */
+  parkedOne(id: string): Promise<(Parked & { readonly text: string }) | undefined>;
 }
 
 export function createApp(adapters: Adapters): App {
@@ -122,7 +125,8 @@ export function createApp(adapters: Adapters): App {
       const stream = service === undefined ? meshStreamId(mesh) : serviceStreamId(mesh, service);
       return commitsOf(documents, stream, after, limit);
     },
-    parked: () => listParked(documents, now()),
+    parked: (after, limit) => listParked(documents, now(), after, limit),
+    parkedOne: (id) => readParked(documents, now(), id),
   };
 }
 

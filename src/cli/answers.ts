@@ -62,11 +62,12 @@ export type Received = z.infer<typeof receivedSchema>;
 
 export const appliedSchema = z.object({ mesh: z.string(), revision: z.string(), answer: answerSchema });
 
-export const parkedSchema = z.object({
-  parked: z.array(
-    z.looseObject({ id: z.string(), at: z.number(), door: z.string(), reason: z.string(), message: z.string(), bytes: z.number() }),
-  ),
-});
+const parkedFields = { id: z.string(), at: z.number(), door: z.string(), reason: z.string(), message: z.string(), bytes: z.number() };
+const parkedSchema = z.looseObject(parkedFields);
+export type Parked = z.infer<typeof parkedSchema>;
+export const parkedPageSchema = z.object({ parked: z.array(parkedSchema) });
+/** `text`: what came, its first 64 KB. */
+export const parkedOneSchema = z.looseObject({ ...parkedFields, text: z.string() });
 
 /** RFC 9457, with what this API adds to it. */
 export const problemSchema = z.object({

@@ -72,8 +72,9 @@ function addReading(program: Command, terminal: Terminal, connection: () => Conn
   program
     .command('parked')
     .description('deliveries that nobody could act on')
+    .argument('[id]', 'of one: what came, to be sent again')
     .addOption(json())
-    .action((options: { json?: boolean }) => showParked(connection(), terminal, options));
+    .action((id: string | undefined, options: { json?: boolean }) => showParked(connection(), terminal, id, options));
 }
 
 function addStarting(program: Command, terminal: Terminal, connection: () => Connection): void {

@@ -1,6 +1,6 @@
 /** The commands that only look: status, journal, parked. */
 import { setTimeout as delay } from 'node:timers/promises';
-import { journalSchema, parkedSchema, type ServiceStatus, statusSchema } from './answers.ts';
+import { journalSchema, type Parked, parkedOneSchema, parkedPageSchema, type ServiceStatus, statusSchema } from './answers.ts';
 import { type Connection, NobodyAnswers } from './connection.ts';
 import { Failure } from './failure.ts';
 import { instantText, journalText, statusText } from './status-text.ts';
@@ -55,12 +55,32 @@ export async function showJournal(connection: Connection, terminal: Terminal, se
   terminal.out(json ? JSON.stringify({ commits }, null, 2) : journalText(commits));
 }
 
-export async function showParked(connection: Connection, terminal: Terminal, { json }: { readonly json?: boolean }): Promise<void> {
-  const { parked } = await connection.get('parked', parkedSchema);
+/** All of them, page by page, the newest last; or of one what came, as it can be sent again. */
+export async function showParked(
+  connection: Connection,
+  terminal: Terminal,
+  id: string | undefined,
+  { json }: { readonly json?: boolean },
+): Promise<void> {
+  if (id !== undefined) {
+    const one = await connection.get(`parked/${encodeURIComponent(id)}`, parkedOneSchema);
+    terminal.out(json ? JSON.stringify(one, null, 2) : one.text);
+    return;
+  }
+  const parked: Parked[] = [];
+  for (let after = 0; ; ) {
+    const page = (await connection.get(`parked?after=${after}`, parkedPageSchema)).parked;
+    parked.push(...page);
+    const last = page.at(-1);
+    if (!last) break;
+    after = last.at;
+  }
   if (json) terminal.out(JSON.stringify({ parked }, null, 2));
   else if (parked.length === 0) terminal.out('Nothing is parked.');
-  else terminal.out(parked.map(({ at, door, reason, message }) => `${instantText(at)}  ${door}  ${reason}: ${message}`).join('\n'));
+  else terminal.out(parked.map(parkedLine).join('\n'));
 }
+
+const parkedLine = ({ id, at, door, reason, message }: Parked): string => `${instantText(at)}  ${door}  ${id}  ${reason}: ${message}`;
 
 /** The one service of this name, in `mesh` or in the only mesh that has it. @throws Failure that names the candidates otherwise. */
 export async function findService(connection: Connection, service: string, mesh: string | undefined): Promise<ServiceStatus> {

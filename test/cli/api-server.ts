@@ -63,6 +63,8 @@ export async function startApi(): Promise<Api> {
 }
 
 const UNAUTHORIZED = problem(401, 'NotAuthenticated', 'Send the token of .meshwright/token as "Authorization: Bearer <token>".');
+/** Small, so that few fill more than one. */
+const PARKED_PAGE = 2;
 const COMMANDS = { pause: 'Pause', resume: 'Resume', promote: 'Promote', abort: 'Abort' } as const;
 const isAction = (text: string): text is keyof typeof COMMANDS => Object.hasOwn(COMMANDS, text);
 
@@ -73,7 +75,7 @@ async function route(app: App, method: string, path: string, query: URLSearchPar
     case 'GET /status':
       return json(200, { now: Date.now(), services: await app.status() });
     case 'GET /parked':
-      return json(200, { parked: await app.parked() });
+      return json(200, { parked: await app.parked(Number(query.get('after')), Number(query.get('limit') ?? PARKED_PAGE)) });
     case 'GET /journal':
       return json(200, { commits: await app.history(mesh, service, Number(query.get('after')), Number(query.get('limit'))) });
     case 'POST /alerts':
@@ -88,6 +90,10 @@ async function route(app: App, method: string, path: string, query: URLSearchPar
       return received(await app.receiveEvent({ ...event, data: { mesh, service, ...given } }, { actor: 'local token', again }));
     }
     default: {
+      const [, id] = /^\/parked\/([^/]+)$/.exec(path) ?? [];
+      const parked = id === undefined ? undefined : await app.parkedOne(id);
+      if (parked) return json(200, parked);
+      if (id !== undefined) return problem(404, 'UnknownDelivery', 'Nothing is parked under this id; GET /parked lists what is.');
       const action = rest.replace('/rollout/', '');
       if (method !== 'POST' || !isAction(action)) return problem(404, 'UnknownRoute', `Nothing is served at ${path}.`);
       const command: ByHand = { type: COMMANDS[action], ...given };

@@ -185,6 +185,36 @@ describe('the token', () => {
   });
 });
 
+describe('parked', () => {
+  const strange = (id: number) => ({
+    specversion: '1.0',
+    id: `${id}`,
+    source: '/ci',
+    type: 'Contoso.Cake.Baked',
+    time: '2026-11-22T14:03:00Z',
+  });
+
+  it('lists all there is, page by page, and shows of one what came', async () => {
+    expect(await cli('parked')).toEqual({ code: 0, out: 'Nothing is parked.', err: '' });
+    for (let id = 1; id <= 5; id += 1) await api.app.receiveEvent(strange(id));
+    const lines = (await cli('parked')).out.split('\n');
+    expect(lines).toHaveLength(5);
+    const { parked } = z.object({ parked: z.array(z.object({ id: z.string() })) }).parse(JSON.parse((await cli('parked', '--json')).out));
+    expect(parked.map(({ id }) => id)).toEqual(lines.map((line) => line.split('  ')[2]));
+    const came = await Promise.all(parked.map(async ({ id }) => JSON.parse((await cli('parked', id)).out)));
+    expect(came.toSorted((a, b) => a.id - b.id)).toEqual([1, 2, 3, 4, 5].map(strange));
+    expect(JSON.parse((await cli('parked', parked[0]?.id ?? '', '--json')).out)).toMatchObject({
+      door: 'events',
+      text: expect.any(String),
+    });
+  });
+
+  it('says so where nothing is parked under an id', async () => {
+    const { code, out, err } = await cli('parked', 'nobody');
+    expect({ code, out, err }).toEqual({ code: 1, out: '', err: 'Nothing is parked under this id; GET /parked lists what is.' });
+  });
+});
+
 describe('the command line', () => {
   it.each([
     [['deploy', 'catalog'], "missing required argument 'version'"],

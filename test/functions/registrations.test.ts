@@ -35,6 +35,7 @@ describe('the built functions', () => {
       'overview: httpTrigger',
       'page: httpTrigger',
       'parked: httpTrigger',
+      'parkedOne: httpTrigger',
       'service: httpTrigger',
       'serviceJournal: httpTrigger',
       'startRollout: httpTrigger',
