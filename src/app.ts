@@ -14,7 +14,7 @@ import { meshStreamId } from './spec/adoption.ts';
 import { readSpec, type SpecFile, type SpecProblem } from './spec/read-spec.ts';
 import { revision } from './spec/revision.ts';
 import type { MeshSpec } from './spec/schema.ts';
-import { type Overview, overview, type ServiceStatus, serviceStatus, wholeStatus } from './status.ts';
+import { type Overview, overviews, type ServiceStatus, serviceStatus, wholeStatus } from './status.ts';
 
 export interface Adapters {
   readonly documents: Documents;
@@ -51,7 +51,7 @@ export interface App {
   renewAlarms(): Promise<void>;
   meshes(): Promise<readonly AdoptedMesh[]>;
   status(): Promise<readonly ServiceStatus[]>;
-  /** Every service, and the newest commits of all of them, newest first. */
+  /** Every service, and the newest commits of all of them, newest first; at most a second old. */
   overview(): Promise<Overview>;
   service(mesh: string, service: string): Promise<ServiceStatus | undefined>;
   history(mesh: string, service: string | undefined, after: number, limit: number): Promise<readonly Commit[]>;
@@ -119,7 +119,7 @@ export function createApp(adapters: Adapters): App {
     renewAlarms: tended.renewAlarms,
     meshes: adopted.all,
     status: async () => wholeStatus(documents, await adopted.all()),
-    overview: async () => overview(documents, await adopted.all()),
+    overview: overviews(documents, adopted.all, now),
     service: async (mesh, service) => ((await has(mesh, service)) ? serviceStatus(documents, mesh, service) : undefined),
     history: (mesh, service, after, limit) => {
       const stream = service === undefined ? meshStreamId(mesh) : serviceStreamId(mesh, service);

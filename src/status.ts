@@ -99,17 +99,52 @@ export interface Overview {
 
 const NEWEST_OF_EACH = 20;
 const NEWEST_OF_ALL = 100;
+const LOOKED_AT_ONCE_MS = 1_000;
 
-/** What the page shows. Reads the newest commits of each service only. */
-export async function overview(documents: Documents, meshes: readonly AdoptedMesh[]): Promise<Overview> {
-  const services = await wholeStatus(documents, meshes);
-  const journals = await Promise.all(
-    services.map(async ({ mesh, service, version }) => {
-      const stream = serviceStreamId(mesh, service);
-      const commits = await commitsOf(documents, stream, Math.max(0, version - NEWEST_OF_EACH));
-      return commits.map((commit) => ({ ...commit, stream }));
-    }),
-  );
-  const journal = journals.flat().sort((a, b) => b.at - a.at || b.version - a.version);
-  return { services, journal: journal.slice(0, NEWEST_OF_ALL) };
+/**
+ * What the page shows. However many look at it, the heads are read once a second, and of each journal only what came since:
+ * commits do not change. A failure is not kept.
+ */
+export function overviews(
+  documents: Documents,
+  adopted: () => Promise<readonly AdoptedMesh[]>,
+  now: () => number,
+): () => Promise<Overview> {
+  const newest = new Map<string, readonly Commit[]>();
+  let last: { readonly at: number; readonly overview: Promise<Overview> } | undefined;
+
+  async function newestOf(stream: string, version: number): Promise<readonly Commit[]> {
+    const known = newest.get(stream) ?? [];
+    const until = known.at(-1)?.version ?? 0;
+    if (until >= version) return known;
+    const since = await commitsOf(documents, stream, Math.max(until, version - NEWEST_OF_EACH));
+    const commits = [...known, ...since].slice(-NEWEST_OF_EACH);
+    newest.set(stream, commits);
+    return commits;
+  }
+
+  async function look(): Promise<Overview> {
+    const services = await wholeStatus(documents, await adopted());
+    const journals = await Promise.all(
+      services.map(async ({ mesh, service, version }) => {
+        const stream = serviceStreamId(mesh, service);
+        return (await newestOf(stream, version)).map((commit) => ({ ...commit, stream }));
+      }),
+    );
+    const streams = new Set(services.map(({ mesh, service }) => serviceStreamId(mesh, service)));
+    for (const stream of newest.keys()) if (!streams.has(stream)) newest.delete(stream);
+    const journal = journals.flat().sort((a, b) => b.at - a.at || b.version - a.version);
+    return { services, journal: journal.slice(0, NEWEST_OF_ALL) };
+  }
+
+  return () => {
+    const at = now();
+    if (last && at >= last.at && at < last.at + LOOKED_AT_ONCE_MS) return last.overview;
+    const mine = { at, overview: look() };
+    last = mine;
+    mine.overview.catch(() => {
+      if (last === mine) last = undefined;
+    });
+    return mine.overview;
+  };
 }
