@@ -5,6 +5,7 @@
  */
 import type { Documents } from '../journal/documents.ts';
 import { type NodeObservation, type Place, putNodes, putReadiness, putWatcher } from '../reconcile/observations.ts';
+import { post } from './post.ts';
 
 export const HEARTBEAT_MS = 10_000;
 const ALIVE_MS = 30_000;
@@ -102,14 +103,8 @@ export class Reporter {
     if (!hints) return;
     for (let tries = 1; tries <= HINT_TRIES && !this.#stopped; tries += 1) {
       try {
-        const response = await fetch(new URL('/observations', hints.url), {
-          method: 'POST',
-          headers: { 'content-type': 'application/json', authorization: `Bearer ${hints.token}` },
-          body: JSON.stringify({ mesh, services }),
-          signal: AbortSignal.timeout(HINT_TIMEOUT_MS),
-        });
-        await response.body?.cancel();
-        if (response.status < 500) return;
+        const url = new URL('/observations', hints.url);
+        if ((await post({ url, token: hints.token, body: { mesh, services }, timeoutMs: HINT_TIMEOUT_MS })) < 500) return;
       } catch (error) {
         if (tries === HINT_TRIES) report(`The functions at ${hints.url} could not be told of ${mesh}; their sweep will find it.`, error);
       }
