@@ -84,7 +84,14 @@ describe('an event', () => {
   it('that is large but allowed is parked in part', async () => {
     const answer = await post('/events', { ...requested('large', { padding: 'x'.repeat(ONE_MIB - 1_000) }), type: 'Contoso.Cake.Baked' });
     expectProblem(answer, 422, 'UnknownEventType', /Contoso/);
-    expect(JSON.stringify(await parked()).length).toBeLessThan(ONE_MIB);
+    const { parked: id } = z.object({ parked: z.string() }).parse(answer.body);
+    const one = await mesh.call('GET', `/parked/${id}`);
+    const kept = z.object({ bytes: z.number(), text: z.string() }).parse(one.body);
+    expect(kept.bytes).toBeGreaterThan(ONE_MIB - 1_000);
+    expect(kept.text).toHaveLength(64 * 1024);
+    expect(JSON.stringify(await parked())).not.toContain('xxxx');
+    expectProblem(await mesh.call('GET', '/parked/nobody'), 404, 'UnknownDelivery', /GET \/parked/);
+    expectProblem(await mesh.call('GET', '/parked?limit=none'), 400, 'NotAPage', /limit/);
   });
 
   it('given twice is one effect with the same answer, over either door', async () => {
