@@ -2,6 +2,7 @@
  * One plain-Envoy data plane as this server knows it: the plans of its services, its endpoints under leases, and what its
  * nodes are served. Holds no I/O and no clock; when the store is away it goes on serving what it has.
  */
+import { qualifiedName } from '../dataplanes/envoy/naming.ts';
 import { renderNode, renderShared } from '../dataplanes/envoy/render.ts';
 import type { EnvoyNode } from '../dataplanes/envoy/resources.ts';
 import type { ServicePlan } from '../plan/plan.ts';
@@ -37,6 +38,11 @@ export class DataPlaneView {
   /** The services whose plan changed after `sequence`. */
   changedSince(sequence: number): readonly string[] {
     return [...this.#fragments.values()].filter((fragment) => fragment.sequence > sequence).map(({ service }) => service);
+  }
+
+  /** The services that nodes know by these names. */
+  servicesNamed(names: readonly string[]): readonly string[] {
+    return this.#plans.filter((plan) => names.includes(qualifiedName(plan))).map(({ service }) => service);
   }
 
   services(): readonly string[] {

@@ -91,8 +91,8 @@ export async function startXdsServer(options: XdsServerOptions): Promise<XdsServ
     const observed = kept.nodes.take(node.id, event, now());
     if (!observed) return;
     reporter.node({ mesh, dataPlane }, observed);
-    if (event.fact === 'rejected') reporter.hint(mesh, watches.get(mesh)?.view(dataPlane)?.changedSince(observed.served) ?? []);
-    else tellSoon(mesh, dataPlane, kept);
+    if (observed.without) reporter.hint(mesh, watches.get(mesh)?.view(dataPlane)?.servicesNamed(observed.without) ?? []);
+    tellSoon(mesh, dataPlane, kept);
   }
 
   /** Once a turn, however many nodes have spoken in it. When the last one has come to a sequence, those it holds can go on. */

@@ -52,8 +52,11 @@ export interface AdsClient {
   stop(): void;
 }
 
+/** What it does with a route configuration that has this split. */
+export type Taste = (split: string) => 'takes' | 'refuses' | 'says nothing';
+
 /** Without `token` it shows none. */
-export function startAdsClient(port: number, node: EnvoyNode, token?: string): AdsClient {
+export function startAdsClient(port: number, node: EnvoyNode, token?: string, taste: Taste = () => 'takes'): AdsClient {
   const client = new Client(`127.0.0.1:${port}`, credentials.createInsecure(), { 'grpc.use_local_subchannel_pool': 1 });
   const metadata = new Metadata();
   if (token !== undefined) metadata.set('authorization', `Bearer ${token}`);
@@ -84,6 +87,14 @@ export function startAdsClient(port: number, node: EnvoyNode, token?: string): A
   call.on('data', (bytes: Buffer) => {
     const response = decodeResponse(bytes);
     const { type, resources } = response;
+    const tastes = type === 'route' ? resources.flatMap(splitsOf).map(([, split]) => taste(split)) : [];
+    if (tastes.includes('says nothing')) return;
+    if (tastes.includes('refuses')) {
+      call.write(
+        encodeRequest(type, names[type], { version: last.get(type)?.version ?? '', nonce: response.nonce }, undefined, 'bad split'),
+      );
+      return;
+    }
     last.set(type, response);
     if (type === 'route') splits.clear();
     for (const resource of resources) {
@@ -149,17 +160,19 @@ function encodeNode(node: EnvoyNode): Uint8Array {
 function encodeRequest(
   type: EnvoyResourceType,
   names: readonly string[],
-  last: Answer | undefined,
+  last: Pick<Answer, 'version' | 'nonce'> | undefined,
   node: Uint8Array | undefined,
+  rejection?: string,
 ): Uint8Array {
   const writer = new BinaryWriter().tag(1, WireType.LengthDelimited).string(last?.version ?? '');
   if (node) writer.tag(2, WireType.LengthDelimited).bytes(node);
   for (const name of names) writer.tag(3, WireType.LengthDelimited).string(name);
   writer.tag(4, WireType.LengthDelimited).string(typeUrl(type));
-  return writer
-    .tag(5, WireType.LengthDelimited)
-    .string(last?.nonce ?? '')
-    .finish();
+  writer.tag(5, WireType.LengthDelimited).string(last?.nonce ?? '');
+  // A google.rpc.Status, whose second field is the message.
+  if (rejection !== undefined)
+    writer.tag(6, WireType.LengthDelimited).bytes(new BinaryWriter().tag(2, WireType.LengthDelimited).string(rejection).finish());
+  return writer.finish();
 }
 
 function decodeResponse(bytes: Uint8Array): Answer {

@@ -12,7 +12,7 @@ import { HEARTBEAT_MS } from '../../src/xds/reporter.ts';
 import { startXdsServer } from '../../src/xds/server.ts';
 import { until } from '../e2e/until.ts';
 import { serviceSpec } from '../rollouts/story.ts';
-import { type AdsClient, startAdsClient } from './ads-client.ts';
+import { type AdsClient, startAdsClient, type Taste } from './ads-client.ts';
 import { type FunctionsDoor, openFunctionsDoor } from './functions-door.ts';
 import { testEncoder } from './real-envoy.ts';
 import { always, never, type StoreThatFails, storeThatFails, writing } from './store-that-fails.ts';
@@ -72,8 +72,8 @@ async function running(store = storeThatFails(), functions?: FunctionsDoor) {
         vi.advanceTimersByTime(SECOND);
       }
     },
-    connect(node = caller(), token: string | undefined = 'nodes'): AdsClient {
-      const client = startAdsClient(server.adsPort, node, token);
+    connect(node = caller(), token: string | undefined = 'nodes', taste?: Taste): AdsClient {
+      const client = startAdsClient(server.adsPort, node, token, taste);
       cleanUp.push(client.stop);
       return client;
     },
@@ -188,6 +188,30 @@ describe('a node', () => {
     cleanUp.push(client.stop);
     expect(await client.ended).toContain('Send the token of this mesh\'s nodes as "authorization: Bearer <token>".');
     expect(client.splits.size).toBe(0);
+  });
+});
+
+describe('what one node refuses', () => {
+  it('is told of the service it concerns, while others have not come as far; and that node goes on with the rest', async () => {
+    const functions = await openFunctionsDoor();
+    cleanUp.push(functions.stop);
+    const store = storeThatFails();
+    await write(store, 1, { v1: 100 });
+    await write(store, 1, { v1: 100 }, 'cart');
+    const { connect, poke, clock } = await running(store, functions);
+    const client = connect(caller(), 'nodes', (split) => (split.includes('v2') ? 'refuses' : 'takes'));
+    await splitIs(client, 'v1=100');
+    connect(caller('silent'), 'nodes', () => 'says nothing');
+    await until('it is there', async () => (await nodesOf(store.stored, place, clock.now)).some(({ node }) => node === 'silent'));
+    const sequence = await write(store, 2, { v1: 90, v2: 10 });
+    await poke();
+    await until('the functions know', () => functions.knocks.some(({ services }) => services.join() === 'catalog'));
+    const seen = (await nodesOf(store.stored, place, clock.now)).find(({ node }) => node === 'caller');
+    expect(seen).toMatchObject({ served: sequence, without: ['catalog.shop'], rejected: { sequence, message: 'bad split' } });
+    await write(store, 2, { v1: 50, v3: 50 }, 'cart');
+    await poke();
+    await until('cart has moved', () => client.splits.get('cart.shop') === 'v1=50,v3=50');
+    expect(client.splits.get('catalog.shop')).toBe('v1=100');
   });
 });
 
