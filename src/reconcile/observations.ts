@@ -48,7 +48,10 @@ export interface Place {
   readonly dataPlane: string;
 }
 
-/** Any number of nodes; each of them is one document of this watcher's: no word of one watcher's takes away another's. */
+/**
+ * Any number of nodes; each of them is one document of this watcher's: no word of one watcher's takes away another's. Batches
+ * go out together: the embedded store takes them in one transaction.
+ */
 export async function putNodes(
   documents: Documents,
   { mesh, dataPlane }: Place,
@@ -57,7 +60,10 @@ export async function putNodes(
 ): Promise<void> {
   const partition = partitionOf(mesh, dataPlane);
   const operations = observed.map((each) => upsert(partition, 'node', JSON.stringify([each.node, each.via]), now, each));
-  for (let index = 0; index < operations.length; index += BATCH) await documents.batch(partition, operations.slice(index, index + BATCH));
+  const batches = Array.from({ length: Math.ceil(operations.length / BATCH) }, (_, index) =>
+    documents.batch(partition, operations.slice(index * BATCH, (index + 1) * BATCH)),
+  );
+  await Promise.all(batches);
 }
 
 export const putNode = (documents: Documents, place: Place, observed: NodeObservation, now: number): Promise<void> =>

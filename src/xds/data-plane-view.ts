@@ -18,8 +18,8 @@ export class DataPlaneView {
   #plans: readonly ServicePlan[] = [];
   #sequence = 0;
   #shared: SharedResources | undefined;
-  /** By node id, with the listeners it was made for: a node may come back with other ones. */
-  readonly #snapshots = new Map<string, { readonly asked: string; readonly snapshot: Snapshot }>();
+  /** By what a node is given of its own: nodes that listen alike are served the same. */
+  readonly #snapshots = new Map<string, Snapshot>();
   readonly #encode: EncodeResource;
   readonly #refuse: (message: string) => void;
 
@@ -72,13 +72,12 @@ export class DataPlaneView {
     this.#sequence = Math.max(this.#sequence, sequence);
   }
 
-  /** Made when a node is there to be served, once a sequence. */
+  /** Made when a node is there to be served, once a sequence for all that listen alike. */
   snapshotFor(node: EnvoyNode): Snapshot | undefined {
     const shared = this.#shared;
     if (!shared || this.#sequence < 1) return undefined;
-    const asked = JSON.stringify([node.inbound, node.outbound]);
-    const known = this.#snapshots.get(node.id);
-    const previous = known?.asked === asked ? known.snapshot : undefined;
+    const listens = JSON.stringify([node.inbound, node.outbound]);
+    const previous = this.#snapshots.get(listens);
     if (previous?.sequence === this.#sequence) return previous;
     const own = renderNode(node, this.#plans);
     const built = buildSnapshot({ sequence: this.#sequence, shared, own, encode: this.#encode, ...(previous ? { previous } : {}) });
@@ -86,11 +85,12 @@ export class DataPlaneView {
       this.#refuse(`The configuration of the node ${node.id} at ${this.#sequence} is not served: ${built.message}`);
       return previous;
     }
-    this.#snapshots.set(node.id, { asked, snapshot: built.snapshot });
+    this.#snapshots.set(listens, built.snapshot);
     return built.snapshot;
   }
 
-  forget(nodeIds: ReadonlySet<string>): void {
-    for (const id of nodeIds) this.#snapshots.delete(id);
+  /** Lets go of what no node has asked for since the last change. */
+  forgetUnused(): void {
+    for (const [listens, { sequence }] of this.#snapshots) if (sequence < this.#sequence) this.#snapshots.delete(listens);
   }
 }

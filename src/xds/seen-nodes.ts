@@ -32,10 +32,10 @@ export class SeenNodes {
     return [...this.#nodes.values()].filter(({ goneAt }) => goneAt === undefined);
   }
 
-  forgetGone(now: number): ReadonlySet<string> {
-    const gone = [...this.#nodes.values()].filter(({ goneAt }) => goneAt !== undefined && now - goneAt > REMEMBERED_MS);
-    for (const { node } of gone) this.#nodes.delete(node);
-    return new Set(gone.map(({ node }) => node));
+  forgetGone(now: number): void {
+    for (const { node, goneAt } of this.#nodes.values()) {
+      if (goneAt !== undefined && now - goneAt > REMEMBERED_MS) this.#nodes.delete(node);
+    }
   }
 }
 

@@ -14,6 +14,8 @@ import { HEARTBEAT_MS, Reporter } from './reporter.ts';
 import { SeenNodes } from './seen-nodes.ts';
 
 const LOOK_MS = 1_000;
+/** What only some nodes of a data plane have come to is written no sooner: a write to the disk would hold up those still to be served. */
+const PARTLY_MS = 250;
 
 export interface XdsServerOptions {
   readonly documents: Documents;
@@ -50,6 +52,7 @@ export async function startXdsServer(options: XdsServerOptions): Promise<XdsServ
   const watches = new Map<string, MeshWatch>();
   const seen = new Map<string, Seen>();
   let ads: AdsServer | undefined;
+  let soon: NodeJS.Timeout | undefined;
 
   function watchOf(mesh: string): MeshWatch {
     const known = watches.get(mesh);
@@ -103,13 +106,20 @@ export async function startXdsServer(options: XdsServerOptions): Promise<XdsServ
       kept.telling = false;
       const complete = kept.nodes.complete();
       if (complete <= kept.hinted) {
-        attempt(reporter.flush(), 'What was seen could not be written');
+        writeSoon();
         return;
       }
       const services = watches.get(mesh)?.view(dataPlane)?.changedSince(kept.hinted) ?? [];
       kept.hinted = complete;
       reporter.hint(mesh, services);
     });
+  }
+
+  function writeSoon(): void {
+    soon ??= setTimeout(() => {
+      soon = undefined;
+      attempt(reporter.flush(), 'What was seen could not be written');
+    }, PARTLY_MS);
   }
 
   const attempt = (work: Promise<void>, otherwise: string): void => {
@@ -156,7 +166,8 @@ export async function startXdsServer(options: XdsServerOptions): Promise<XdsServ
       for (const [mesh, watch] of watches) {
         for (const dataPlane of watch.dataPlanes()) {
           attempt(reporter.heartbeat({ mesh, dataPlane }), 'The heartbeat could not be written');
-          watch.view(dataPlane)?.forget(seenAt(mesh, dataPlane).nodes.forgetGone(now()));
+          seenAt(mesh, dataPlane).nodes.forgetGone(now());
+          watch.view(dataPlane)?.forgetUnused();
         }
       }
       // What could not be written before.
@@ -179,6 +190,7 @@ export async function startXdsServer(options: XdsServerOptions): Promise<XdsServ
     doorPort: typeof bound === 'object' && bound ? bound.port : options.door.port,
     async stop() {
       for (const timer of timers) clearInterval(timer);
+      clearTimeout(soon);
       door.closeAllConnections();
       await new Promise<void>((resolve) => door.close(() => resolve()));
       await running.stop();
