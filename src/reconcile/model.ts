@@ -37,16 +37,36 @@ interface Written {
 
 const bodySchema = z.object({ service: z.string(), revision: z.number(), plan: servicePlanSchema.nullable() });
 const stampSchema = z.object({ service: z.string(), revision: z.number() });
+const placeSchema = z.object({ plan: z.object({ namespace: z.string(), dataPlanes: z.array(z.string()) }) });
 
 /** The newest sequence of the mesh; 0 before the first. One point read. */
 export async function readPointer(documents: Documents, mesh: string): Promise<number> {
   return (await documents.read(partitionOf(mesh), POINTER_ID))?.document.ordinal ?? 0;
 }
 
-/** By rising sequence. */
-export async function fragmentsSince(documents: Documents, mesh: string, sequence: number): Promise<readonly Fragment[]> {
+/** A fragment that this build does not understand: newer functions may have written it. */
+export interface UnreadableFragment extends Pick<Fragment, 'service' | 'sequence'> {
+  /** Where its plan still says so. */
+  readonly namespace?: string;
+  readonly dataPlanes?: readonly string[];
+  readonly message: string;
+}
+
+/** By rising sequence. One that cannot be read goes to `unreadable` and keeps nobody from the others; without it, it throws a ZodError. */
+export async function fragmentsSince(
+  documents: Documents,
+  mesh: string,
+  sequence: number,
+  unreadable?: (fragment: UnreadableFragment) => void,
+): Promise<readonly Fragment[]> {
   const found = await documents.list({ partition: partitionOf(mesh), kind: 'fragment', after: sequence });
-  return found.map((each) => toFragment(mesh, each));
+  return found.flatMap((each) => {
+    const body = bodySchema.safeParse(each.document.body);
+    if (body.success) return [{ mesh, ...body.data, sequence: each.document.ordinal }];
+    if (!unreadable) throw body.error;
+    unreadable(toUnreadable(each, z.prettifyError(body.error)));
+    return [];
+  });
 }
 
 export async function readFragment(documents: Documents, mesh: string, service: string): Promise<Fragment | undefined> {
@@ -161,4 +181,10 @@ function movedPointer(partition: string, pointer: Found | undefined, sequence: n
 function toFragment(mesh: string, found: Found): Fragment {
   const { service, revision, plan } = bodySchema.parse(found.document.body);
   return { mesh, service, revision, sequence: found.document.ordinal, plan };
+}
+
+function toUnreadable({ document }: Found, message: string): UnreadableFragment {
+  const place = placeSchema.safeParse(document.body);
+  const service = document.id.slice(fragmentId('').length);
+  return { service, sequence: document.ordinal, message, ...(place.success ? place.data.plan : {}) };
 }

@@ -4,18 +4,28 @@
  */
 import { qualifiedName } from '../dataplanes/envoy/naming.ts';
 import { renderNode, renderShared } from '../dataplanes/envoy/render.ts';
-import type { EnvoyNode } from '../dataplanes/envoy/resources.ts';
+import type { Endpoint, EnvoyNode } from '../dataplanes/envoy/resources.ts';
 import type { ServicePlan } from '../plan/plan.ts';
-import type { Fragment } from '../reconcile/model.ts';
+import type { Fragment, UnreadableFragment } from '../reconcile/model.ts';
 import type { EncodeResource } from './protobuf.ts';
 import { type Registry, servedEndpoints } from './registry.ts';
 import { buildShared, buildSnapshot, type SharedResources, type Snapshot } from './snapshot.ts';
+
+/** A service whose newest plan is not served here; the one before is, if there was one. */
+export interface RefusedPlan {
+  readonly sequence: number;
+  /** The service's name towards nodes. */
+  readonly name: string;
+  readonly message: string;
+}
 
 export class DataPlaneView {
   readonly mesh: string;
   readonly name: string;
   #fragments: ReadonlyMap<string, Fragment> = new Map();
   #plans: readonly ServicePlan[] = [];
+  /** By service. */
+  readonly #refused = new Map<string, RefusedPlan>();
   #sequence = 0;
   #shared: SharedResources | undefined;
   /** By what a node is given of its own: nodes that listen alike are served the same. */
@@ -37,7 +47,13 @@ export class DataPlaneView {
 
   /** The services whose plan changed after `sequence`. */
   changedSince(sequence: number): readonly string[] {
-    return [...this.#fragments.values()].filter((fragment) => fragment.sequence > sequence).map(({ service }) => service);
+    const all = [...this.#refused, ...this.#fragments];
+    return [...new Set(all.filter(([, newest]) => newest.sequence > sequence).map(([service]) => service))];
+  }
+
+  /** What every node of this data plane goes without, whatever it accepts. */
+  refused(): readonly RefusedPlan[] {
+    return [...this.#refused.values()];
   }
 
   /** The services that nodes know by these names. */
@@ -49,27 +65,61 @@ export class DataPlaneView {
     return [...this.#fragments.keys()];
   }
 
-  /** Takes in what the model says up to `sequence`, and who the endpoints are. */
-  update(changed: readonly Fragment[], registry: Registry, sequence: number): void {
-    if (changed.length > 0) {
-      const fragments = new Map(this.#fragments);
-      for (const fragment of changed) {
-        // Lists of a moving model may overlap: the newer one stays.
-        if ((fragments.get(fragment.service)?.sequence ?? 0) <= fragment.sequence) fragments.set(fragment.service, fragment);
-      }
+  /** Takes in what the model says up to `sequence`, and who the endpoints are. A plan that cannot be served keeps no other from it. */
+  update(changed: readonly Fragment[], registry: Registry, sequence: number, unreadable: readonly UnreadableFragment[] = []): void {
+    // Lists of a moving model may overlap: the newer one stays.
+    const newer = changed.filter(({ service, sequence: own }) => own >= (this.#fragments.get(service)?.sequence ?? 0));
+    for (const { service, namespace = '', dataPlanes = [this.name], sequence: own, message } of unreadable) {
+      if (dataPlanes.includes(this.name)) this.#without(service, { sequence: own, name: `${service}.${namespace}`, message });
+    }
+    if (this.#take(newer, servedEndpoints(registry))) this.#sequence = Math.max(this.#sequence, sequence);
+  }
+
+  /** Whether all of it is served but for plans that cannot be. Those are found by halves: there are few, if any. */
+  #take(changed: readonly Fragment[], endpoints: readonly Endpoint[]): boolean {
+    const fragments = new Map([...this.#fragments, ...changed.map((fragment) => [fragment.service, fragment] as const)]);
+    const plans = changed.length === 0 ? this.#plans : this.#plansOf(fragments);
+    const built = this.#build(plans, endpoints);
+    if (built.ok) {
       this.#fragments = fragments;
-      const plans = [...fragments.values()].flatMap(({ plan }) => (plan?.dataPlanes.includes(this.name) ? [plan] : []));
-      this.#plans = plans.sort((a, b) => (a.service < b.service ? -1 : 1));
+      this.#plans = plans;
+      this.#shared = built.shared;
+      for (const { service } of changed) this.#refused.delete(service);
+      return true;
     }
+    const [first, second] = changed;
+    if (first?.plan && !second) {
+      this.#without(first.service, { sequence: first.sequence, name: qualifiedName(first.plan), message: built.message });
+      return this.#take([], endpoints);
+    }
+    if (!second) {
+      this.#refuse(`The configuration of ${this.mesh}/${this.name} is not served; the one before stays: ${built.message}`);
+      return false;
+    }
+    const half = Math.ceil(changed.length / 2);
+    const taken = this.#take(changed.slice(0, half), endpoints);
+    return this.#take(changed.slice(half), endpoints) && taken;
+  }
+
+  #plansOf(fragments: ReadonlyMap<string, Fragment>): readonly ServicePlan[] {
+    const plans = [...fragments.values()].flatMap(({ plan }) => (plan?.dataPlanes.includes(this.name) ? [plan] : []));
+    return plans.sort((a, b) => (a.service < b.service ? -1 : 1));
+  }
+
+  #build(plans: readonly ServicePlan[], endpoints: readonly Endpoint[]) {
     const previous = this.#shared;
-    const resources = renderShared(this.#plans, servedEndpoints(registry));
-    const built = buildShared({ resources, encode: this.#encode, ...(previous ? { previous } : {}) });
-    if (!built.ok) {
-      this.#refuse(`The configuration of ${this.mesh}/${this.name} at ${sequence} is not served: ${built.message}`);
-      return;
+    try {
+      return buildShared({ resources: renderShared(plans, endpoints), encode: this.#encode, ...(previous ? { previous } : {}) });
+    } catch (error) {
+      return { ok: false, message: error instanceof Error ? error.message : String(error) } as const;
     }
-    this.#shared = built.shared;
-    this.#sequence = Math.max(this.#sequence, sequence);
+  }
+
+  #without(service: string, refused: RefusedPlan): void {
+    this.#refused.set(service, refused);
+    this.#refuse(
+      `The plan of ${service} at ${refused.sequence} is not served on ${this.mesh}/${this.name}; the one before stays: ${refused.message}`,
+    );
   }
 
   /** Made when a node is there to be served, once a sequence for all that listen alike. */

@@ -3,7 +3,7 @@
  * and keeps endpoints under their leases. Everything that is read or written can fail; what is served stays served.
  */
 import type { Documents, JsonObject } from '../journal/documents.ts';
-import { fragmentsSince, readEndpoints, readPointer, writeEndpoints } from '../reconcile/model.ts';
+import { type Fragment, fragmentsSince, readEndpoints, readPointer, type UnreadableFragment, writeEndpoints } from '../reconcile/model.ts';
 import { DataPlaneView } from './data-plane-view.ts';
 import type { EncodeResource } from './protobuf.ts';
 import { emptyRegistry, type Registry, type RegistryCommand, readinessOf, restoreRegistry, updateRegistry } from './registry.ts';
@@ -67,10 +67,18 @@ export class MeshWatch {
       const registry = stored ? restoreRegistry(stored, this.#suspendedUntil) : emptyRegistry(this.#suspendedUntil);
       const view = new DataPlaneView(mesh, dataPlane, encode, report);
       const sequence = await readPointer(documents, mesh);
-      view.update(await fragmentsSince(documents, mesh, 0), registry, sequence);
+      const { fragments, unreadable } = await this.#changedSince(0);
+      view.update(fragments, registry, sequence, unreadable);
       this.#dataPlanes.set(dataPlane, { view, registry, told: new Map(), telling: new Map() });
       this.#options.onChange();
     });
+  }
+
+  async #changedSince(sequence: number): Promise<{ fragments: readonly Fragment[]; unreadable: readonly UnreadableFragment[] }> {
+    const { documents, mesh } = this.#options;
+    const unreadable: UnreadableFragment[] = [];
+    const fragments = await fragmentsSince(documents, mesh, sequence, (fragment) => unreadable.push(fragment));
+    return { fragments, unreadable };
   }
 
   /** Reads what is newer than what is known. Calls that come while one runs are one more run. */
@@ -82,8 +90,8 @@ export class MeshWatch {
       const { documents, mesh } = this.#options;
       const pointer = await readPointer(documents, mesh);
       if (pointer <= this.#sequence) return;
-      const changed = await fragmentsSince(documents, mesh, this.#sequence);
-      for (const { view, registry } of this.#dataPlanes.values()) view.update(changed, registry, pointer);
+      const { fragments, unreadable } = await this.#changedSince(this.#sequence);
+      for (const { view, registry } of this.#dataPlanes.values()) view.update(fragments, registry, pointer, unreadable);
       this.#sequence = pointer;
       this.#options.onChange();
     });

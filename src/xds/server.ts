@@ -5,7 +5,7 @@
 import type { ServerCredentials } from '@grpc/grpc-js';
 import type { EnvoyNode } from '../dataplanes/envoy/resources.ts';
 import type { Documents } from '../journal/documents.ts';
-import { OBSERVED_MS } from '../reconcile/observations.ts';
+import { type NodeObservation, OBSERVED_MS } from '../reconcile/observations.ts';
 import { type AdsServer, type NodeEvent, startAdsServer } from './ads-server.ts';
 import { MeshWatch } from './mesh-watch.ts';
 import type { EncodeResource } from './protobuf.ts';
@@ -87,13 +87,22 @@ export async function startXdsServer(options: XdsServerOptions): Promise<XdsServ
     await reporter.heartbeat({ mesh, dataPlane });
   }
 
+  /** A node goes without what its whole data plane does, whatever it has accepted. */
+  function tell(mesh: string, dataPlane: string, observed: Omit<NodeObservation, 'via'>): void {
+    const refused = watches.get(mesh)?.view(dataPlane)?.refused() ?? [];
+    const [first] = refused;
+    const rejected = observed.rejected ?? (first && { sequence: first.sequence, message: first.message });
+    const without = [...(observed.without ?? []), ...refused.map(({ name }) => name)];
+    reporter.node({ mesh, dataPlane }, first && rejected ? { ...observed, without, rejected } : observed);
+  }
+
   function onNode(node: EnvoyNode, event: NodeEvent): void {
     const { mesh, dataPlane } = node;
     if (event.fact === 'connected') attempt(keep(mesh, dataPlane), `The model of ${mesh} could not be read yet`);
     const kept = seenAt(mesh, dataPlane);
     const observed = kept.nodes.take(node.id, event, now());
     if (!observed) return;
-    reporter.node({ mesh, dataPlane }, observed);
+    tell(mesh, dataPlane, observed);
     if (observed.without) reporter.hint(mesh, watches.get(mesh)?.view(dataPlane)?.servicesNamed(observed.without) ?? []);
     tellSoon(mesh, dataPlane, kept);
   }
@@ -177,7 +186,7 @@ export async function startXdsServer(options: XdsServerOptions): Promise<XdsServ
       for (const [mesh, watch] of watches) {
         watch.tellAgain();
         for (const dataPlane of watch.dataPlanes()) {
-          for (const node of seenAt(mesh, dataPlane).nodes.connected()) reporter.node({ mesh, dataPlane }, node);
+          for (const node of seenAt(mesh, dataPlane).nodes.connected()) tell(mesh, dataPlane, node);
         }
       }
       attempt(reporter.flush(), 'What was seen could not be written');

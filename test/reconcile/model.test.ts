@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { MemoryDocuments } from '../../src/adapters/memory-documents.ts';
 import type { Documents } from '../../src/journal/documents.ts';
 import { planService } from '../../src/plan/plan-service.ts';
-import { fragmentsSince, readFragment, readPointer, writeFragment } from '../../src/reconcile/model.ts';
+import { fragmentsSince, readFragment, readPointer, type UnreadableFragment, writeFragment } from '../../src/reconcile/model.ts';
 import { Crash, forwarding, UnreliableDocuments } from '../journal/unreliable-documents.ts';
 import { serviceSpec } from '../rollouts/story.ts';
 
@@ -37,6 +37,31 @@ describe('the sequence of a mesh', () => {
     const written = await Promise.all(Array.from({ length: 30 }, (_, index) => write(documents, `s${index}`, 1)));
     expect(written.map(({ sequence }) => sequence).sort((a, b) => a - b)).toEqual(Array.from({ length: 30 }, (_, index) => index + 1));
     expect(await readPointer(documents, 'shop')).toBe(30);
+  });
+});
+
+describe('a fragment that newer functions wrote', () => {
+  it('is told apart from the others, which are read; nobody who does not ask for that passes over it', async () => {
+    const documents = new MemoryDocuments();
+    await write(documents, 'cart', 1);
+    await write(documents, 'catalog', 1);
+    const found = await documents.read('model/shop', 'fragment~catalog');
+    const body = { ...found?.document.body, plan: { ...plan, protocol: 'tcp' } };
+    const document = {
+      partition: 'model/shop',
+      id: 'fragment~catalog',
+      kind: 'fragment',
+      ordinal: 3,
+      body: JSON.parse(JSON.stringify(body)),
+    };
+    await documents.batch('model/shop', [{ op: 'upsert', document }]);
+
+    const unreadable: UnreadableFragment[] = [];
+    const read = await fragmentsSince(documents, 'shop', 0, (each) => unreadable.push(each));
+    expect(read.map(({ service }) => service)).toEqual(['cart']);
+    const { namespace, dataPlanes } = plan;
+    expect(unreadable).toEqual([{ service: 'catalog', sequence: 3, namespace, dataPlanes, message: expect.stringContaining('protocol') }]);
+    await expect(fragmentsSince(documents, 'shop', 0)).rejects.toThrow('protocol');
   });
 });
 

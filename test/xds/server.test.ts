@@ -3,6 +3,7 @@
  * is served stays served, and whatever could not be written is written when the store is back. Its timers go when told to.
  */
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { envoyDataPlane } from '../../src/dataplanes/envoy/observe.ts';
 import type { EnvoyNode } from '../../src/dataplanes/envoy/resources.ts';
 import { planService } from '../../src/plan/plan-service.ts';
 import { writeFragment } from '../../src/reconcile/model.ts';
@@ -150,6 +151,41 @@ describe('a store that is away', () => {
     store.fails = never;
     expect(await register([1, 2])).toBe(200);
     await endpointsAre(client, [1, 2]);
+  });
+});
+
+describe('a fragment that this build cannot read', () => {
+  it('freezes nobody: the others are served, its service as before, and whoever waits for it hears that it is refused', async () => {
+    const store = storeThatFails();
+    await write(store, 1, { v1: 100 });
+    const { connect, pass, clock, problems } = await running(store);
+    const client = connect();
+    await splitIs(client, 'v1=100');
+
+    await write(store, 2, { v1: 50, v2: 50 });
+    const found = await store.stored.read('model/shop', 'fragment~catalog');
+    if (!found) throw new Error('it was written');
+    const text = JSON.stringify(found.document).replace('"protocol":"http"', '"protocol":"tcp"');
+    await store.stored.batch('model/shop', [{ op: 'upsert', document: JSON.parse(text) }]);
+    await write(store, 1, { v1: 100 }, 'cart');
+    pass(SECOND);
+    await until('the other service is served', () => client.splits.get('cart.shop') === 'v1=100');
+    expect(client.splits.get('catalog.shop')).toBe('v1=100');
+    expect(problems).toEqual([
+      expect.stringMatching(/^The plan of catalog at 2 is not served on shop\/vms; the one before stays: .*protocol/s),
+    ]);
+
+    const dataPlane = envoyDataPlane(store.stored, 'vms', () => {});
+    const fragmentOf = async (service: string, sequence: number) => {
+      const plan = planService('shop', serviceSpec({ name: service, dataPlanes: ['vms'] }), { split: [{ version: 'v1', weight: 100 }] });
+      return dataPlane.observe({ mesh: 'shop', service, revision: 1, sequence, plan }, clock.now);
+    };
+    await until('the other is seen to be served', async () => (await fragmentOf('cart', 3)).kind === 'served');
+    expect(await fragmentOf('catalog', 2)).toMatchObject({
+      kind: 'rejected',
+      node: 'caller',
+      message: expect.stringContaining('protocol'),
+    });
   });
 });
 

@@ -1,0 +1,111 @@
+/** One data plane as the xds server knows it: a plan that cannot be served is its own service's trouble, and nobody else's. */
+import { describe, expect, it } from 'vitest';
+import type { EnvoyNode } from '../../src/dataplanes/envoy/resources.ts';
+import { planService } from '../../src/plan/plan-service.ts';
+import type { Fragment } from '../../src/reconcile/model.ts';
+import { DataPlaneView } from '../../src/xds/data-plane-view.ts';
+import { emptyRegistry } from '../../src/xds/registry.ts';
+import { serviceSpec } from '../rollouts/story.ts';
+import { testEncoder } from './real-envoy.ts';
+
+const encode = await testEncoder();
+const caller: EnvoyNode = { id: 'caller', mesh: 'shop', dataPlane: 'vms', outbound: { address: '127.0.0.1', port: 15_001 } };
+/** No google.protobuf.Duration is as long. */
+const TOO_LONG_MS = 1e20;
+
+function fragment(service: string, sequence: number, version: string, timeoutMs = 1_000): Fragment {
+  const spec = { ...serviceSpec({ name: service, dataPlanes: ['vms'] }), timeoutMs };
+  return { mesh: 'shop', service, revision: sequence, sequence, plan: planService('shop', spec, { split: [{ version, weight: 100 }] }) };
+}
+const bad = (service: string, sequence: number): Fragment => fragment(service, sequence, 'v2', TOO_LONG_MS);
+
+function viewing() {
+  const problems: string[] = [];
+  const view = new DataPlaneView('shop', 'vms', encode, (problem) => problems.push(problem));
+  return {
+    view,
+    problems,
+    update: (changed: readonly Fragment[], sequence: number) => view.update(changed, emptyRegistry(), sequence),
+    /** The clusters that the caller is given. */
+    clusters: () => [...(view.snapshotFor(caller)?.sets.cluster.resources.keys() ?? [])],
+    refused: () => view.refused().map(({ name, sequence }) => [name, sequence]),
+  };
+}
+
+describe('a plan that cannot be encoded', () => {
+  it('is not served; its service keeps the one before, and every other goes on', () => {
+    const { view, update, clusters, refused, problems } = viewing();
+    update([fragment('catalog', 1, 'v1'), fragment('cart', 2, 'v1')], 2);
+    update([bad('catalog', 3), fragment('cart', 4, 'v2')], 4);
+    expect(clusters()).toEqual(['cart.shop|v2', 'catalog.shop|v1']);
+    expect(view.snapshotFor(caller)?.sequence).toBe(4);
+    expect(refused()).toEqual([['catalog.shop', 3]]);
+    expect(problems).toEqual([
+      expect.stringMatching(/^The plan of catalog at 3 is not served on shop\/vms; the one before stays: .*outbound/),
+    ]);
+
+    update([fragment('cart', 5, 'v3')], 5);
+    expect(clusters()).toEqual(['cart.shop|v3', 'catalog.shop|v1']);
+  });
+
+  it('is found among many, and no other is left out with it', () => {
+    const { update, clusters, refused } = viewing();
+    const names = Array.from({ length: 20 }, (_, index) => `s${index + 10}`);
+    const wrong = new Set(['s13', 's14', 's29']);
+    update(
+      names.map((name, index) => (wrong.has(name) ? bad(name, index + 1) : fragment(name, index + 1, 'v1'))),
+      20,
+    );
+    expect(clusters()).toEqual(names.filter((name) => !wrong.has(name)).map((name) => `${name}.shop|v1`));
+    expect(refused()).toEqual([
+      ['s13.shop', 4],
+      ['s14.shop', 5],
+      ['s29.shop', 20],
+    ]);
+  });
+
+  it('counts as a change of its service all the same: somebody waits for it', () => {
+    const { view, update } = viewing();
+    update([fragment('catalog', 1, 'v1'), fragment('cart', 2, 'v1')], 2);
+    update([bad('catalog', 3)], 3);
+    expect(view.changedSince(2)).toEqual(['catalog']);
+    expect(view.changedSince(0).toSorted()).toEqual(['cart', 'catalog']);
+  });
+
+  it('is forgotten when the next one can, or when its service is gone', () => {
+    const { update, refused, clusters } = viewing();
+    update([bad('catalog', 1), bad('cart', 2)], 2);
+    update([fragment('catalog', 3, 'v3')], 3);
+    expect(refused()).toEqual([['cart.shop', 2]]);
+    update([{ ...bad('cart', 4), plan: null }], 4);
+    expect(refused()).toEqual([]);
+    expect(clusters()).toEqual(['catalog.shop|v3']);
+  });
+});
+
+describe('a plan that cannot be read', () => {
+  const unreadable = { service: 'catalog', sequence: 2, message: 'protocol is not known' };
+
+  it('leaves the one before', () => {
+    const { view, update, clusters, refused } = viewing();
+    update([fragment('catalog', 1, 'v1')], 1);
+    view.update([], emptyRegistry(), 2, [{ ...unreadable, namespace: 'shop', dataPlanes: ['vms'] }]);
+    expect(clusters()).toEqual(['catalog.shop|v1']);
+    expect(refused()).toEqual([['catalog.shop', 2]]);
+  });
+
+  it('is nothing to a data plane that it does not name', () => {
+    const { view, refused } = viewing();
+    view.update([], emptyRegistry(), 2, [{ ...unreadable, namespace: 'shop', dataPlanes: ['east'] }]);
+    expect(refused()).toEqual([]);
+  });
+});
+
+describe('lists that overlap', () => {
+  it('leave the newer plan', () => {
+    const { update, clusters } = viewing();
+    update([fragment('catalog', 5, 'v2')], 5);
+    update([fragment('catalog', 3, 'v1')], 5);
+    expect(clusters()).toEqual(['catalog.shop|v2']);
+  });
+});
