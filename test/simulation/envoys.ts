@@ -53,7 +53,7 @@ export class DataPlane {
   /** `pointer`: the newest sequence of the model. */
   atRest(pointer: number): boolean {
     const read = this.#watcher !== undefined && this.#sequence === pointer && !this.busy && this.#unreported.size === 0;
-    return read && this.nodes.every((node) => node.connected && node.served === pointer);
+    return read && this.nodes.every((node) => node.connected && node.served === pointer && !node.refused);
   }
 
   poke(): void {

@@ -179,7 +179,7 @@ export class Invariants {
   #notServing(service: string, revision: number, dataPlanes: readonly string[]): readonly string[] {
     const needed = this.#sequences.get(service)?.find((made) => made.revision >= revision)?.sequence ?? Number.MAX_SAFE_INTEGER;
     return dataPlanes.flatMap((name) =>
-      (this.nodes.get(name) ?? []).filter((node) => node.countedFor(STALE_MS) && node.served < needed).map((node) => node.name),
+      (this.nodes.get(name) ?? []).filter((node) => node.countedFor(STALE_MS) && !node.serves(service, needed)).map((node) => node.name),
     );
   }
 }

@@ -1,4 +1,5 @@
 /** One Envoy: takes or refuses what its watcher brings, keeps what it has while it is cut off, and says what it serves. */
+import { qualifiedName } from '../../src/dataplanes/envoy/naming.ts';
 import type { Fragment } from '../../src/reconcile/model.ts';
 import type { NodeObservation } from '../../src/reconcile/observations.ts';
 import { CLOCK_APART_MS } from './faults.ts';
@@ -13,7 +14,7 @@ export class Node {
   connected = false;
   /** Not reachable by any watcher. */
   away = false;
-  /** The newest sequence it serves in full. */
+  /** The newest sequence it serves, but for what it refuses. */
   served = 0;
   refused: { readonly sequence: number; readonly message: string } | undefined;
   /** It refuses any split that gives this version traffic. */
@@ -21,7 +22,8 @@ export class Node {
   /** When it last did not have to be counted (epoch ms). */
   uncountedUntil: number;
   readonly accepted = new Map<string, Fragment>();
-  readonly #refusals = new Map<string, number>();
+  /** By service. */
+  readonly #refusals = new Map<string, Fragment>();
   readonly #world: World;
   readonly #invariants: Invariants;
   #cutOffAt: number | undefined;
@@ -70,12 +72,12 @@ export class Node {
     const changed: string[] = [];
     for (const fragment of fragments) {
       const { service, sequence } = fragment;
-      if ((this.accepted.get(service)?.sequence ?? 0) >= sequence || this.#refusals.get(service) === sequence) continue;
+      if ((this.accepted.get(service)?.sequence ?? 0) >= sequence || this.#refusals.get(service)?.sequence === sequence) continue;
       changed.push(service);
       const disliked = this.dislikes !== undefined && gives(fragment, this.dislikes);
       if (disliked) {
         this.#world.faults.count('refused by a node');
-        this.#refusals.set(service, sequence);
+        this.#refusals.set(service, fragment);
         this.refused = { sequence, message: `no ${this.dislikes} here` };
         this.#world.tell(() => `${this.name} refuses ${service} ${sequence}`);
         continue;
@@ -84,23 +86,27 @@ export class Node {
       this.#invariants.nodeTook(this.name, this.accepted.get(service), fragment);
       this.accepted.set(service, fragment);
     }
-    const missing = [...this.#refusals.values()];
-    if (missing.length === 0) this.refused = undefined;
-    const served = Math.min(newest, ...missing.map((sequence) => sequence - 1));
-    if (served < this.served) {
-      // A watcher that has just started may not have read as far as the node already is.
-      return changed;
+    if (this.#refusals.size === 0) this.refused = undefined;
+    // A watcher that has just started may not have read as far as the node already is.
+    if (newest > this.served) {
+      this.#world.tell(() => `${this.name} serves ${newest}`);
+      this.served = newest;
     }
-    if (served > this.served) this.#world.tell(() => `${this.name} serves ${served}`);
-    this.served = served;
     return changed;
   }
 
+  /** Does it serve this of the service, or something newer? */
+  serves(service: string, sequence: number): boolean {
+    return this.served >= sequence && !this.#refusals.has(service);
+  }
+
   observed(via: string): NodeObservation {
+    const without = [...this.#refusals.values()].flatMap(({ plan }) => (plan === null ? [] : [qualifiedName(plan)]));
     return {
       node: this.name,
       via,
       served: this.served,
+      ...(without.length > 0 ? { without } : {}),
       ...(this.refused ? { rejected: this.refused } : {}),
       ...(this.connected || this.#cutOffAt === undefined ? {} : { goneAt: this.#cutOffAt }),
     };
