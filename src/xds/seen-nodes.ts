@@ -54,7 +54,7 @@ function next(before: Seen, event: NodeEvent, now: number): Seen {
       return settled ? after : { ...after, without: [...event.without], ...(rejected ? { rejected } : {}) };
     }
     case 'rejected':
-      return { ...here, rejected: { sequence: event.sequence, message: event.message.slice(0, LONGEST_MESSAGE) } };
+      return { ...here, rejected: { sequence: event.sequence, message: event.message.slice(0, LONGEST_MESSAGE).toWellFormed() } };
     case 'acked':
       return before;
   }
