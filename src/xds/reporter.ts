@@ -1,7 +1,7 @@
 /**
  * Telling what is seen: observations are written to the store, many in one batch, and when the set of a data plane looks
- * complete, or a node refuses, the functions are given a hint. A hint that gets lost is given again for a while; the
- * sweep finds what no hint told.
+ * complete, or a node refuses, the functions are given a hint. A hint that gets lost is given again for a while, and
+ * one that is never taken is reported; the sweep finds what no hint told.
  */
 import type { Documents } from '../journal/documents.ts';
 import { type NodeObservation, type Place, putNodes, putReadiness, putWatcher } from '../reconcile/observations.ts';
@@ -10,7 +10,9 @@ import { post } from './post.ts';
 export const HEARTBEAT_MS = 10_000;
 const ALIVE_MS = 30_000;
 const HINT_TRIES = 6;
-const HINT_TIMEOUT_MS = 5_000;
+const HINT_TIMEOUT_MS = 15_000;
+/** The functions look at one service after the other. */
+const HINTED_TOGETHER = 100;
 
 export interface ReporterOptions {
   readonly documents: Documents;
@@ -98,16 +100,34 @@ export class Reporter {
     await putWatcher(documents, place, { via, aliveUntil: now() + ALIVE_MS }, now());
   }
 
+  /** So many at a time that the functions have looked at all of them in time. What is not taken ends it aloud. */
   async #give(mesh: string, services: readonly string[]): Promise<void> {
     const { hints, report } = this.#options;
     if (!hints) return;
-    for (let tries = 1; tries <= HINT_TRIES && !this.#stopped; tries += 1) {
+    for (let next = 0; next < services.length && !this.#stopped; next += HINTED_TOGETHER) {
+      const failure = await this.#deliver(hints, { mesh, services: services.slice(next, next + HINTED_TOGETHER) });
+      if (!failure) continue;
+      report(`The functions at ${hints.url} could not be told of ${mesh} (${failure.message}); their sweep will find it.`, failure);
+      return;
+    }
+  }
+
+  /** Resolves with why it was not taken in the end. */
+  async #deliver(hints: { readonly url: string; readonly token: string }, body: object): Promise<Error | undefined> {
+    const url = new URL('/observations', hints.url);
+    for (let tries = 1; ; tries += 1) {
+      let failure: Error;
       try {
-        const url = new URL('/observations', hints.url);
-        if ((await post({ url, token: hints.token, body: { mesh, services }, timeoutMs: HINT_TIMEOUT_MS })) < 500) return;
+        const status = await post({ url, token: hints.token, body, timeoutMs: HINT_TIMEOUT_MS });
+        if (status >= 200 && status < 300) return undefined;
+        failure = new Error(`they answered ${status}`);
+        // The same again would be refused again.
+        if (status < 500 && status !== 429) return failure;
       } catch (error) {
-        if (tries === HINT_TRIES) report(`The functions at ${hints.url} could not be told of ${mesh}; their sweep will find it.`, error);
+        failure = error instanceof Error ? error : new Error(String(error));
       }
+      if (this.#stopped) return undefined;
+      if (tries === HINT_TRIES) return failure;
       await new Promise((resolve) => setTimeout(resolve, 250 * 2 ** tries).unref());
     }
   }

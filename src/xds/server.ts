@@ -35,8 +35,11 @@ export interface XdsServerOptions {
 /** What was seen at one data plane. */
 interface Seen {
   readonly nodes: SeenNodes;
-  /** The newest sequence that all its nodes were hinted to serve. */
+  /** The newest sequence that all its nodes were hinted to serve, and the one before it. */
   hinted: number;
+  hintedBefore: number;
+  /** Some node has come to what it is to serve, and no hint said so. */
+  late: boolean;
   telling: boolean;
 }
 
@@ -75,7 +78,7 @@ export async function startXdsServer(options: XdsServerOptions): Promise<XdsServ
 
   function seenAt(mesh: string, dataPlane: string): Seen {
     const key = `${mesh}/${dataPlane}`;
-    const known = seen.get(key) ?? { nodes: new SeenNodes(), hinted: 0, telling: false };
+    const known = seen.get(key) ?? { nodes: new SeenNodes(), hinted: 0, hintedBefore: 0, late: false, telling: false };
     seen.set(key, known);
     return known;
   }
@@ -103,6 +106,7 @@ export async function startXdsServer(options: XdsServerOptions): Promise<XdsServ
     const observed = kept.nodes.take(node.id, event, now());
     if (!observed) return;
     tell(mesh, dataPlane, observed);
+    kept.late ||= event.fact === 'served';
     if (observed.without) reporter.hint(mesh, watches.get(mesh)?.view(dataPlane)?.servicesNamed(observed.without) ?? []);
     tellSoon(mesh, dataPlane, kept);
   }
@@ -119,9 +123,18 @@ export async function startXdsServer(options: XdsServerOptions): Promise<XdsServ
         return;
       }
       const services = watches.get(mesh)?.view(dataPlane)?.changedSince(kept.hinted) ?? [];
+      kept.hintedBefore = kept.hinted;
       kept.hinted = complete;
+      kept.late = false;
       reporter.hint(mesh, services);
     });
+  }
+
+  /** A node that came just before the last hint made those who followed it wait; now it has come to the same. */
+  function hintOfLate(mesh: string, dataPlane: string, kept: Seen): void {
+    if (!kept.late || kept.nodes.complete() < kept.hinted) return;
+    kept.late = false;
+    reporter.hint(mesh, watches.get(mesh)?.view(dataPlane)?.changedSince(kept.hintedBefore) ?? []);
   }
 
   function writeSoon(): void {
@@ -164,6 +177,7 @@ export async function startXdsServer(options: XdsServerOptions): Promise<XdsServ
       for (const [mesh, watch] of watches) {
         attempt(watch.look(), `The model of ${mesh} could not be read`);
         attempt(watch.expire(), `The leases of ${mesh} could not be stored`);
+        for (const dataPlane of watch.dataPlanes()) hintOfLate(mesh, dataPlane, seenAt(mesh, dataPlane));
       }
       // Nodes that came while the store was away are waited for here.
       for (const { node, connected } of running.nodes()) {

@@ -1,5 +1,5 @@
 /** Telling what is seen: nothing that was seen is lost to a store that was away, and no hint comes before what it speaks of. */
-import { afterEach, describe, expect, it } from 'vitest';
+import { afterEach, describe, expect, it, vi } from 'vitest';
 import { nodesOf, putWatcher } from '../../src/reconcile/observations.ts';
 import { Reporter } from '../../src/xds/reporter.ts';
 import { type FunctionsDoor, type Knock, openFunctionsDoor } from './functions-door.ts';
@@ -11,6 +11,7 @@ const place = { mesh: 'shop', dataPlane: 'vms' };
 const cleanUp: (() => Promise<void>)[] = [];
 afterEach(async () => {
   for (const undo of cleanUp.splice(0).reverse()) await undo();
+  vi.useRealTimers();
 });
 
 async function telling(onKnock?: (knock: Knock) => void | Promise<void>) {
@@ -108,3 +109,57 @@ describe('what was seen of a node', () => {
     expect(await first.all).toMatchObject([{ mesh: 'bank', services: ['ledger'] }]);
   });
 });
+
+describe('a hint', () => {
+  const services = Array.from({ length: 250 }, (_, index) => `s${index}`);
+
+  it('of many services is given in parts, none of them twice', async () => {
+    const three = hints(3);
+    const { reporter } = await telling(three.onKnock);
+    reporter.hint('shop', services);
+    const parts = (await three.all).map((knock) => knock.services);
+    expect(parts.map(({ length }) => length)).toEqual([100, 100, 50]);
+    expect(parts.flat()).toEqual(services);
+  });
+
+  it.each([400, 401, 404])('that is answered %i is reported, and not given again', async (status) => {
+    const { reporter, functions, problems, reported } = await telling();
+    functions.status = status;
+    reporter.hint('shop', services);
+    await reported();
+    expect(problems).toEqual([
+      `The functions at ${functions.url} could not be told of shop (they answered ${status}); their sweep will find it.`,
+    ]);
+    expect(functions.knocks).toHaveLength(1);
+  });
+
+  it('that is answered 503 is given again, and reported when that was in vain six times', async () => {
+    vi.useFakeTimers({ toFake: ['setTimeout'] });
+    const { reporter, functions, problems } = await telling();
+    functions.status = 503;
+    reporter.hint('shop', ['catalog']);
+    while (problems.length === 0) await waitsEnd();
+    expect(functions.knocks).toHaveLength(6);
+    expect(problems).toEqual([expect.stringContaining('(they answered 503)')]);
+  });
+
+  it.each([429, 503])('that is taken after an answer of %i is nothing to report', async (status) => {
+    vi.useFakeTimers({ toFake: ['setTimeout'] });
+    const second = hints(2);
+    const { reporter, functions, problems } = await telling((knock) => {
+      functions.status = functions.knocks.length === 1 ? status : 202;
+      second.onKnock(knock);
+    });
+    reporter.hint('shop', ['catalog']);
+    while (functions.knocks.length < 2) await waitsEnd();
+    expect(await second.all).toMatchObject([{ services: ['catalog'] }, { services: ['catalog'] }]);
+    await reporter.flush();
+    expect(problems).toEqual([]);
+  });
+});
+
+/** Whatever waits for a time, waits no longer. */
+async function waitsEnd(): Promise<void> {
+  await new Promise((resolve) => setImmediate(resolve));
+  vi.advanceTimersByTime(60_000);
+}

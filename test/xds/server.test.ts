@@ -212,6 +212,30 @@ describe('after a restart', () => {
   });
 });
 
+describe('a node that comes late', () => {
+  it('is told of when it serves what the others were told to serve: somebody may have waited for it', async () => {
+    const functions = await openFunctionsDoor();
+    cleanUp.push(functions.stop);
+    const store = storeThatFails();
+    await write(store, 1, { v1: 100 }, 'cart');
+    const { connect, pass, clock } = await running(store, functions);
+    const client = connect();
+    await until('the first hint', () => functions.knocks.length === 1);
+    const sequence = await write(store, 1, { v1: 100 });
+    pass(SECOND);
+    await splitIs(client, 'v1=100');
+    await until('the second hint', () => functions.knocks.length === 2);
+
+    connect(caller('newcomer'));
+    const newcomer = async () => (await nodesOf(store.stored, place, clock.now)).find(({ node }) => node === 'newcomer');
+    await until('the newcomer serves it', async () => (await newcomer())?.served === sequence);
+    pass(SECOND);
+    await until('the third hint', () => functions.knocks.length === 3);
+    pass(SECOND);
+    expect(functions.knocks.map(({ services }) => services)).toEqual([['cart'], ['catalog'], ['catalog']]);
+  });
+});
+
 describe('a node', () => {
   it.each([
     ['without the token', undefined],
