@@ -51,14 +51,22 @@ export function startAdsNode({ node, port, token, read, routed, lost }: AdsNodeO
     stream.write(frameOf(type, asked, answered.get(type) ?? { version: '', nonce: '' }));
   };
 
-  let rest: Buffer = Buffer.alloc(0);
+  // Joined once a message is whole: to join with each chunk costs more than all the rest here.
+  let held: Buffer[] = [];
+  let [bytes, wanted] = [0, 5];
   stream.on('data', (chunk: Buffer) => {
-    rest = rest.length === 0 ? chunk : Buffer.concat([rest, chunk]);
+    held.push(chunk);
+    bytes += chunk.length;
+    if (bytes < wanted) return;
+    let rest = Buffer.concat(held);
     while (rest.length >= 5 && rest.length >= 5 + rest.readUInt32BE(1)) {
       const size = 5 + rest.readUInt32BE(1);
       answer(rest.subarray(5, size));
       rest = rest.subarray(size);
     }
+    held = [rest];
+    bytes = rest.length;
+    wanted = rest.length >= 5 ? 5 + rest.readUInt32BE(1) : 5;
   });
 
   function answer(message: Buffer): void {

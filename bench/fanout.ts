@@ -29,10 +29,12 @@ export const fanout: Benchmark = {
   names: ['fanout_1000_p99_ms', 'fanout_1000_rss_mb'],
   async measure(progress) {
     const mesh = await startFanoutMesh();
+    const alone = await mesh.shipped.xdsResident();
     const nodes = new Nodes(mesh);
     try {
       await nodes.have(SPLITS.back);
       await mesh.allSeen();
+      const connected = await mesh.shipped.xdsResident();
       progress(`${NODES} nodes are served; load ${load()}`);
       const rounds: Round[] = [];
       for (let round = -WARM_UP; round < ROUNDS; round += 1) {
@@ -40,7 +42,7 @@ export const fanout: Benchmark = {
         if (round >= 0) rounds.push(measured);
         if (round % 5 === 0) progress(`round ${round} of ${ROUNDS}: ${words(measured)}; load ${load()}`);
       }
-      return figures(rounds);
+      return [latency(rounds), memory(rounds, alone, connected)];
     } finally {
       nodes.stop();
       await mesh.shipped.end();
@@ -58,45 +60,37 @@ async function oneRound(mesh: FanoutMesh, nodes: Nodes, move: Move): Promise<Rou
   return { arrivals, seenMs: performance.now() - started, resident: await mesh.shipped.xdsResident() };
 }
 
-function figures(rounds: readonly Round[]): readonly Figure[] {
+function latency(rounds: readonly Round[]): Figure {
   const arrivals = rounds.flatMap((round) => round.arrivals);
-  const resident = Math.max(...rounds.map((round) => round.resident));
-  const value = tenths(percentile(arrivals, 0.99));
-  const first = percentile(
-    rounds.map((round) => Math.min(...round.arrivals)),
-    0.5,
-  );
-  const last = percentile(
-    rounds.map((round) => Math.max(...round.arrivals)),
-    0.5,
-  );
-  const seen = percentile(
-    rounds.map((round) => round.seenMs),
-    0.5,
-  );
-  const latency: Figure = {
+  const median = (of: (round: Round) => number): number => tenths(percentile(rounds.map(of), 0.5));
+  const figure: Figure = {
     name: 'fanout_1000_p99_ms',
-    value,
+    value: tenths(percentile(arrivals, 0.99)),
     unit: 'ms',
     target: TARGET_MS,
     peer: 'go-control-plane 111 shared, 493 rebuilt per node; sovereign 3,959',
-    note: `${rounds.length} weights moved over HTTP; ${SHAPE}; p50 ${tenths(percentile(arrivals, 0.5))}; known to the functions after ${tenths(seen)}.`,
+    note: `${rounds.length} weights moved over HTTP; ${SHAPE}; p50 ${tenths(percentile(arrivals, 0.5))}; known to the functions after ${median(({ seenMs }) => seenMs)}; load ${load()} on ${cpus().length} cores.`,
   };
-  const memory: Figure = {
+  if (figure.value <= TARGET_MS) return figure;
+  const [first, last] = [median((round) => Math.min(...round.arrivals)), median((round) => Math.max(...round.arrivals))];
+  const each = `${Math.round(last - first)} µs a node, to send it and hear that it is accepted, on the xds server's one thread`;
+  const cause = `In the median round the first node has it after ${first} ms and the last after ${last}: ${each}. Functions, server and nodes share ${cpus().length} cores with what else runs.`;
+  return { ...figure, cause };
+}
+
+/** `alone` and `connected`: bytes before the first node, and with all of them at rest. */
+function memory(rounds: readonly Round[], alone: number, connected: number): Figure {
+  const figure: Figure = {
     name: 'fanout_1000_rss_mb',
-    value: Math.round(resident / 1e6),
+    value: megabytes(Math.max(...rounds.map(({ resident }) => resident))),
     unit: 'MB',
     target: TARGET_MB,
     peer: 'go-control-plane 93 shared, 546 rebuilt per node',
-    note: `The most of ${rounds.length} rounds; ${SHAPE}.`,
+    note: `The most after any of ${rounds.length} rounds; ${SHAPE}.`,
   };
-  const shared = `load ${load()} on ${cpus().length} cores, which the functions, the xds server and the 1,000 nodes share`;
-  const late = `In the median round the first node had it after ${tenths(first)} ms and the last after ${tenths(last)}; ${shared}.`;
-  const large = 'grpc-js copies each message for each stream (docs/decisions/0007).';
-  return [
-    latency.value > TARGET_MS ? { ...latency, cause: late } : latency,
-    memory.value > TARGET_MB ? { ...memory, cause: large } : memory,
-  ];
+  if (figure.value <= TARGET_MB) return figure;
+  const cause = `${megabytes(alone)} MB before the first node and ${megabytes(connected)} with ${NODES} at rest; a round adds what grpc-js copies, each message for each stream (docs/decisions/0007).`;
+  return { ...figure, cause };
 }
 
 /** The 1,000 streams, and when each of them first had what is waited for. */
@@ -136,7 +130,9 @@ class Nodes {
   }
 }
 
+const megabytes = (bytes: number): number => Math.round(bytes / 1e6);
+
 const load = (): string => (loadavg()[0] ?? 0).toFixed(1);
 
 const words = ({ arrivals, seenMs, resident }: Round): string =>
-  `p50 ${tenths(percentile(arrivals, 0.5))}, last ${tenths(Math.max(...arrivals))} ms, known after ${tenths(seenMs)}, ${Math.round(resident / 1e6)} MB`;
+  `p50 ${tenths(percentile(arrivals, 0.5))}, last ${tenths(Math.max(...arrivals))} ms, known after ${tenths(seenMs)}, ${megabytes(resident)} MB`;
