@@ -109,3 +109,26 @@ describe('lists that overlap', () => {
     expect(clusters()).toEqual(['catalog.shop|v2']);
   });
 });
+
+describe('what a node is served', () => {
+  const elsewhere: EnvoyNode = { ...caller, id: 'elsewhere', outbound: { address: '127.0.0.1', port: 15_002 } };
+  const listenerOf = (view: DataPlaneView, node: EnvoyNode) =>
+    view.snapshotFor(node)?.sets.listener.resources.get('outbound')?.json.address;
+
+  it('is made once for all that listen alike, and apart for one that listens elsewhere', () => {
+    const { view, update } = viewing();
+    update([fragment('catalog', 1, 'v1')], 1);
+    expect(view.snapshotFor({ ...caller, id: 'another' })).toBe(view.snapshotFor(caller));
+    expect(listenerOf(view, elsewhere)).toMatchObject({ socket_address: { port_value: 15_002 } });
+    expect(listenerOf(view, caller)).toMatchObject({ socket_address: { port_value: 15_001 } });
+  });
+
+  it('is the newest for a node that comes after a change nobody asked for', () => {
+    const { view, update, clusters } = viewing();
+    update([fragment('catalog', 1, 'v1')], 1);
+    view.snapshotFor(caller);
+    update([fragment('catalog', 2, 'v2')], 2);
+    view.forgetUnused();
+    expect(clusters()).toEqual(['catalog.shop|v2']);
+  });
+});
