@@ -18,6 +18,7 @@ export const json = (status: number, content: unknown): HttpAnswer => ({
 const TITLES: Readonly<Record<number, string>> = {
   400: 'Bad Request',
   401: 'Unauthorized',
+  403: 'Forbidden',
   404: 'Not Found',
   409: 'Conflict',
   413: 'Content Too Large',

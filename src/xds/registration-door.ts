@@ -6,6 +6,7 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import { z } from 'zod';
 import { authenticate } from '../api/authenticate.ts';
 import { type HttpAnswer, json, problem } from '../api/problem.ts';
+import { refuseStranger } from '../api/stranger.ts';
 import { LONGEST_LEASE_MS } from './mesh-watch.ts';
 import type { RegistryCommand } from './registry.ts';
 
@@ -49,11 +50,15 @@ export async function openRegistrationDoor(options: RegistrationDoorOptions): Pr
 }
 
 async function answer(options: RegistrationDoorOptions, request: IncomingMessage): Promise<HttpAnswer> {
-  const [, first, mesh] = new URL(request.url ?? '/', 'http://localhost').pathname.split('/');
+  const stranger = refuseStranger(request);
+  if (stranger) return problem(403, stranger.reason, stranger.message);
+  const path = pathOf(request.url ?? '');
+  if (!path) return problem(400, 'MalformedTarget', 'Ask for a path that begins with a slash, percent-encoded.');
+  const [, first, mesh] = path;
   if (request.method === 'GET' && first === 'health') return json(200, options.health());
   if (request.method !== 'POST') return problem(404, 'NotFound', 'POST to /endpoints or /poke/<mesh>, or GET /health.');
   if (first === 'poke' && mesh) {
-    options.poke(decodeURIComponent(mesh));
+    options.poke(mesh);
     return json(202, {});
   }
   if (first !== 'endpoints') return problem(404, 'NotFound', 'POST to /endpoints or /poke/<mesh>, or GET /health.');
@@ -71,16 +76,29 @@ async function answer(options: RegistrationDoorOptions, request: IncomingMessage
   return json(200, { registered: endpoints.length });
 }
 
+/** Its parts, decoded; the first is empty. */
+function pathOf(target: string): readonly string[] | undefined {
+  if (!target.startsWith('/')) return undefined;
+  try {
+    return target
+      .replace(/[?#].*$/s, '')
+      .split('/')
+      .map((part) => decodeURIComponent(part));
+  } catch {
+    return undefined;
+  }
+}
+
 async function bodyOf(request: IncomingMessage): Promise<string | undefined> {
   const chunks: Buffer[] = [];
   let bytes = 0;
   for await (const chunk of request) {
     const buffer = Buffer.from(chunk);
     bytes += buffer.length;
-    if (bytes > MAX_BYTES) return undefined;
-    chunks.push(buffer);
+    // Read to its end all the same: whoever is cut off while sending loses the answer.
+    if (bytes <= MAX_BYTES) chunks.push(buffer);
   }
-  return Buffer.concat(chunks).toString();
+  return bytes > MAX_BYTES ? undefined : Buffer.concat(chunks).toString();
 }
 
 function parse(text: string): unknown {

@@ -4,6 +4,7 @@
  * Azure. `authLevel` is not enforced: there are no function keys here, the app authenticates its callers itself.
  */
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import { refuseStranger } from '../../api/stranger.ts';
 import { problem, type Reply } from './problem.ts';
 
 export const LARGEST_BODY_BYTES = 1024 * 1024;
@@ -68,7 +69,7 @@ function boundPort(server: Server): number {
 
 async function reply(request: IncomingMessage, answer: (request: Received) => Promise<Reply>): Promise<Reply> {
   const refused = refuseStranger(request);
-  if (refused) return refused;
+  if (refused) return problem(403, refused.reason, refused.message);
   if (!request.url?.startsWith('/')) return problem(400, 'MalformedTarget', 'Ask for a path that begins with a slash.');
   const origin = `http://${request.headers.host}`;
   const url = new URL(origin + request.url);
@@ -80,21 +81,6 @@ async function reply(request: IncomingMessage, answer: (request: Received) => Pr
     headers: joinHeaders(request),
     body: () => readBody(request),
   });
-}
-
-/** A page of another site can reach 127.0.0.1 through the browser; its Host or its Origin gives it away. */
-function refuseStranger(request: IncomingMessage): Reply | undefined {
-  const port = request.socket.localPort;
-  const hosts = request.headersDistinct.host ?? [];
-  const host = hosts[0]?.toLowerCase() ?? '';
-  if (hosts.length !== 1 || !['127.0.0.1', 'localhost', '[::1]'].some((name) => host === `${name}:${port}`)) {
-    return problem(403, 'UnknownHost', `Ask this server by its own name, 127.0.0.1:${port} or localhost:${port}.`);
-  }
-  const { origin } = request.headers;
-  if (origin !== undefined && origin.toLowerCase() !== `http://${host}`) {
-    return problem(403, 'ForeignOrigin', 'This server answers only its own pages and clients that are no browsers.');
-  }
-  return undefined;
 }
 
 function joinHeaders(request: IncomingMessage): Record<string, string | undefined> {

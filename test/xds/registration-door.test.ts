@@ -1,0 +1,142 @@
+/** The HTTP door of the xds server: who may ask, what is taken, and what whoever sends something else is told. */
+import { once } from 'node:events';
+import { request } from 'node:http';
+import { afterEach, describe, expect, it } from 'vitest';
+import { openRegistrationDoor } from '../../src/xds/registration-door.ts';
+import type { RegistryCommand } from '../../src/xds/registry.ts';
+
+const cleanUp: (() => Promise<void>)[] = [];
+afterEach(async () => {
+  for (const undo of cleanUp.splice(0).reverse()) await undo();
+});
+
+interface Asked {
+  readonly method?: string;
+  readonly path: string;
+  readonly headers?: Readonly<Record<string, string>>;
+  readonly body?: string;
+}
+
+async function opened(take: (commands: readonly RegistryCommand[]) => Promise<void> = async () => {}) {
+  const registered: unknown[] = [];
+  const poked: string[] = [];
+  const server = await openRegistrationDoor({
+    host: '127.0.0.1',
+    port: 0,
+    nodeToken: 'nodes',
+    async register(mesh, dataPlane, commands) {
+      await take(commands);
+      registered.push([mesh, dataPlane, ...commands]);
+    },
+    poke: (mesh) => poked.push(mesh),
+    health: () => ({ status: 'ok' }),
+  });
+  cleanUp.push(async () => {
+    server.closeAllConnections();
+    await new Promise((resolve) => server.close(resolve));
+  });
+  const address = server.address();
+  if (address === null || typeof address === 'string') throw new Error('not bound to a port');
+  const { port } = address;
+  /** Not by `fetch`, which lets nobody choose a Host. */
+  async function ask({ method = 'POST', path, headers = {}, body = '' }: Asked) {
+    const sent = request({ host: '127.0.0.1', port, method, path, headers, agent: false }).end(body);
+    const [response] = await once(sent, 'response');
+    let text = '';
+    for await (const chunk of response.setEncoding('utf8')) text += chunk;
+    return { status: Number(response.statusCode), answer: JSON.parse(text) };
+  }
+  return { port, registered, poked, ask };
+}
+
+const endpoint = { service: 'catalog', version: 'v1', address: '10.0.0.1', port: 15_006 };
+const registration = { mesh: 'shop', dataPlane: 'vms', leaseMs: 30_000, endpoints: [endpoint], gone: [{ address: '10.0.0.2', port: 1 }] };
+const signed = { authorization: 'Bearer nodes' };
+const asked = { path: '/endpoints', headers: signed, body: JSON.stringify(registration) };
+
+describe('a registration', () => {
+  it('takes away who is gone, then registers or renews the rest', async () => {
+    const { ask, registered } = await opened();
+    expect(await ask(asked)).toEqual({ status: 200, answer: { registered: 1 } });
+    expect(registered).toEqual([
+      [
+        'shop',
+        'vms',
+        { kind: 'deregister', address: { address: '10.0.0.2', port: 1 } },
+        { kind: 'register', endpoint, leaseMs: 30_000, ready: true },
+      ],
+    ]);
+  });
+
+  it.each([
+    ['no token', {}],
+    ['another token', { authorization: 'Bearer other' }],
+  ])('with %s is refused', async (_, headers) => {
+    const { ask, registered } = await opened();
+    expect(await ask({ ...asked, headers })).toMatchObject({ status: 401, answer: { reason: 'NotAuthenticated' } });
+    expect(registered).toEqual([]);
+  });
+
+  it.each([
+    ['no JSON', 'endpoints'],
+    ['a name instead of an address', JSON.stringify({ ...registration, endpoints: [{ ...endpoint, address: 'catalog' }] })],
+    ['a lease longer than the longest', JSON.stringify({ ...registration, leaseMs: 3_600_000 })],
+  ])('with %s is told what is wrong', async (_, body) => {
+    const { ask, registered } = await opened();
+    expect(await ask({ ...asked, body })).toMatchObject({ status: 400, answer: { reason: 'NotARegistration' } });
+    expect(registered).toEqual([]);
+  });
+
+  it('of more than a mebibyte is refused', async () => {
+    const { ask } = await opened();
+    expect(await ask({ ...asked, body: `"${'x'.repeat(8 * 1024 * 1024)}"` })).toMatchObject({ status: 413 });
+  });
+
+  it('that could not be stored is to be sent again', async () => {
+    const { ask } = await opened(() => Promise.reject(new Error('the store is away')));
+    expect(await ask(asked)).toMatchObject({ status: 503, answer: { reason: 'TemporaryFault' } });
+  });
+});
+
+describe('a poke', () => {
+  it('needs no token, and names a mesh', async () => {
+    const { ask, poked } = await opened();
+    expect(await ask({ path: '/poke/my%20shop/7' })).toEqual({ status: 202, answer: {} });
+    expect(poked).toEqual(['my shop']);
+  });
+
+  it.each(['/poke/%zz', '/poke/%'])('at %s is malformed, and no fault of the store', async (path) => {
+    const { ask, poked } = await opened();
+    expect(await ask({ path })).toMatchObject({ status: 400, answer: { reason: 'MalformedTarget' } });
+    expect(poked).toEqual([]);
+  });
+});
+
+describe('a page of another site', () => {
+  it.each([
+    ['Host', { host: 'evil.example' }, 'UnknownHost'],
+    ['Origin', { origin: 'http://evil.example' }, 'ForeignOrigin'],
+  ])('is known by its %s, and refused whatever it asks', async (_, headers, reason) => {
+    const { ask, registered, poked } = await opened();
+    for (const one of [
+      { ...asked, headers: { ...signed, ...headers } },
+      { path: '/poke/shop', headers },
+      { method: 'GET', path: '/health', headers },
+    ])
+      expect(await ask(one)).toMatchObject({ status: 403, answer: { reason } });
+    expect([registered, poked]).toEqual([[], []]);
+  });
+
+  it('is not whoever calls the door localhost', async () => {
+    const { ask, port } = await opened();
+    expect(await ask({ method: 'GET', path: '/health', headers: { host: `localhost:${port}` } })).toEqual({
+      status: 200,
+      answer: { status: 'ok' },
+    });
+  });
+});
+
+it('answers 404 to everything else', async () => {
+  const { ask } = await opened();
+  for (const path of ['/', '/elsewhere', '//']) expect(await ask({ path })).toMatchObject({ status: 404 });
+});
