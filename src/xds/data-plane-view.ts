@@ -8,7 +8,7 @@ import type { Endpoint, EnvoyNode } from '../dataplanes/envoy/resources.ts';
 import type { ServicePlan } from '../plan/plan.ts';
 import type { Fragment, UnreadableFragment } from '../reconcile/model.ts';
 import type { EncodeResource } from './protobuf.ts';
-import { type Registry, servedEndpoints } from './registry.ts';
+import { type Registry, servedEndpoints, type Version } from './registry.ts';
 import { buildShared, buildSnapshot, type SharedResources, type Snapshot } from './snapshot.ts';
 
 /** A service whose newest plan is not served here; the one before is, if there was one. */
@@ -59,6 +59,11 @@ export class DataPlaneView {
   /** The services that nodes know by these names. */
   servicesNamed(names: readonly string[]): readonly string[] {
     return this.#plans.filter((plan) => names.includes(qualifiedName(plan))).map(({ service }) => service);
+  }
+
+  /** All that the served plans name. */
+  versions(): readonly Version[] {
+    return this.#plans.flatMap(({ service, versions }) => versions.map(({ name }) => ({ service, version: name })));
   }
 
   services(): readonly string[] {

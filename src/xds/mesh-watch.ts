@@ -109,7 +109,7 @@ export class MeshWatch {
   /** To be called each second: leases that have run out, and words about it. */
   async expire(): Promise<void> {
     await this.#inTurn(async () => {
-      for (const dataPlane of this.#dataPlanes.keys()) await this.#apply(dataPlane, [{ kind: 'expire' }]);
+      for (const [dataPlane, { view }] of this.#dataPlanes) await this.#apply(dataPlane, [{ kind: 'expire', planned: view.versions() }]);
     });
   }
 
@@ -149,10 +149,10 @@ export class MeshWatch {
   }
 
   #tellReadiness(dataPlane: string, kept: DataPlane): void {
-    const now = this.#options.now();
-    const services = new Set([...kept.view.services(), ...kept.registry.seen.map(({ service }) => service)]);
+    const readiness = readinessOf(kept.registry, this.#options.now());
+    const services = new Set([...kept.view.services(), ...readiness.keys(), ...kept.told.keys()]);
     for (const service of services) {
-      const known = [...readinessOf(kept.registry, service, now)].flatMap(([version, word]) =>
+      const known = [...(readiness.get(service) ?? [])].flatMap(([version, word]) =>
         word === 'unknown' ? [] : [[version, word] as const],
       );
       const versions = Object.fromEntries(known);

@@ -9,7 +9,7 @@ import type { Endpoint } from '../dataplanes/envoy/resources.ts';
 export interface Registry {
   /** One an address and port. */
   readonly leases: readonly Lease[];
-  /** Every version that ever had an endpoint: what makes "none" different from "never heard of". */
+  /** Every version that had an endpoint, until it has none and no plan names it: what makes "none" different from "never heard of". */
   readonly seen: readonly Version[];
   /** What expiry holds back and has said so. */
   readonly held: readonly string[];
@@ -17,7 +17,7 @@ export interface Registry {
   readonly suspendedUntil: number;
 }
 
-type Version = Pick<Endpoint, 'service' | 'version'>;
+export type Version = Pick<Endpoint, 'service' | 'version'>;
 export type Address = Pick<Endpoint, 'address' | 'port'>;
 
 /** `lapsed`: silent for too long, but held and served. `expired`: no longer served, remembered for one lease so that half of a service is counted over time. */
@@ -38,8 +38,8 @@ export type RegistryCommand =
   /** Says whether an endpoint is ready, without renewing its lease. Unknown addresses are passed over. */
   | { readonly kind: 'report'; readonly address: Address; readonly ready: boolean }
   | { readonly kind: 'deregister'; readonly address: Address }
-  /** Looks at the clock; to be sent every second or so. */
-  | { readonly kind: 'expire' };
+  /** Looks at the clock; to be sent every second or so. `planned`: the versions that plans name; without it, none is forgotten. */
+  | { readonly kind: 'expire'; readonly planned?: readonly Version[] };
 
 export interface RegistryChange {
   readonly registry: Registry;
@@ -83,7 +83,7 @@ export function updateRegistry(registry: Registry, command: RegistryCommand, now
       return { registry: { ...registry, leases: registry.leases.filter(not(command.address)) }, changed: true, notices: [] };
     }
     case 'expire':
-      return now < registry.suspendedUntil ? same(registry) : expire(registry, now);
+      return now < registry.suspendedUntil ? same(registry) : expire(registry, command.planned, now);
   }
 }
 
@@ -97,21 +97,22 @@ export function servedEndpoints(registry: Registry): readonly Endpoint[] {
 }
 
 /**
- * By version, for each version of the service that ever had an endpoint: `none` = every endpoint has gone, says it isn't
- * ready, or is silent while others are heard of. `unknown` (as are versions that are absent) = some may still be there: all
- * of the data plane is silent, or we may have been the silent ones.
+ * By service and version, for each version that is not forgotten: `none` = every endpoint has gone, says it isn't ready, or
+ * is silent while others are heard of. `unknown` (as are versions that are absent) = some may still be there: all of the data
+ * plane is silent, or we may have been the silent ones.
  */
-export function readinessOf(registry: Registry, service: string, now: number): ReadonlyMap<string, Readiness> {
-  const seen = registry.seen.filter((each) => each.service === service);
+export function readinessOf(registry: Registry, now: number): ReadonlyMap<string, ReadonlyMap<string, Readiness>> {
   const served = registry.leases.filter(isServed);
+  const byVersion = Map.groupBy(served, ({ endpoint }) => versionKey(endpoint));
   const lastHeard = served.reduce((last, { expiresAt, leaseMs }) => Math.max(last, expiresAt - leaseMs), Number.NEGATIVE_INFINITY);
   const wordOn = (version: Version): Readiness => {
-    const leases = served.filter(({ endpoint }) => versionKey(endpoint) === versionKey(version));
+    const leases = byVersion.get(versionKey(version)) ?? [];
     if (leases.some(({ ready, expiresAt }) => ready && expiresAt > now)) return 'ready';
     const allDead = leases.every(({ ready, expiresAt }) => !ready || expiresAt <= lastHeard);
     return allDead && now >= registry.suspendedUntil ? 'none' : 'unknown';
   };
-  return new Map(seen.map((each) => [each.version, wordOn(each)]));
+  const byService = Map.groupBy(registry.seen, ({ service }) => service);
+  return new Map([...byService].map(([service, seen]) => [service, new Map(seen.map((each) => [each.version, wordOn(each)]))]));
 }
 
 function register(registry: Registry, { endpoint, leaseMs, ready }: RegistryCommand & { kind: 'register' }, now: number): RegistryChange {
@@ -130,7 +131,7 @@ function register(registry: Registry, { endpoint, leaseMs, ready }: RegistryComm
   return { registry: { ...registry, leases, seen }, changed: !renewed, notices: [] };
 }
 
-function expire(registry: Registry, now: number): RegistryChange {
+function expire(registry: Registry, planned: readonly Version[] | undefined, now: number): RegistryChange {
   const services = [...Map.groupBy(registry.leases, ({ endpoint }) => endpoint.service)];
   const expired = services.map(([service, leases]) => expireService(service, leases, now));
   const states = new Map(expired.flatMap((each) => each.leases).map((lease) => [addressKey(lease.endpoint), lease]));
@@ -138,8 +139,16 @@ function expire(registry: Registry, now: number): RegistryChange {
   const changed = leases.length !== registry.leases.length || leases.some((lease, index) => lease !== registry.leases[index]);
   const held = expired.flatMap((each) => each.held);
   const notices = held.filter((notice) => !registry.held.includes(noticeKey(notice)));
-  if (!changed && held.length === registry.held.length && notices.length === 0) return same(registry);
-  return { registry: { ...registry, leases, held: held.map(noticeKey) }, changed, notices };
+  const seen = planned ? remembered(registry.seen, leases, planned) : registry.seen;
+  if (!changed && held.length === registry.held.length && notices.length === 0 && seen.length === registry.seen.length)
+    return same(registry);
+  return { registry: { ...registry, leases, seen, held: held.map(noticeKey) }, changed, notices };
+}
+
+/** Of the versions seen, those that have a lease or are in a plan: a service of a thousand releases had a thousand versions. */
+function remembered(seen: readonly Version[], leases: readonly Lease[], planned: readonly Version[]): readonly Version[] {
+  const known = new Set([...leases.map(({ endpoint }) => endpoint), ...planned].map(versionKey));
+  return seen.filter((each) => known.has(versionKey(each)));
 }
 
 /** Which leases of a service remain and in what state; those of an unchanged state are the same objects. */

@@ -88,4 +88,14 @@ describe('readiness', () => {
     await settled();
     expect(written).toEqual(['cart {"v1":"ready"}']);
   });
+
+  it('of a version that is gone and in no plan is taken back, and then not spoken of any more', async () => {
+    const told: string[] = [];
+    const { watch } = await watching(async (words) => void told.push(words));
+    await watch.endpoints('vms', [register(endpoint(1))]);
+    await watch.endpoints('vms', [{ kind: 'deregister', address: endpoint(1) }]);
+    for (let looks = 0; looks < 3; looks += 1) await watch.expire();
+    await settled();
+    expect(told).toEqual(['catalog {"v1":"ready"}', 'catalog {"v1":"none"}', 'catalog {}']);
+  });
 });

@@ -6,12 +6,13 @@ import {
   emptyRegistry,
   type Registry,
   type RegistryCommand,
-  readinessOf,
+  readinessOf as readinessOfAll,
   servedEndpoints,
   updateRegistry,
 } from '../../src/xds/registry.ts';
 
 const LEASE = 30_000;
+const readinessOf = (registry: Registry, service: string, now: number) => readinessOfAll(registry, now).get(service) ?? new Map();
 
 /** A history: some commands, some time, an expiry, and so on. */
 const history = fc.array(

@@ -6,13 +6,14 @@ import {
   type Registry,
   type RegistryCommand,
   type RegistryNotice,
-  readinessOf,
+  readinessOf as readinessOfAll,
   restoreRegistry,
   servedEndpoints,
   updateRegistry,
 } from '../../src/xds/registry.ts';
 
 const LEASE = 30_000;
+const readinessOf = (registry: Registry, service: string, now: number) => readinessOfAll(registry, now).get(service) ?? new Map();
 
 const endpoint = (host: number, version = 'v1', service = 'catalog'): Endpoint => ({
   service,
@@ -323,5 +324,34 @@ describe('after our own restart', () => {
 describe('a version nobody ever registered', () => {
   it('is not known at all', () => {
     expect(readinessOf(emptyRegistry(), 'catalog', 0)).toEqual(new Map());
+  });
+});
+
+describe('a version without endpoints', () => {
+  const gone: RegistryCommand = { kind: 'deregister', address: endpoint(1) };
+  const expireBeside = (...versions: readonly string[]): RegistryCommand => ({
+    kind: 'expire',
+    planned: versions.map((version) => ({ service: 'catalog', version })),
+  });
+
+  it('is known to have none for as long as a plan names it, and forgotten then', () => {
+    const { registry } = played([
+      [0, register(endpoint(1)), register(endpoint(2, 'v2')), gone],
+      [1, expireBeside('v1', 'v2')],
+    ]);
+    expect(readinessOf(registry, 'catalog', 1).get('v1')).toBe('none');
+    const later = played([[2, expireBeside('v2')]], registry);
+    expect(readinessOf(later.registry, 'catalog', 2)).toEqual(new Map([['v2', 'ready']]));
+    expect(later.changed, 'nothing that is served').toBe(false);
+  });
+
+  it('is remembered while it has some, whatever plans name', () => {
+    const { registry } = played([[0, register(endpoint(1)), expireBeside()]]);
+    expect(readinessOf(registry, 'catalog', 0)).toEqual(new Map([['v1', 'ready']]));
+  });
+
+  it('is not kept of every release there ever was', () => {
+    const releases = Array.from({ length: 500 }, (_, n) => [n, register(endpoint(1, `v${n}`)), expireBeside(`v${n}`)] as const);
+    expect(played(releases).registry.seen).toEqual([{ service: 'catalog', version: 'v499' }]);
   });
 });
