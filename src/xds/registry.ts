@@ -35,8 +35,6 @@ export interface Lease {
 export type RegistryCommand =
   /** Registers or renews; an address that comes back as another version has left the old one. */
   | { readonly kind: 'register'; readonly endpoint: Endpoint; readonly leaseMs: number; readonly ready: boolean }
-  /** Says whether an endpoint is ready, without renewing its lease. Unknown addresses are passed over. */
-  | { readonly kind: 'report'; readonly address: Address; readonly ready: boolean }
   | { readonly kind: 'deregister'; readonly address: Address }
   /** Looks at the clock; to be sent every second or so. `planned`: the versions that plans name; without it, none is forgotten. */
   | { readonly kind: 'expire'; readonly planned?: readonly Version[] };
@@ -69,15 +67,6 @@ export function updateRegistry(registry: Registry, command: RegistryCommand, now
   switch (command.kind) {
     case 'register':
       return register(registry, command, now);
-    case 'report': {
-      const known = find(registry, command.address);
-      if (known === undefined || known.ready === command.ready) return same(registry);
-      return {
-        registry: { ...registry, leases: replace(registry.leases, { ...known, ready: command.ready }) },
-        changed: true,
-        notices: [],
-      };
-    }
     case 'deregister': {
       if (find(registry, command.address) === undefined) return same(registry);
       return { registry: { ...registry, leases: registry.leases.filter(not(command.address)) }, changed: true, notices: [] };

@@ -28,7 +28,6 @@ const history = fc.array(
           ready: fc.boolean(),
         }),
       },
-      { weight: 1, arbitrary: fc.record({ kind: fc.constant('report' as const), address: arbitraryEndpoint(), ready: fc.boolean() }) },
       { weight: 1, arbitrary: fc.record({ kind: fc.constant('deregister' as const), address: arbitraryEndpoint() }) },
       { weight: 8, arbitrary: fc.constant({ kind: 'expire' as const }) },
     ),
@@ -68,8 +67,7 @@ const registered = (registry: Registry) => registry.leases.filter((lease) => lea
 describe('whatever happens', () => {
   it('time alone never leaves a version without endpoints', () => {
     always(({ before, command, after }) => {
-      if (command.kind === 'expire' || command.kind === 'report')
-        expect(versionsOf(servedEndpoints(after))).toEqual(versionsOf(servedEndpoints(before)));
+      if (command.kind === 'expire') expect(versionsOf(servedEndpoints(after))).toEqual(versionsOf(servedEndpoints(before)));
     });
   });
 

@@ -84,7 +84,7 @@ describe('an endpoint that says it is not ready', () => {
     const both = [register(endpoint(1)), register(endpoint(2))];
     const { served, changed } = played([
       [0, ...both],
-      [1, { kind: 'report', address: endpoint(1), ready: false }],
+      [1, register(endpoint(1), false)],
     ]);
     expect(served).toEqual([2]);
     expect(changed).toBe(true);
@@ -93,7 +93,7 @@ describe('an endpoint that says it is not ready', () => {
   it('stays in service when it is all its version has, which is known to be dead', () => {
     const { registry, served } = played([
       [0, register(endpoint(1)), register(endpoint(2, 'v2'))],
-      [1, { kind: 'report', address: endpoint(1), ready: false }],
+      [1, register(endpoint(1), false)],
     ]);
     expect(served).toEqual([1, 2]);
     expect(readinessOf(registry, 'catalog', 1).get('v1')).toBe('none');
@@ -105,11 +105,6 @@ describe('an endpoint that says it is not ready', () => {
       [1, register(endpoint(1), true)],
     ]);
     expect(readinessOf(registry, 'catalog', 1).get('v1')).toBe('ready');
-  });
-
-  it('is passed over when nobody knows it', () => {
-    const { changed } = played([[0, { kind: 'report', address: endpoint(9), ready: false }]]);
-    expect(changed).toBe(false);
   });
 });
 
