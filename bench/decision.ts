@@ -119,7 +119,8 @@ async function holdAgainst(documents: SqliteDocuments, asked: readonly Asked[]):
     for (const { deliveryId, version, events } of await commitsOf(documents, stream)) {
       all += 1;
       if (!deliveryId.startsWith('hand/')) continue;
-      const key = deliveryId.slice('hand/'.length);
+      // `hand/<action>/<key>`, as functions/step-in.ts makes it.
+      const key = deliveryId.split('/').at(-1) ?? '';
       if (byHand.has(key)) doubled += 1;
       byHand.set(key, version);
       if (events.some(({ type }) => type === 'RolloutResumed')) lastServing = version;
