@@ -1,10 +1,15 @@
-/** HTTP: a hint that something was seen at a data plane. It carries no facts: those are read from where they were written. */
+/**
+ * HTTP: a hint that something was seen at a data plane. It carries no facts, those are read from where they were written;
+ * but for endpoints that are silent and kept all the same, of which people are told.
+ */
 import { app } from '@azure/functions';
 import { z } from 'zod';
 import { write } from '../src/api/door.ts';
 import { json, problem } from '../src/api/problem.ts';
 
-const hintSchema = z.object({ mesh: z.string().max(63), services: z.array(z.string().max(63)).max(1_000) });
+const name = z.string().max(63);
+const silentSchema = z.object({ dataPlane: name, service: name, text: z.string().max(500), at: z.number() });
+const hintSchema = z.object({ mesh: name, services: z.array(name).max(1_000), silent: z.array(silentSchema).max(100).default([]) });
 
 app.http('observations', {
   methods: ['POST'],
@@ -15,6 +20,7 @@ app.http('observations', {
       const hint = hintSchema.safeParse(body);
       if (!hint.success) return problem(400, 'NotAHint', 'Send {"mesh", "services": []}.');
       await app.observed(hint.data.mesh, hint.data.services);
+      await app.silentEndpoints(hint.data.mesh, hint.data.silent);
       return json(202, { looked: hint.data.services.length });
     }),
 });

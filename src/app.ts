@@ -36,6 +36,13 @@ export type Applied =
   | { readonly ok: true; readonly mesh: string; readonly revision: string; readonly answer: Answer }
   | { readonly ok: false; readonly problems: readonly SpecProblem[] };
 
+export interface SilentEndpoints {
+  readonly dataPlane: string;
+  readonly service: string;
+  readonly text: string;
+  readonly at: number;
+}
+
 export interface App {
   /** One event, parsed from JSON. */
   receiveEvent(body: unknown, options?: { actor?: string; again?: boolean }): Promise<Received>;
@@ -46,6 +53,8 @@ export interface App {
   byHand(mesh: string, service: string, delivery: { id: string; actor: string }, command: ByHand): Promise<Answer | undefined>;
   wake(stream: string): Promise<void>;
   observed(mesh: string, services: readonly string[]): Promise<void>;
+  /** Endpoints a data plane keeps though their leases ran out (`at`: epoch ms): people are told. */
+  silentEndpoints(mesh: string, silent: readonly SilentEndpoints[]): Promise<void>;
   sweep(): Promise<{ readonly streams: number; readonly failed: number }>;
   /** Asks for every alarm anew: for a host whose queue has not outlived it. */
   renewAlarms(): Promise<void>;
@@ -114,6 +123,13 @@ export function createApp(adapters: Adapters): App {
     wake: tended.wake,
     async observed(mesh, services) {
       for (const service of services) await tended.observed(mesh, service);
+    },
+    async silentEndpoints(mesh, silent) {
+      if (silent.length === 0 || !(await adopted.one(mesh))) return;
+      for (const { at, ...told } of silent) {
+        const delivery: Delivery = { id: `silent/${mesh}/${told.dataPlane}/${told.service}/${at}`, actor: 'xds', recordRefusal: false };
+        await tended.mesh(mesh, delivery, { type: 'NoteSilentEndpoints', ...told });
+      }
     },
     sweep: tended.sweep,
     renewAlarms: tended.renewAlarms,

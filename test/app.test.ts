@@ -309,3 +309,22 @@ describe('reading', () => {
     });
   });
 });
+
+describe('endpoints that a data plane keeps though they are silent', () => {
+  it('are said in a card and in the journal of the mesh, once for each time they are seen', async () => {
+    const world = await shop();
+    const silent = [{ dataPlane: 'edge', service: 'catalog', text: 'The last endpoint of catalog v1 is silent.', at: world.now }];
+    await world.app.silentEndpoints('shop', silent);
+    await world.app.silentEndpoints('shop', silent);
+    expect(world.topics()).toEqual(['silent-endpoints']);
+    const commits = await world.app.history('shop', undefined, 0, 10);
+    expect(commits.at(-1)?.events).toMatchObject([{ type: 'SilentEndpointsKept', dataPlane: 'edge', service: 'catalog' }]);
+  });
+
+  it('of a mesh that nobody adopted are nobody to tell of', async () => {
+    const world = await shop();
+    await world.app.silentEndpoints('office', [{ dataPlane: 'edge', service: 'catalog', text: 'It is silent.', at: world.now }]);
+    expect(world.topics()).toEqual([]);
+    expect(await world.app.history('office', undefined, 0, 10)).toEqual([]);
+  });
+});

@@ -133,6 +133,11 @@ const TELLINGS: { readonly [T in Topic]: (told: Told) => Telling } = {
     tone: 'warning',
     sentence: `${what} fits no service of ${mesh}, so nothing is done.${text ? ` ${closed(text)}` : ''} Name its rule, dimension or target under "alerts" of a service; until then it is parked.`,
   }),
+  'silent-endpoints': ({ mesh, what, text }) => ({
+    title: `${mesh}: endpoints of ${what} are silent`,
+    tone: 'warning',
+    sentence: `${closed(text ?? 'Leases have run out')} They stay in service until they are deregistered or others come; see whether what registers them still runs.`,
+  }),
 };
 
 const hasTelling = (topic: string): topic is Topic => Object.hasOwn(TELLINGS, topic);

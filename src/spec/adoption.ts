@@ -1,7 +1,7 @@
 /**
  * The stream of a mesh: which spec revision is adopted. A spec is adopted whole by one event that names the content hash
- * of every service; bringing the services' own streams up to it is the effect. Alerts and events that fit no service are
- * noted here too, because nobody else would be told of them.
+ * of every service; bringing the services' own streams up to it is the effect. Alerts and events that fit no service, and
+ * endpoints that are silent and kept all the same, are noted here too, because nobody else would be told of them.
  */
 import { z } from 'zod';
 import { type Decision, type Effect, type EventContext, unchanged } from '../decision.ts';
@@ -20,16 +20,19 @@ export type MeshState = z.infer<typeof meshStateSchema>;
 const meshEventSchema = z.discriminatedUnion('type', [
   z.object({ type: z.literal('SpecAdopted'), revision: z.string(), spec: meshSpecSchema, services: z.record(z.string(), z.string()) }),
   z.object({ type: z.literal('SignalUnmatched'), what: z.string(), summary: z.string() }),
+  z.object({ type: z.literal('SilentEndpointsKept'), dataPlane: z.string(), service: z.string(), text: z.string() }),
 ]);
 export type MeshEvent = z.infer<typeof meshEventSchema>;
 
 /** What people are told of a mesh. The words are made in `src/notifications`. */
-export type MeshCardTopic = 'unmatched';
+export type MeshCardTopic = 'unmatched' | 'silent-endpoints';
 
 export type MeshCommand =
   | { readonly type: 'Adopt'; readonly revision: string; readonly spec: MeshSpec; readonly services: Readonly<Record<string, string>> }
   /** Something arrived that speaks for no service. */
-  | { readonly type: 'NoteUnmatched'; readonly what: string; readonly summary: string };
+  | { readonly type: 'NoteUnmatched'; readonly what: string; readonly summary: string }
+  /** A data plane keeps endpoints in service though their leases ran out. */
+  | { readonly type: 'NoteSilentEndpoints'; readonly dataPlane: string; readonly service: string; readonly text: string };
 
 export function decideMesh(state: MeshState, command: MeshCommand): Decision<MeshEvent> {
   if (command.type === 'NoteUnmatched') {
@@ -37,6 +40,12 @@ export function decideMesh(state: MeshState, command: MeshCommand): Decision<Mes
     const topic: MeshCardTopic = 'unmatched';
     const card: Effect = { kind: 'card', data: { topic, what, text: summary } };
     return { kind: 'accepted', events: [{ type: 'SignalUnmatched', what, summary }], effects: [card], message: `${what} fits no service.` };
+  }
+  if (command.type === 'NoteSilentEndpoints') {
+    const { dataPlane, service, text } = command;
+    const topic: MeshCardTopic = 'silent-endpoints';
+    const card: Effect = { kind: 'card', data: { topic, what: `${service} on ${dataPlane}`, text } };
+    return { kind: 'accepted', events: [{ type: 'SilentEndpointsKept', dataPlane, service, text }], effects: [card], message: text };
   }
   const { revision, spec, services } = command;
   if (state.revision === revision) return unchanged('SameRevision', 'This spec is adopted already; nothing changes.');
@@ -56,7 +65,7 @@ function adoptionMessage(state: MeshState, services: Readonly<Record<string, str
 }
 
 export function evolveMesh(state: MeshState, event: MeshEvent, context: EventContext): MeshState {
-  if (event.type === 'SignalUnmatched') return state;
+  if (event.type !== 'SpecAdopted') return state;
   return { revision: event.revision, specVersion: context.version, spec: event.spec, services: event.services };
 }
 

@@ -6,7 +6,15 @@ import type { Documents, JsonObject } from '../journal/documents.ts';
 import { type Fragment, fragmentsSince, readEndpoints, readPointer, type UnreadableFragment, writeEndpoints } from '../reconcile/model.ts';
 import { DataPlaneView } from './data-plane-view.ts';
 import type { EncodeResource } from './protobuf.ts';
-import { emptyRegistry, type Registry, type RegistryCommand, readinessOf, restoreRegistry, updateRegistry } from './registry.ts';
+import {
+  emptyRegistry,
+  type Registry,
+  type RegistryCommand,
+  type RegistryNotice,
+  readinessOf,
+  restoreRegistry,
+  updateRegistry,
+} from './registry.ts';
 
 /** After our own start, silence is our own fault for this long: the longest lease that is given. */
 export const LONGEST_LEASE_MS = 60_000;
@@ -22,6 +30,8 @@ export interface MeshWatchOptions {
   readonly onChange: () => void;
   /** Writes it where it is asked for. Where that rejects, it is told again with the next look at the leases. */
   readonly onReadiness: (dataPlane: string, service: string, versions: Versions) => Promise<void>;
+  /** Endpoints are kept though they are silent; said once for as long as it lasts. */
+  readonly onNotice: (dataPlane: string, notice: RegistryNotice) => void;
   readonly report: (problem: string, error?: unknown) => void;
 }
 
@@ -121,14 +131,15 @@ export class MeshWatch {
   async #apply(dataPlane: string, commands: readonly RegistryCommand[]): Promise<void> {
     const kept = this.#dataPlanes.get(dataPlane);
     if (!kept) return;
-    const { documents, mesh, now, report } = this.#options;
+    const { documents, mesh, now, onNotice } = this.#options;
     let { registry } = kept;
+    const notices: RegistryNotice[] = [];
     let changed = false;
     for (const command of commands) {
       const change = updateRegistry(registry, command, now());
       registry = change.registry;
       changed ||= change.changed;
-      for (const { message } of change.notices) report(message);
+      notices.push(...change.notices);
     }
     if (changed) {
       const body: JsonObject = JSON.parse(JSON.stringify(registry));
@@ -140,6 +151,8 @@ export class MeshWatch {
     } else {
       kept.registry = registry;
     }
+    // Not before it is stored: what could not be is looked at, and said, again.
+    for (const notice of notices) onNotice(dataPlane, notice);
     this.#tellReadiness(dataPlane, kept);
   }
 

@@ -51,6 +51,18 @@ export class Reporter {
     void this.flush();
   }
 
+  /** Tells people, through the functions, of endpoints that are kept though they are silent. */
+  notice(place: Place, notice: { readonly service: string; readonly message: string }): void {
+    const { hints, now, report } = this.#options;
+    const { service, message } = notice;
+    report(message, `${place.mesh}/${place.dataPlane}`);
+    if (!hints) return;
+    const silent = [{ dataPlane: place.dataPlane, service, text: message, at: now() }];
+    void this.#deliver(hints, { mesh: place.mesh, services: [], silent }).then((failure) => {
+      if (failure) report(`Nobody could be told of ${service} (${failure.message}).`, failure);
+    });
+  }
+
   #owe(mesh: string, services: Iterable<string>): void {
     this.#owed.set(mesh, new Set([...(this.#owed.get(mesh) ?? []), ...services]));
   }

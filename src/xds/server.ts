@@ -72,6 +72,7 @@ export async function startXdsServer(options: XdsServerOptions): Promise<XdsServ
         await reporter.readiness({ mesh, dataPlane }, service, versions);
         reporter.hint(mesh, [service]);
       },
+      onNotice: (dataPlane, notice) => reporter.notice({ mesh, dataPlane }, notice),
     });
     watches.set(mesh, watch);
     return watch;

@@ -35,12 +35,19 @@ export const SAMPLES: Readonly<Record<string, { readonly topic: Topic; readonly 
   },
   alert: { topic: 'alert', data: { version: 'v1', weight: 100, stable: 'v1', text: 'catalog 5xx fired: requests/failed was 31.' } },
   unmatched: { topic: 'unmatched', data: { what: 'The alert cpu', text: 'cpu fired: Average of Percentage CPU was 97.' } },
+  'silent-endpoints': {
+    topic: 'silent-endpoints',
+    data: { what: 'catalog on edge', text: 'The last endpoint of v1 has let its lease run out.' },
+  },
 };
+
+/** They speak of a mesh and of none of its services. */
+export const MESH_TOPICS: ReadonlySet<string> = new Set(['unmatched', 'silent-endpoints']);
 
 export function sampleNotice(name: string): Notice {
   const sample = SAMPLES[name];
   if (!sample) throw new Error(`There is no sample notice ${name}.`);
-  const subject = sample.topic === 'unmatched' ? {} : { service: 'catalog' };
+  const subject = MESH_TOPICS.has(sample.topic) ? {} : { service: 'catalog' };
   return { id: `shop/${'service' in subject ? 'catalog' : ''}/7`, mesh: 'shop', ...subject, ...sample, at };
 }
 

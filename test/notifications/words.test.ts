@@ -2,7 +2,7 @@
 import { describe, expect, it } from 'vitest';
 import type { Notice } from '../../src/notifications/channel.ts';
 import { words } from '../../src/notifications/words.ts';
-import { SAMPLES, sampleNotice } from './notices.ts';
+import { MESH_TOPICS, SAMPLES, sampleNotice } from './notices.ts';
 
 const told = (name: string, more: Notice['data'] = {}) => {
   const notice = sampleNotice(name);
@@ -12,7 +12,7 @@ const told = (name: string, more: Notice['data'] = {}) => {
 describe('the words of a notice', () => {
   it.each(Object.keys(SAMPLES))('name subject and mesh, and are whole sentences: %s', (name) => {
     const { title, sentence, facts } = told(name);
-    expect(title).toMatch(name === 'unmatched' ? /^shop: / : /^catalog: /);
+    expect(title).toMatch(MESH_TOPICS.has(name) ? /^shop: / : /^catalog: /);
     expect(sentence).toMatch(/\.$/);
     expect(`${title} ${sentence}`).not.toMatch(/undefined|null|NaN|\.\.|: \.|\s\s/);
     expect(facts).toContainEqual({ name: 'Mesh', value: 'shop' });

@@ -3,13 +3,15 @@ import { once } from 'node:events';
 import { createServer } from 'node:http';
 import { z } from 'zod';
 
-const hintSchema = z.object({ mesh: z.string(), services: z.array(z.string()) });
+const silentSchema = z.object({ dataPlane: z.string(), service: z.string(), text: z.string(), at: z.number() });
+const hintSchema = z.object({ mesh: z.string(), services: z.array(z.string()), silent: z.array(silentSchema).exactOptional() });
 
 export interface Knock {
   readonly path: string;
   readonly authorization: string | undefined;
   readonly mesh: string;
   readonly services: readonly string[];
+  readonly silent?: readonly z.infer<typeof silentSchema>[];
 }
 
 export interface FunctionsDoor {

@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import type { Endpoint } from '../../src/dataplanes/envoy/resources.ts';
 import { LONGEST_LEASE_MS, MeshWatch } from '../../src/xds/mesh-watch.ts';
 import { testEncoder } from './real-envoy.ts';
-import { storeThatFails } from './store-that-fails.ts';
+import { never, storeThatFails, writing } from './store-that-fails.ts';
 
 const encode = await testEncoder();
 const LEASE = 30_000;
@@ -21,6 +21,7 @@ const register = (of: Endpoint, ready = true) => ({ kind: 'register', endpoint: 
 async function watching(write: (words: string) => Promise<void> = async () => {}) {
   const store = storeThatFails();
   const problems: string[] = [];
+  const notices: string[] = [];
   const clock = { now: T0 };
   const watch = new MeshWatch({
     mesh: 'shop',
@@ -29,15 +30,31 @@ async function watching(write: (words: string) => Promise<void> = async () => {}
     now: () => clock.now,
     onChange: () => {},
     onReadiness: (_dataPlane, service, versions) => write(`${service} ${JSON.stringify(versions)}`),
+    onNotice: (dataPlane, { reason, service }) => notices.push(`${dataPlane} ${service} ${reason}`),
     report: (problem) => problems.push(problem),
   });
   await watch.adopt('vms');
   clock.now += LONGEST_LEASE_MS;
-  return { store, problems, clock, watch };
+  return { store, problems, notices, clock, watch };
 }
 
 /** All that has been begun by now and needs no outside to end. */
 const settled = () => new Promise<void>((resolve) => setImmediate(resolve));
+
+describe('an endpoint that is silent and kept all the same', () => {
+  it('is said once for as long as it lasts, and not before it is stored', async () => {
+    const { watch, notices, clock, store } = await watching();
+    await watch.endpoints('vms', [register(endpoint(1))]);
+    clock.now += LEASE;
+    store.fails = writing('endpoints');
+    await expect(watch.expire()).rejects.toThrow();
+    expect(notices).toEqual([]);
+
+    store.fails = never;
+    for (let looks = 0; looks < 3; looks += 1) await watch.expire();
+    expect(notices).toEqual(['vms catalog LastEndpointLapsed']);
+  });
+});
 
 describe('readiness', () => {
   it('that could not be written is told again with the next look at the leases, and then no more', async () => {

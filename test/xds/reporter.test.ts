@@ -163,3 +163,14 @@ async function waitsEnd(): Promise<void> {
   await new Promise((resolve) => setImmediate(resolve));
   vi.advanceTimersByTime(60_000);
 }
+
+describe('endpoints that are silent and kept all the same', () => {
+  it('are told to the functions, for people', async () => {
+    const first = hints(1);
+    const { reporter, problems } = await telling(first.onKnock);
+    reporter.notice(place, { service: 'catalog', message: 'The last endpoint of catalog v1 is silent.' });
+    const silent = [{ dataPlane: 'vms', service: 'catalog', text: 'The last endpoint of catalog v1 is silent.', at: T0 }];
+    expect(await first.all).toMatchObject([{ path: '/observations', authorization: 'Bearer secret', mesh: 'shop', services: [], silent }]);
+    expect(problems).toEqual(['The last endpoint of catalog v1 is silent.']);
+  });
+});
