@@ -148,11 +148,14 @@ export function createApp(adapters: Adapters): App {
 
 /** A data plane nobody can bring anything to would leave every rollout waiting: that is said before, not after. */
 function unreachable(adapters: Adapters, mesh: MeshSpec, files: readonly SpecFile[]): SpecProblem[] {
+  const file = files.find(({ text }) => /^kind:\s*["']?Mesh\b/m.test(text)) ?? files[0];
+  const lines = file?.text.split('\n') ?? [];
+  const line = Math.max(1, lines.findIndex((each) => each.startsWith('dataPlanes:')) + 1);
   return mesh.dataPlanes
     .filter((dataPlane) => !adapters.connect(mesh, dataPlane))
     .map(({ name, kind }) => ({
-      file: files[0]?.path ?? '',
-      line: 1,
+      file: file?.path ?? '',
+      line,
       field: 'dataPlanes',
       message: `This version of meshwright renders ${kind} but does not apply it yet; ${name} cannot be part of a mesh.`,
     }));

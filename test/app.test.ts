@@ -98,10 +98,10 @@ describe('applying a spec', () => {
   it('that needs a data plane this build cannot reach is refused before anything is adopted', async () => {
     const world = new World();
     const mesh = { ...meshFile('shop'), text: meshFile('shop').text.replace('kind: envoy', 'kind: istio') };
-    const applied = await world.app.apply([mesh, serviceFile('catalog')], kim);
+    const applied = await world.app.apply([serviceFile('catalog'), mesh], kim);
     expect(applied).toMatchObject({
       ok: false,
-      problems: [{ file: 'shop.yaml', field: 'dataPlanes', message: expect.stringMatching(/istio .* edge cannot be part/) }],
+      problems: [{ file: 'shop.yaml', line: 4, field: 'dataPlanes', message: expect.stringMatching(/istio .* edge cannot be part/) }],
     });
     expect(await world.app.meshes()).toEqual([]);
   });
