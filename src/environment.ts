@@ -15,7 +15,7 @@ const settingsSchema = z.object({
   MESHWRIGHT_XDS_URL: z.url().optional(),
   /** Address of the page, for the links in cards. */
   MESHWRIGHT_URL: z.url().optional(),
-  /** For tests of crashes: the process ends between a commit and its effects, once. Names the event type. */
+  /** For tests of crashes: names an event type; the process ends between each commit that holds it and its effects. */
   MESHWRIGHT_FAILPOINT_AFTER_COMMIT: z.string().min(1).optional(),
 });
 export type Settings = z.infer<typeof settingsSchema>;

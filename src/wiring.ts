@@ -23,8 +23,7 @@ export function theInstallation(): Promise<Installation> {
 }
 
 async function install(settings: Settings): Promise<Installation> {
-  const [app, authentication] = [createApp(await adaptersFor(settings)), await authenticationFor(settings)];
-  return { app, authentication };
+  return { app: createApp(await adaptersFor(settings)), authentication: await authenticationFor(settings) };
 }
 
 async function adaptersFor(settings: Settings): Promise<Adapters> {

@@ -6,8 +6,8 @@
 
 import type { Operation, StoredDocument } from '../journal/documents.ts';
 
-export const maxBatchOperations = 100;
-export const maxBatchBytes = 2 * 1024 * 1024;
+const maxBatchOperations = 100;
+const maxBatchBytes = 2 * 1024 * 1024;
 const maxIdBytes = 1023;
 
 /** @throws RangeError when the batch is too long, reaches outside `partition`, or holds an id or a number that Cosmos refuses. */

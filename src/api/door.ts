@@ -7,7 +7,7 @@ import { theInstallation } from '../wiring.ts';
 import { authenticate } from './authenticate.ts';
 import { type HttpAnswer, problem } from './problem.ts';
 
-export const MAX_BODY_BYTES = 1024 * 1024;
+const MAX_BODY_BYTES = 1024 * 1024;
 
 /** What is used of a request: Azure's HttpRequest has it. */
 export interface Asked {
@@ -17,7 +17,7 @@ export interface Asked {
   text(): Promise<string>;
 }
 
-export interface Write {
+interface Write {
   readonly app: App;
   readonly actor: string;
   /** Parsed JSON; the raw text where it was none. */

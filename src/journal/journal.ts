@@ -27,8 +27,6 @@ export const CLAIM_MS = 15_000;
 /** Longer than anything redelivers (Event Grid gives up after a day, queues after seven). */
 const REFUSAL_KEPT_MS = 30 * 24 * 3_600_000;
 
-export { ContentionError } from './races.ts';
-
 /** The head was written by newer code: this code may read it but never write it. Transient: newer code will take the delivery. */
 export class NewerHeadError extends Error {
   override name = 'NewerHeadError';

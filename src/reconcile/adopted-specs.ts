@@ -41,7 +41,7 @@ export async function readServiceSpec(documents: Documents, mesh: string, hash: 
   return serviceSpecSchema.parse(found.document.body);
 }
 
-export async function meshNames(documents: Documents): Promise<readonly string[]> {
+async function meshNames(documents: Documents): Promise<readonly string[]> {
   const found = await documents.list({ partition: MESHES, kind: 'mesh' });
   return found.map(({ document }) => document.id).sort();
 }

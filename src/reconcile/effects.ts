@@ -3,7 +3,6 @@
  * telling people. Every run may be the second one, may come late, and may end at any await; what it leaves is taken up
  * again. Results are settlements: done, or again at a time.
  */
-
 import type { Documents } from '../journal/documents.ts';
 import { loadHead, type Settlement, settle } from '../journal/journal.ts';
 import type { PendingEffect } from '../journal/stream.ts';
@@ -198,8 +197,9 @@ async function attempt(ports: EffectPorts, effect: PendingEffect, run: () => Pro
 }
 
 function failed(ports: EffectPorts, effect: PendingEffect, error: unknown): Settlement {
-  ports.report(`The effect ${effect.kind} ${effect.target} failed and will be tried again.`, error);
-  if (effect.kind === 'card' && effect.attempts >= CARD_TRIES) return { effect, outcome: 'done' };
+  const givenUp = effect.kind === 'card' && effect.attempts >= CARD_TRIES;
+  ports.report(`The effect ${effect.kind} ${effect.target} failed and ${givenUp ? 'is given up' : 'will be tried again'}.`, error);
+  if (givenUp) return { effect, outcome: 'done' };
   return retry(ports, effect, error instanceof Error ? error.message : String(error));
 }
 

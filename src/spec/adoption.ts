@@ -7,7 +7,7 @@ import { z } from 'zod';
 import { type Decision, type Effect, type EventContext, unchanged } from '../decision.ts';
 import { type MeshSpec, meshSpecSchema } from './schema.ts';
 
-export const meshStateSchema = z.object({
+const meshStateSchema = z.object({
   revision: z.string().exactOptional(),
   /** The version of this stream that adopted it: services compare it, newer wins. */
   specVersion: z.number().int(),
@@ -64,7 +64,7 @@ function adoptionMessage(state: MeshState, services: Readonly<Record<string, str
   return `The spec is adopted: ${added.length} added, ${updated} changed, ${removed.length} removed.`;
 }
 
-export function evolveMesh(state: MeshState, event: MeshEvent, context: EventContext): MeshState {
+function evolveMesh(state: MeshState, event: MeshEvent, context: EventContext): MeshState {
   if (event.type !== 'SpecAdopted') return state;
   return { revision: event.revision, specVersion: context.version, spec: event.spec, services: event.services };
 }

@@ -14,7 +14,7 @@ export const PROTOCOLS = ['http', 'http2', 'grpc'] as const;
 const milliseconds = z.int().min(0).max(MAX_DURATION_MS);
 const text = z.string().min(1).max(1024);
 
-export const retriesSchema = z.strictObject({
+const retriesSchema = z.strictObject({
   /** Retries after the first try; 0 switches them off for a route. */
   attempts: z.int().min(0).max(10),
   perTryTimeoutMs: milliseconds.exactOptional(),
@@ -31,7 +31,7 @@ const headerMatchSchema = z.union([
   z.strictObject({ name: headerName, present: z.boolean() }),
 ]);
 
-export const routeSpecSchema = z.strictObject({
+const routeSpecSchema = z.strictObject({
   name: nameSchema,
   match: z.strictObject({
     path: pathMatchSchema.exactOptional(),
@@ -62,13 +62,13 @@ export const rolloutSchema = z.strictObject({
 });
 
 /** All given fields must hold of an alert. */
-export const alertSelectorSchema = z.strictObject({
+const alertSelectorSchema = z.strictObject({
   rule: text.exactOptional(),
   target: text.exactOptional(),
   dimension: z.strictObject({ name: text, value: z.string().max(1024) }).exactOptional(),
 });
 
-export const deploymentSourceSchema = z.union([z.strictObject({ repository: text }), z.strictObject({ resource: text })]);
+const deploymentSourceSchema = z.union([z.strictObject({ repository: text }), z.strictObject({ resource: text })]);
 
 export const serviceSpecSchema = z.strictObject({
   name: nameSchema,

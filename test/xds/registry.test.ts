@@ -1,16 +1,8 @@
 /** Endpoints under leases: who is served, who is known dead, and what a silence may never do. */
 import { describe, expect, it } from 'vitest';
 import type { Endpoint } from '../../src/dataplanes/envoy/resources.ts';
-import {
-  emptyRegistry,
-  type Registry,
-  type RegistryCommand,
-  type RegistryNotice,
-  readinessOf as readinessOfAll,
-  restoreRegistry,
-  servedEndpoints,
-  updateRegistry,
-} from '../../src/xds/registry.ts';
+import type { Registry, RegistryCommand, RegistryNotice } from '../../src/xds/registry.ts';
+import { emptyRegistry, readinessOf as readinessOfAll, restoreRegistry, servedEndpoints, updateRegistry } from '../../src/xds/registry.ts';
 
 const LEASE = 30_000;
 const readinessOf = (registry: Registry, service: string, now: number) => readinessOfAll(registry, now).get(service) ?? new Map();
@@ -81,9 +73,8 @@ describe('registering', () => {
 
 describe('an endpoint that says it is not ready', () => {
   it('gets nothing while another of its version is ready', () => {
-    const both = [register(endpoint(1)), register(endpoint(2))];
     const { served, changed } = played([
-      [0, ...both],
+      [0, register(endpoint(1)), register(endpoint(2))],
       [1, register(endpoint(1), false)],
     ]);
     expect(served).toEqual([2]);

@@ -6,7 +6,7 @@ import { z } from 'zod';
 import type { JsonObject } from '../../journal/documents.ts';
 import type { EnvoyNode } from './resources.ts';
 
-export const METADATA_KEY = 'meshwright';
+const METADATA_KEY = 'meshwright';
 
 const name = z.string().min(1).max(253);
 // Envoy binds addresses and doesn't resolve names in a listener.
