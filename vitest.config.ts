@@ -6,6 +6,8 @@ import { defineConfig } from 'vitest/config';
 
 const SIMULATION = 'test/simulation/**/*.test.ts';
 const END_TO_END = 'test/e2e/**/*.test.ts';
+/** Has a configuration of its own: vitest.conformance.config.ts. */
+const CONFORMANCE = 'test/conformance/**/*.test.ts';
 
 export default defineConfig({
   test: {
@@ -16,7 +18,12 @@ export default defineConfig({
       { extends: true, test: { name: 'simulation', include: [SIMULATION], maxWorkers: 1, sequence: { groupOrder: 0 } } },
       {
         extends: true,
-        test: { name: 'specifications', include: ['test/**/*.test.ts'], exclude: [SIMULATION, END_TO_END], sequence: { groupOrder: 1 } },
+        test: {
+          name: 'specifications',
+          include: ['test/**/*.test.ts'],
+          exclude: [SIMULATION, END_TO_END, CONFORMANCE],
+          sequence: { groupOrder: 1 },
+        },
       },
       { extends: true, test: { name: 'end to end', include: [END_TO_END], maxWorkers: 3, sequence: { groupOrder: 2 } } },
     ],

@@ -3,7 +3,7 @@
  * `N passed, N failed, N skipped`; what is skipped says by name which component is missing and how to get it.
  */
 import { spawnSync } from 'node:child_process';
-import { startVitest } from 'vitest/node';
+import { runCounted } from './counted.ts';
 
 function step(name: string, command: string, argv: readonly string[]): void {
   console.log(`> ${name}`);
@@ -21,18 +21,4 @@ if (filters.length === 0) {
 }
 step('build', process.execPath, ['build.ts']);
 
-const vitest = await startVitest('test', filters, { watch: false, run: true });
-const counts = { passed: 0, failed: 0, skipped: 0 };
-for (const module of vitest.state.getTestModules()) {
-  for (const test of module.children.allTests()) {
-    const { state } = test.result();
-    if (state !== 'pending') counts[state] += 1;
-  }
-  // A file that could not be loaded, or whose set-up failed, has tests nobody counted.
-  if (module.state() === 'failed' && [...module.children.allTests('failed')].length === 0) counts.failed += 1;
-}
-const unhandled = vitest.state.getUnhandledErrors().length;
-counts.failed += unhandled;
-await vitest.close();
-console.log(`${counts.passed} passed, ${counts.failed} failed, ${counts.skipped} skipped`);
-process.exit(counts.failed > 0 || counts.passed === 0 ? 1 : 0);
+await runCounted(filters);
