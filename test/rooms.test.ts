@@ -19,7 +19,7 @@ const ROOT = join(import.meta.dirname, '..');
 const TABLE: Readonly<Record<string, readonly string[]>> = {
   'src/decision.ts': [],
   'src/spec': ['src/decision.ts'],
-  'src/plan': ['src/spec/schema.ts'],
+  'src/plan': ['src/spec/policy-schema.ts', 'src/spec/schema.ts'],
   'src/rollouts': ['src/decision.ts', 'src/spec/schema.ts'],
   'src/intake': ['src/spec/names.ts', 'src/spec/schema.ts'],
   'src/journal': ['src/decision.ts'],
@@ -42,10 +42,12 @@ const TABLE: Readonly<Record<string, readonly string[]>> = {
   ],
   'src/dataplanes': [
     'src/journal/documents.ts',
+    'src/plan/fidelity.ts',
     'src/plan/plan.ts',
     'src/reconcile/data-plane.ts',
     'src/reconcile/model.ts',
     'src/reconcile/observations.ts',
+    'src/spec/schema.ts',
   ],
   'src/adapters': [
     'src/environment.ts',
@@ -201,8 +203,8 @@ describe('the table', () => {
     expect(entries.filter(([room, target]) => ['src/cli', 'src/dashboard'].includes(room) && stores.test(target))).toEqual([]);
   });
 
-  it('lets data planes know the plan and the interfaces they fill, and no rollout', () => {
-    expect(TABLE['src/dataplanes']?.filter((target) => /^src\/(rollouts|spec|intake|trust)\//.test(target))).toEqual([]);
+  it('lets data planes know the plan, how they are reached and the interfaces they fill, and no rollout', () => {
+    expect(TABLE['src/dataplanes']?.filter((target) => /^src\/(rollouts|spec|intake|trust)\//.test(target))).toEqual(['src/spec/schema.ts']);
   });
 });
 

@@ -3,7 +3,7 @@
  * input, in whatever order the split comes, gives an equal plan.
  */
 import type { RetriesSpec, RouteSpec, ServiceSpec } from '../spec/schema.ts';
-import type { PlannedRetries, PlannedRoute, ServicePlan, WeightedVersion } from './plan.ts';
+import type { PlannedRetries, PlannedRoute, PlannedSecurity, ServicePlan, WeightedVersion } from './plan.ts';
 
 /** What a service's requests are divided into: whole percentages that sum to 100, each version once. */
 export interface Traffic {
@@ -17,16 +17,29 @@ const LAST_ROUTE = 'default';
 export function planService(mesh: string, spec: ServiceSpec, traffic: Traffic): ServicePlan {
   const split = checkedSplit(spec.name, traffic.split);
   const routes = [...spec.routes.map((route) => planRoute(route, spec, split)), planRoute({ name: LAST_ROUTE, match: {} }, spec, split)];
-  const versions = [...new Set(routes.flatMap((route) => route.split.map(({ version }) => version)))].sort();
+  const named = routes.flatMap(({ split, mirror }) => [...split.map(({ version }) => version), ...(mirror ? [mirror.version] : [])]);
+  const versions = [...new Set(named)].sort();
+  const security = planSecurity(spec);
   return {
     mesh,
     service: spec.name,
     namespace: spec.namespace,
     port: spec.port,
     protocol: spec.protocol,
+    selector: spec.selector ?? { app: spec.name },
     versions: versions.map((name) => ({ name, labels: { [spec.versionLabel]: name } })),
     routes,
     dataPlanes: [...spec.dataPlanes].sort(),
+    ...(spec.connectTimeoutMs === undefined ? {} : { connectTimeoutMs: spec.connectTimeoutMs }),
+    ...(spec.retryBudget ? { retryBudget: spec.retryBudget } : {}),
+    ...(spec.circuitBreaker ? { circuitBreaker: spec.circuitBreaker } : {}),
+    ...(spec.outlierDetection ? { outlierDetection: spec.outlierDetection } : {}),
+    ...(spec.loadBalancing ? { loadBalancing: spec.loadBalancing } : {}),
+    ...(spec.failover ? { failover: spec.failover } : {}),
+    ...(security ? { security } : {}),
+    ...(spec.egress ? { egress: spec.egress } : {}),
+    ...(spec.ingress ? { ingress: spec.ingress } : {}),
+    ...(spec.telemetry ? { telemetry: spec.telemetry } : {}),
   };
 }
 
@@ -39,7 +52,14 @@ function planRoute(route: RouteSpec, spec: ServiceSpec, split: readonly Weighted
     split: route.version === undefined ? split : [{ version: route.version, weight: 100 }],
     ...(timeoutMs === undefined ? {} : { timeoutMs }),
     ...(retries === undefined ? {} : { retries }),
+    ...(route.mirror ? { mirror: route.mirror } : {}),
+    ...(route.fault ? { fault: route.fault } : {}),
   };
+}
+
+function planSecurity(spec: ServiceSpec): PlannedSecurity | undefined {
+  if (!spec.mtls) return undefined;
+  return { ...spec.mtls, serviceAccount: spec.serviceAccount ?? spec.name, allow: spec.allow ?? [] };
 }
 
 /** No attempts is how a route says that it wants none of the service's retries. */

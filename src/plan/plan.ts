@@ -3,7 +3,34 @@
  * weights are whole percentages that sum to 100 in every split. Built by `plan-service.ts`; holds no endpoints (those are
  * found by each data plane in its own way, by the labels of a version).
  */
+import type {
+  AllowRule,
+  CircuitBreaker,
+  Egress,
+  Fault,
+  Ingress,
+  LoadBalancing,
+  Mirror,
+  MtlsStage,
+  OutlierDetection,
+  RetryBudget,
+  Telemetry,
+} from '../spec/policy-schema.ts';
 import type { RETRY_CONDITIONS } from '../spec/schema.ts';
+
+export type {
+  AllowRule,
+  Caller,
+  CircuitBreaker,
+  Egress,
+  Fault,
+  Ingress,
+  LoadBalancing,
+  Mirror,
+  OutlierDetection,
+  RetryBudget,
+  Telemetry,
+} from '../spec/policy-schema.ts';
 
 export interface ServicePlan {
   readonly mesh: string;
@@ -11,12 +38,37 @@ export interface ServicePlan {
   readonly namespace: string;
   readonly port: number;
   readonly protocol: Protocol;
+  /** What selects its workloads, whatever version. */
+  readonly selector: Readonly<Record<string, string>>;
   /** Every version that a split names, and stable; sorted by name. */
   readonly versions: readonly PlannedVersion[];
   /** Tried in order; the last one matches everything (`match` is empty). */
   readonly routes: readonly PlannedRoute[];
   /** Names of the data planes this service lives on, sorted. */
   readonly dataPlanes: readonly string[];
+  /** Left out here and below: whatever the data plane does by itself, without limits where it can be without. */
+  readonly connectTimeoutMs?: number;
+  readonly retryBudget?: RetryBudget;
+  readonly circuitBreaker?: CircuitBreaker;
+  readonly outlierDetection?: OutlierDetection;
+  readonly loadBalancing?: LoadBalancing;
+  readonly failover?: readonly string[];
+  readonly security?: PlannedSecurity;
+  /** Sorted by host and port. */
+  readonly egress?: readonly Egress[];
+  /** Sorted by host and gateway. */
+  readonly ingress?: readonly Ingress[];
+  readonly telemetry?: Telemetry;
+}
+
+/** Nothing here may be approximated by a data plane: it is said exactly, or the plan is refused. */
+export interface PlannedSecurity {
+  readonly stage: MtlsStage;
+  readonly trustDomain: string;
+  /** With the namespace of the service the identity of its workloads: `spiffe://<trustDomain>/ns/<namespace>/sa/<serviceAccount>`. */
+  readonly serviceAccount: string;
+  /** A call is good that any of the rules names; none: nobody may call. Not looked at when `permissive`. */
+  readonly allow: readonly AllowRule[];
 }
 
 export type Protocol = 'http' | 'http2' | 'grpc';
@@ -36,6 +88,8 @@ export interface PlannedRoute {
   readonly timeoutMs?: number;
   /** Absent = no retries (written out where a data plane retries by default, as Istio does). */
   readonly retries?: PlannedRetries;
+  readonly mirror?: Mirror;
+  readonly fault?: Fault;
 }
 
 export interface WeightedVersion {

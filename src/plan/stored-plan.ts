@@ -1,5 +1,6 @@
 /** A plan as it is read back from the model: the zod side of `plan.ts`. */
 import { z } from 'zod';
+import { allowRuleSchema, faultSchema, mirrorSchema, policyFields, STAGES } from '../spec/policy-schema.ts';
 import { RETRY_CONDITIONS } from '../spec/schema.ts';
 import type { ServicePlan } from './plan.ts';
 
@@ -16,7 +17,14 @@ const retries = z.object({
   on: z.array(z.enum(RETRY_CONDITIONS)),
 });
 
-export const servicePlanSchema: z.ZodType<ServicePlan> = z.object({
+const security = z.object({
+  stage: z.enum(STAGES),
+  trustDomain: z.string(),
+  serviceAccount: z.string(),
+  allow: z.array(allowRuleSchema),
+});
+
+const planSchema = z.object({
   mesh: z.string(),
   service: z.string(),
   namespace: z.string(),
@@ -34,7 +42,16 @@ export const servicePlanSchema: z.ZodType<ServicePlan> = z.object({
       split: z.array(z.object({ version: z.string(), weight: z.number() })),
       timeoutMs: z.number().exactOptional(),
       retries: retries.exactOptional(),
+      mirror: mirrorSchema.exactOptional(),
+      fault: faultSchema.exactOptional(),
     }),
   ),
   dataPlanes: z.array(z.string()),
+  ...policyFields,
+  security: security.exactOptional(),
 });
+
+/** Plans written before there was a selector select by the name of the service. */
+export const servicePlanSchema: z.ZodType<ServicePlan> = planSchema
+  .extend({ selector: z.record(z.string(), z.string()).exactOptional() })
+  .transform((stored) => ({ ...stored, selector: stored.selector ?? { app: stored.service } }));

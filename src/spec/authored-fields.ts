@@ -4,7 +4,7 @@
  */
 import { z } from 'zod';
 import { formatDuration, parseDuration } from './duration.ts';
-import { MAX_DURATION_MS } from './schema.ts';
+import { MAX_DURATION_MS } from './policy-schema.ts';
 
 export const API_VERSION = 'meshwright.dev/v1';
 

@@ -1,23 +1,9 @@
 /** The `Mesh` file as people write it, and what it means once shorthands are gone. */
 import { z } from 'zod';
+import { authoredDataPlaneSchema } from './authored-data-planes.ts';
 import { API_VERSION, eachOnce, present } from './authored-fields.ts';
 import { domainSchema, nameSchema } from './names.ts';
-import { DATA_PLANE_KINDS, type MeshSpec } from './schema.ts';
-
-const kinds = DATA_PLANE_KINDS.map((kind) => `\`${kind}\``).join(' and ');
-
-const dataPlane = z
-  .strictObject({
-    name: nameSchema.describe('What services and reports call it'),
-    kind: z
-      .enum(DATA_PLANE_KINDS, {
-        error: (issue) =>
-          typeof issue.input === 'string' ? `this kind of data plane can't be driven yet; ${kinds} can` : `say which kind it is: ${kinds}`,
-      })
-      .describe('What runs there'),
-    region: z.string().min(1).max(64).optional().describe('Where it runs, such as `westeurope`'),
-  })
-  .transform(({ name, kind, region }) => ({ name, kind, ...present({ region }) }));
+import type { MeshSpec } from './schema.ts';
 
 const webhookSetting = z
   .string()
@@ -38,7 +24,7 @@ export const authoredMeshSchema = z
     name: nameSchema.describe('What events, alerts and people call the mesh'),
     trustDomain: domainSchema.optional().describe('The SPIFFE trust domain of its identities'),
     dataPlanes: z
-      .array(dataPlane)
+      .array(authoredDataPlaneSchema)
       .min(1)
       .max(100)
       .superRefine(eachOnce((plane) => plane.name, ['name'], 'each data plane needs a name of its own'))

@@ -5,14 +5,20 @@
  */
 import { z } from 'zod';
 import { domainSchema, labelKeySchema, nameSchema, versionSchema } from './names.ts';
+import {
+  allowRuleSchema,
+  faultSchema,
+  milliseconds,
+  mirrorSchema,
+  mtlsSchema,
+  pathMatchSchema,
+  policyFields,
+  text,
+} from './policy-schema.ts';
 
-export const MAX_DURATION_MS = 30 * 86_400_000;
 export const RETRY_CONDITIONS = ['5xx', 'connect-failure', 'gateway-error', 'refused-stream', 'reset', 'retriable-4xx'] as const;
-export const DATA_PLANE_KINDS = ['envoy', 'istio'] as const;
+export const DATA_PLANE_KINDS = ['envoy', 'istio', 'gateway-api', 'linkerd', 'osm', 'consul'] as const;
 export const PROTOCOLS = ['http', 'http2', 'grpc'] as const;
-
-const milliseconds = z.int().min(0).max(MAX_DURATION_MS);
-const text = z.string().min(1).max(1024);
 
 const retriesSchema = z.strictObject({
   /** Retries after the first try; 0 switches them off for a route. */
@@ -20,8 +26,6 @@ const retriesSchema = z.strictObject({
   perTryTimeoutMs: milliseconds.exactOptional(),
   on: z.array(z.enum(RETRY_CONDITIONS)),
 });
-
-const pathMatchSchema = z.union([z.strictObject({ exact: text }), z.strictObject({ prefix: text }), z.strictObject({ regex: text })]);
 
 const headerName = z.string().min(1).max(256);
 const headerMatchSchema = z.union([
@@ -42,6 +46,8 @@ const routeSpecSchema = z.strictObject({
   version: versionSchema.exactOptional(),
   timeoutMs: milliseconds.exactOptional(),
   retries: retriesSchema.exactOptional(),
+  mirror: mirrorSchema.exactOptional(),
+  fault: faultSchema.exactOptional(),
 });
 
 export const stepSchema = z.strictObject({
@@ -79,25 +85,82 @@ export const serviceSpecSchema = z.strictObject({
   /** Sorted; at least one. */
   dataPlanes: z.array(nameSchema).min(1),
   versionLabel: labelKeySchema,
+  /** What selects its workloads, whatever version; left out: `app` is its name. */
+  selector: z.record(labelKeySchema, z.string().max(63)).exactOptional(),
+  /** The Kubernetes service account of its workloads; left out: its name. */
+  serviceAccount: nameSchema.exactOptional(),
   /** The version to begin with. */
   stable: versionSchema.exactOptional(),
   routes: z.array(routeSpecSchema),
   timeoutMs: milliseconds.exactOptional(),
   retries: retriesSchema.exactOptional(),
+  ...policyFields,
+  /** Left out: whatever the data plane does by itself. */
+  mtls: mtlsSchema.exactOptional(),
+  /** Who may call it; with `mtls` and without this: nobody. */
+  allow: z.array(allowRuleSchema).exactOptional(),
   rollout: rolloutSchema,
   alerts: z.array(alertSelectorSchema),
   deployments: z.array(deploymentSourceSchema),
 });
 
+/** A Kubernetes API server: a kubeconfig that an app setting holds, or an AKS cluster reached through Entra ID. */
+const clusterSchema = z.union([z.strictObject({ kubeconfigSetting: text, context: text.exactOptional() }), z.strictObject({ aks: text })]);
+
+const kubernetesFields = {
+  name: nameSchema,
+  region: text.exactOptional(),
+  /** Left out: it can be planned and exported, not applied. */
+  cluster: clusterSchema.exactOptional(),
+  /** Fields that another manager owns are taken over rather than refused. */
+  takeOver: z.boolean(),
+  /** False: what proxies serve cannot be seen there, and what was applied counts as served. */
+  observe: z.boolean(),
+};
+
+export const dataPlaneSchema = z.discriminatedUnion('kind', [
+  z.strictObject({ kind: z.literal('envoy'), name: nameSchema, region: text.exactOptional() }),
+  z.strictObject({
+    kind: z.literal('istio'),
+    ...kubernetesFields,
+    /** Where istiod runs; `aks-istio-system` with the AKS add-on. */
+    controlPlaneNamespace: nameSchema,
+    /** The value of `istio.io/rev`, such as `asm-1-26`. */
+    revision: nameSchema.exactOptional(),
+  }),
+  z.strictObject({
+    kind: z.literal('gateway-api'),
+    ...kubernetesFields,
+    controlPlaneNamespace: nameSchema,
+    /** Whether fields of the experimental channel may be used. */
+    experimental: z.boolean(),
+  }),
+  z.strictObject({ kind: z.literal('linkerd'), ...kubernetesFields }),
+  z.strictObject({ kind: z.literal('osm'), ...kubernetesFields, controlPlaneNamespace: nameSchema }),
+  z.strictObject({
+    kind: z.literal('consul'),
+    name: nameSchema,
+    region: text.exactOptional(),
+    /** Its HTTP API; the token is in an app setting. Left out: it can be planned and exported, not applied. */
+    address: z.url().exactOptional(),
+    tokenSetting: text.exactOptional(),
+    /** What happens to a call that no intention speaks of. */
+    defaultPolicy: z.enum(['allow', 'deny']),
+    takeOver: z.boolean(),
+  }),
+]);
+
 export const meshSpecSchema = z.strictObject({
   name: nameSchema,
   trustDomain: domainSchema.exactOptional(),
-  dataPlanes: z.array(z.strictObject({ name: nameSchema, kind: z.enum(DATA_PLANE_KINDS), region: text.exactOptional() })).min(1),
+  dataPlanes: z.array(dataPlaneSchema).min(1),
   /** Empty: any team name is taken. */
   teams: z.array(z.strictObject({ name: nameSchema })),
   channels: z.strictObject({ teams: z.strictObject({ webhookSetting: text }).exactOptional() }),
 });
 
+export type DataPlaneSpec = z.infer<typeof dataPlaneSchema>;
+export type DataPlaneKind = DataPlaneSpec['kind'];
 export type RetriesSpec = z.infer<typeof retriesSchema>;
 export type RouteSpec = z.infer<typeof routeSpecSchema>;
 export type RolloutSpec = z.infer<typeof rolloutSchema>;

@@ -1,6 +1,7 @@
 /**
- * Each `<case>.in.yaml` renders to `<case>.envoy.yaml` and `<case>.istio.yaml`, to the letter. After an intended change:
- * `npm run golden:update`, then read the difference. A new case is its `.in.yaml`; the rest is written by the update.
+ * Each `<case>.in.yaml` renders to `<case>.<mesh>.out.yaml`, to the letter: first what the mesh says only nearly or refuses, then
+ * the resources, unless something is refused. After an intended change: `npm run golden:update`, then read the difference. A
+ * new case is its `.in.yaml`; the rest is written by the update.
  */
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -8,30 +9,45 @@ import { describe, expect, it } from 'vitest';
 import { stringify } from 'yaml';
 import { renderBootstrap } from '../../src/dataplanes/envoy/bootstrap.ts';
 import { renderNode, renderShared } from '../../src/dataplanes/envoy/render.ts';
-import { renderIstio } from '../../src/dataplanes/istio/render.ts';
+import { rendererOf } from '../../src/dataplanes/renderers.ts';
+import { isRefusal, judge } from '../../src/plan/fidelity.ts';
+import type { DataPlaneSpec } from '../../src/spec/schema.ts';
 import { type GoldenCase, goldenCases } from './case.ts';
 
-const renderers: Readonly<Record<string, (given: GoldenCase) => string>> = {
-  envoy: ({ plans, endpoints, node }) => {
-    const own = node === undefined ? [] : renderNode(node, plans);
-    const bootstrap = node === undefined ? {} : { bootstrap: renderBootstrap({ node, xds: { address: '127.0.0.1', port: 18_000 } }) };
-    return yaml({ ...bootstrap, resources: [...renderShared(plans, endpoints), ...own] });
-  },
-  istio: ({ plans }) =>
-    plans
-      .map(renderIstio)
-      .flatMap((rendering) => (rendering.kind === 'rendered' ? rendering.objects : [rendering]))
-      .map(yaml)
-      .join('---\n'),
+const reached = { takeOver: false, observe: true };
+/** The data planes that goldens are made for, by the name in the file. */
+const dataPlanes: Readonly<Record<string, DataPlaneSpec>> = {
+  istio: { kind: 'istio', name: 'istio', ...reached, controlPlaneNamespace: 'istio-system' },
 };
 
+function renderEnvoy({ plans, endpoints, node }: GoldenCase): string {
+  const own = node === undefined ? [] : renderNode(node, plans);
+  const bootstrap = node === undefined ? {} : { bootstrap: renderBootstrap({ node, xds: { address: '127.0.0.1', port: 18_000 } }) };
+  return yaml({ ...bootstrap, resources: [...renderShared(plans, endpoints), ...own] });
+}
+
+function render({ plans }: GoldenCase, dataPlane: DataPlaneSpec): string {
+  const renderer = rendererOf(dataPlane);
+  if (!renderer) throw new Error(`${dataPlane.kind} has no renderer`);
+  const documents = plans.flatMap((plan) => {
+    const entries = judge(plan, renderer.fidelity).filter(({ judgement }) => judgement.kind !== 'exact');
+    const notes = entries.length === 0 ? [] : [{ service: plan.service, namespace: plan.namespace, fidelity: entries }];
+    return [...notes, ...(entries.some(isRefusal) ? [] : renderer.render(plan))];
+  });
+  return documents.map(yaml).join('---\n');
+}
+
 describe.each(goldenCases())('golden case $name', (given) => {
-  it.each(Object.entries(renderers))('renders for %s as written down', (target, render) => {
-    const file = join(import.meta.dirname, `${given.name}.${target}.yaml`);
-    const rendered = render(given);
-    if (process.env.GOLDEN_UPDATE === '1') writeFileSync(file, rendered);
+  const targets = [
+    ['envoy', renderEnvoy] as const,
+    ...Object.entries(dataPlanes).map(([name, spec]) => [name, (each: GoldenCase) => render(each, spec)] as const),
+  ];
+  it.each(targets)('renders for %s as written down', (target, rendered) => {
+    const file = join(import.meta.dirname, `${given.name}.${target}.out.yaml`);
+    const text = rendered(given);
+    if (process.env.GOLDEN_UPDATE === '1') writeFileSync(file, text);
     expect(existsSync(file), `${file} is missing: run \`npm run golden:update\``).toBe(true);
-    expect(rendered).toBe(readFileSync(file, 'utf8'));
+    expect(text).toBe(readFileSync(file, 'utf8'));
   });
 });
 

@@ -96,6 +96,7 @@ export const arbitraryPlan: fc.Arbitrary<ServicePlan> = fc
       namespace: fc.constant(namespace),
       port: fc.integer({ min: 1, max: 65_535 }),
       protocol: fc.constantFrom('http', 'http2', 'grpc'),
+      selector: fc.constant({ app: service }),
       versions: fc.constant(sorted.map((name) => ({ name, labels: { app: service, version: name } }))),
       routes: fc.tuple(...named, route('default', sorted, fc.constant({}))),
       dataPlanes: fc.constant(['vms']),

@@ -125,11 +125,17 @@ describe('the mesh', () => {
     });
   });
 
-  it('refuses kinds of data planes that cannot be driven yet', () => {
-    const spec = mesh('dataPlanes: [{ name: aks, kind: linkerd }]\n');
+  it('refuses kinds of data planes that it does not know', () => {
+    const spec = mesh('dataPlanes: [{ name: aks, kind: kuma }]\n');
     expect(spec).toMatchObject({
       ok: false,
-      problems: [{ line: 4, field: 'dataPlanes[0].kind', message: "this kind of data plane can't be driven yet; `envoy` and `istio` can" }],
+      problems: [
+        {
+          line: 4,
+          field: 'dataPlanes[0].kind',
+          message: 'say which kind of data plane it is: `envoy`, `istio`, `gateway-api`, `linkerd`, `osm` and `consul`',
+        },
+      ],
     });
   });
 

@@ -130,6 +130,7 @@ function plan(weights: Weights): ServicePlan {
     namespace: 'shop',
     port: 80,
     protocol: 'http',
+    selector: { app: 'catalog' },
     versions,
     routes: [{ name: 'default', match: {}, split }],
     dataPlanes: ['vms'],

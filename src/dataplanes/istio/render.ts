@@ -3,21 +3,13 @@
  * doesn't merge two of one host for sidecars). Format: networking.istio.io/v1, with the limits of Istio's own validation
  * (pkg/config/validation): subset names are DNS labels, durations at least 1 ms, no retry fields beside `attempts: 0`.
  */
-import { createHash } from 'node:crypto';
 import type { JsonObject } from '../../journal/documents.ts';
 import type { HeaderMatch, PathMatch, PlannedRoute, RouteMatch, ServicePlan } from '../../plan/plan.ts';
+import { dnsLabel, metadata, protoDuration } from '../kubernetes/objects.ts';
 
 /** Kubernetes objects in the order in which they must be applied: subsets before the routes that name them. */
-export type IstioRendering =
-  | { readonly kind: 'rendered'; readonly objects: readonly JsonObject[] }
-  | { readonly kind: 'refused'; readonly reason: 'HeaderMatchedTwice'; readonly message: string };
-
-export function renderIstio(plan: ServicePlan): IstioRendering {
-  for (const route of plan.routes) {
-    const refusal = inexpressible(plan, route);
-    if (refusal !== undefined) return refusal;
-  }
-  return { kind: 'rendered', objects: [destinationRule(plan), virtualService(plan)] };
+export function renderIstio(plan: ServicePlan): readonly JsonObject[] {
+  return [destinationRule(plan), virtualService(plan)];
 }
 
 function destinationRule(plan: ServicePlan): JsonObject {
@@ -27,7 +19,7 @@ function destinationRule(plan: ServicePlan): JsonObject {
     metadata: metadata(plan),
     spec: {
       host: plan.service,
-      subsets: plan.versions.map((version) => ({ name: subsetName(version.name), labels: { ...version.labels } })),
+      subsets: plan.versions.map((version) => ({ name: dnsLabel(version.name), labels: { ...version.labels } })),
     },
   };
 }
@@ -37,16 +29,8 @@ function virtualService(plan: ServicePlan): JsonObject {
     apiVersion: 'networking.istio.io/v1',
     kind: 'VirtualService',
     metadata: metadata(plan),
+    // Short, so that Istio completes it from the object's namespace, whatever the cluster's domain is.
     spec: { hosts: [plan.service], http: plan.routes.map((route) => httpRoute(plan, route)) },
-  };
-}
-
-/** Host names stay short: Istio completes them from the object's namespace, whatever the cluster's domain is. */
-function metadata(plan: ServicePlan): JsonObject {
-  return {
-    name: plan.service,
-    namespace: plan.namespace,
-    labels: { 'app.kubernetes.io/managed-by': 'meshwright', 'meshwright.dev/mesh': plan.mesh },
   };
 }
 
@@ -55,9 +39,9 @@ function httpRoute(plan: ServicePlan, route: PlannedRoute): JsonObject {
   return {
     name: route.name,
     ...(match.length === 0 ? {} : { match }),
-    route: route.split.map(({ version, weight }) => ({ destination: { host: plan.service, subset: subsetName(version) }, weight })),
+    route: route.split.map(({ version, weight }) => ({ destination: { host: plan.service, subset: dnsLabel(version) }, weight })),
     // Left out is no time-out, which cannot be written: Istio refuses durations below 1 ms.
-    ...(route.timeoutMs === undefined || route.timeoutMs === 0 ? {} : { timeout: duration(route.timeoutMs) }),
+    ...(route.timeoutMs === undefined || route.timeoutMs === 0 ? {} : { timeout: protoDuration(route.timeoutMs) }),
     retries: retries(route),
   };
 }
@@ -67,7 +51,9 @@ function retries({ retries }: PlannedRoute): JsonObject {
   if (retries === undefined || retries.attempts === 0 || retries.on.length === 0) return { attempts: 0 };
   return {
     attempts: retries.attempts,
-    ...(retries.perTryTimeoutMs === undefined || retries.perTryTimeoutMs === 0 ? {} : { perTryTimeout: duration(retries.perTryTimeoutMs) }),
+    ...(retries.perTryTimeoutMs === undefined || retries.perTryTimeoutMs === 0
+      ? {}
+      : { perTryTimeout: protoDuration(retries.perTryTimeoutMs) }),
     retryOn: retries.on.join(','),
   };
 }
@@ -111,28 +97,4 @@ function isAbsence(match: HeaderMatch): boolean {
 
 function isAboutValue(match: HeaderMatch): boolean {
   return !('present' in match);
-}
-
-/** `headers` is a map by name, and RE2 cannot say "and". */
-function inexpressible(plan: ServicePlan, route: PlannedRoute) {
-  const names = (route.match.headers ?? []).filter(isAboutValue).map((match) => match.name);
-  const twice = names.find((name, index) => names.indexOf(name) !== index);
-  if (twice === undefined) return undefined;
-  const message = `Route ${route.name} of ${plan.service} has two conditions on the value of header ${twice}; Istio takes one a header, so join them in one \`regex\`.`;
-  return { kind: 'refused', reason: 'HeaderMatchedTwice', message } as const;
-}
-
-/** A version may hold dots, underscores and capitals, a subset none of them; what is changed gets a hash so that no two versions meet. */
-function subsetName(version: string): string {
-  if (/^[a-z0-9]([a-z0-9-]*[a-z0-9])?$/.test(version)) return version;
-  const readable = version
-    .toLowerCase()
-    .replace(/[^a-z0-9]+/g, '-')
-    .slice(0, 48);
-  return `${readable}-${createHash('sha256').update(version).digest('hex').slice(0, 8)}`;
-}
-
-/** Seconds with 0 or 3 decimals: what proto JSON, Go and CEL all read (`250ms` is no proto JSON). */
-function duration(ms: number): string {
-  return `${ms % 1000 === 0 ? ms / 1000 : (ms / 1000).toFixed(3)}s`;
 }

@@ -22,6 +22,7 @@ const catalog: ServicePlan = {
   namespace: 'shop',
   port: 8080,
   protocol: 'http',
+  selector: { app: 'catalog' },
   versions: ['v1', 'v2'].map((name) => ({ name, labels: { version: name } })),
   routes: [
     route('header', { match: { headers: [{ name: 'x-tester', exact: 'yes' }] } }),
@@ -66,6 +67,7 @@ const stock: ServicePlan = {
   ...catalog,
   service: 'stock',
   protocol: 'grpc',
+  selector: { app: 'catalog' },
   versions: [{ name: 'v1', labels: {} }],
   routes: [route('default', { split: all('v1') })],
 };

@@ -13,6 +13,7 @@ const plan: ServicePlan = {
   namespace: 'store',
   port: 80,
   protocol: 'http',
+  selector: { app: 'catalog' },
   versions: [{ name: 'v1', labels: {} }],
   routes: [{ name: 'default', match: {}, split: [{ version: 'v1', weight: 100 }] }],
   dataPlanes: ['edge'],

@@ -26,6 +26,7 @@ const plan = (over: Partial<ServicePlan>): ServicePlan => ({
   namespace: 'shop',
   port: 8080,
   protocol: 'http',
+  selector: { app: 'catalog' },
   versions: [{ name: 'v1', labels: { version: 'v1' } }],
   routes: [{ name: 'default', match: {}, split: [{ version: 'v1', weight: 100 }] }],
   dataPlanes: ['vms'],
