@@ -1,10 +1,21 @@
 /**
- * Requests to `catalog` through the caller's Envoy, each over a connection of its own and none tried twice. Backends count
+ * Requests to `catalog`, unless another target is named, through the caller's Envoy, each over a connection of its own and none tried twice. Backends count
  * for themselves; here is counted what a caller sees: which version answered, or that none did.
  */
 import { request } from 'node:http';
 
 const TIMEOUT_MS = 10_000;
+
+/** A port is that of `catalog` at 127.0.0.1, path `/items`. */
+export interface Target {
+  readonly port: number;
+  readonly address?: string;
+  /** The Host header. */
+  readonly host?: string;
+  readonly path?: string;
+  readonly method?: string;
+  readonly headers?: Readonly<Record<string, string>>;
+}
 
 export type Outcome = { readonly version: string; readonly status: number } | { readonly failure: string };
 
@@ -17,11 +28,19 @@ export interface Tally {
 }
 
 /** Never rejects. */
-export function ask(port: number): Promise<Outcome> {
+export function ask(target: number | Target): Promise<Outcome> {
+  const {
+    port,
+    address = '127.0.0.1',
+    host = 'catalog',
+    path = '/items',
+    method = 'GET',
+    headers = {},
+  } = typeof target === 'number' ? { port: target } : target;
   return new Promise((resolve) => {
     const failed = (failure: string): void => resolve({ failure });
     const call = request(
-      { host: '127.0.0.1', port, path: '/items', headers: { host: 'catalog' }, agent: false, timeout: TIMEOUT_MS },
+      { host: address, port, path, method, headers: { ...headers, host }, agent: false, timeout: TIMEOUT_MS },
       (response) => {
         let body = '';
         response.on('data', (chunk: Buffer) => (body += chunk));
@@ -48,13 +67,13 @@ function note(tally: Tally, outcome: Outcome): void {
 }
 
 /** As fast as they are answered, eight at a time. */
-export async function sendRequests(port: number, count: number): Promise<Tally> {
+export async function sendRequests(target: number | Target, count: number): Promise<Tally> {
   const tally = emptyTally();
   let begun = 0;
   const sendSome = async (): Promise<void> => {
     while (begun < count) {
       begun += 1;
-      note(tally, await ask(port));
+      note(tally, await ask(target));
     }
   };
   await Promise.all(Array.from({ length: 8 }, sendSome));
@@ -71,11 +90,11 @@ export interface Traffic {
 }
 
 /** A steady stream, whatever becomes of single requests. */
-export function startTraffic(port: number, perSecond = 100): Traffic {
+export function startTraffic(target: number | Target, perSecond = 100): Traffic {
   const tally = emptyTally();
   const open = new Set<Promise<void>>();
   const timer = setInterval(() => {
-    const asked: Promise<void> = ask(port).then((outcome) => {
+    const asked: Promise<void> = ask(target).then((outcome) => {
       note(tally, outcome);
       open.delete(asked);
     });
