@@ -55,6 +55,7 @@ const TABLE: Readonly<Record<string, readonly string[]>> = {
     'src/notifications/adaptive-card.ts',
     'src/notifications/channel.ts',
     'src/notifications/words.ts',
+    'src/reconcile/data-plane.ts',
     'src/spec/schema.ts',
   ],
   // The use cases: wired over the rooms, adapters come in as data.

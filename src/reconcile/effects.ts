@@ -47,7 +47,7 @@ export async function runServiceEffects(
   const serves = claimed.filter(({ kind }) => kind === 'serve');
   const others = claimed.filter(({ kind }) => kind !== 'serve');
   await allEnded([
-    settled(serveAll(ports, mesh, service, serves)),
+    serveAll(ports, mesh, service, serves, settled),
     ...others.map((effect) => settled(runAll(ports, [effect], (each) => lookOrTell(ports, mesh, service, each)))),
   ]);
 }
@@ -83,20 +83,22 @@ async function allEnded(running: readonly Promise<void>[]): Promise<void> {
   await Promise.all(running);
 }
 
+/** Each data plane is settled by itself: one that is slow or away keeps no other from being known to be done. */
 async function serveAll(
   ports: EffectPorts,
   mesh: string,
   service: string,
   effects: readonly PendingEffect[],
-): Promise<readonly Settlement[]> {
-  const [first] = effects;
-  if (!first) return [];
+  settled: (running: Promise<readonly Settlement[]>) => Promise<void>,
+): Promise<void> {
+  if (effects.length === 0) return;
+  let fragment: Fragment;
   try {
-    const fragment = await publish(ports.documents, mesh, service);
-    return await runAll(ports, effects, (effect) => serve(ports, fragment, effect));
+    fragment = await publish(ports.documents, mesh, service);
   } catch (error) {
-    return effects.map((effect) => failed(ports, effect, error));
+    return settled(Promise.resolve(effects.map((effect) => failed(ports, effect, error))));
   }
+  await allEnded(effects.map((effect) => settled(runAll(ports, [effect], (each) => serve(ports, fragment, each)))));
 }
 
 /** Writes what the head says now into the read model. */

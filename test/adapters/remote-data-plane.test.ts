@@ -1,0 +1,73 @@
+/** A data plane that answers late, or not at all, and what the loop sees of it. */
+import { describe, expect, it, vi } from 'vitest';
+import { type Patience, remoteDataPlanes } from '../../src/adapters/remote-data-plane.ts';
+import type { DataPlane, Observation } from '../../src/reconcile/data-plane.ts';
+
+const NEVER = new Promise<never>(() => {});
+const patience: Patience = { readinessMs: 20, rememberMs: 2_000, observeMs: 1_000, lookEachMs: 10 };
+const fragment = { mesh: 'shop', service: 'catalog', revision: 1, sequence: 1, plan: null };
+
+/** A control plane somewhere else; each answer is what the test gives. */
+function far(answers: Partial<DataPlane>): DataPlane {
+  return { apply: () => NEVER, observe: () => NEVER, readiness: () => NEVER, ...answers };
+}
+
+describe('readiness of a data plane far away', () => {
+  it('is unknown to a decision that would have to wait, and known to the next one', async () => {
+    let answer = (_: Record<string, 'ready' | 'none'>) => {};
+    const slow = far({ readiness: () => new Promise((resolve) => (answer = resolve)) });
+    const plane = remoteDataPlanes(() => 0, patience)('aks', slow);
+    expect(await plane.readiness('shop', 'catalog', 0)).toEqual({});
+    answer({ v1: 'ready' });
+    await vi.waitFor(async () => expect(await plane.readiness('shop', 'catalog', 0)).toEqual({ v1: 'ready' }));
+  });
+
+  it('is asked for once, however many decide meanwhile, and again when the answer is old', async () => {
+    let now = 0;
+    const readiness = vi.fn(async () => ({ v1: 'ready' as const }));
+    const planes = remoteDataPlanes(() => now, patience);
+    await Promise.all([1, 2, 3].map(() => planes('aks', far({ readiness })).readiness('shop', 'catalog', 0)));
+    now = patience.rememberMs - 1;
+    await planes('aks', far({ readiness })).readiness('shop', 'catalog', 0);
+    expect(readiness).toHaveBeenCalledTimes(1);
+    now = patience.rememberMs;
+    await planes('aks', far({ readiness })).readiness('shop', 'catalog', 0);
+    expect(readiness).toHaveBeenCalledTimes(2);
+  });
+
+  it("is each data plane's own, and a failure is told and not remembered", async () => {
+    const planes = remoteDataPlanes(() => 0, patience);
+    expect(await planes('east', far({ readiness: async () => ({ v1: 'none' }) })).readiness('shop', 'catalog', 0)).toEqual({ v1: 'none' });
+    const away = far({ readiness: () => Promise.reject(new Error('away')) });
+    await expect(planes('west', away).readiness('shop', 'catalog', 0)).rejects.toThrow('away');
+    const back = far({ readiness: async () => ({ v1: 'ready' }) });
+    expect(await planes('west', back).readiness('shop', 'catalog', 0)).toEqual({ v1: 'ready' });
+  });
+});
+
+describe('looking at what was applied', () => {
+  const observing = (...seen: readonly Observation[]) => {
+    let looks = 0;
+    const observe = vi.fn(async (): Promise<Observation> => seen[Math.min(looks++, seen.length - 1)] ?? { kind: 'served' });
+    return { observe, plane: (now: () => number) => remoteDataPlanes(now, patience)('aks', far({ observe })) };
+  };
+  const waiting: Observation = { kind: 'waiting', for: ['proxy-1'] };
+
+  it('goes on until it is served or refused', async () => {
+    const { plane } = observing(waiting, waiting, { kind: 'served' });
+    expect(await plane(() => 0).observe(fragment, 0)).toEqual({ kind: 'served' });
+    const { plane: refusing } = observing(waiting, { kind: 'rejected', node: 'proxy-1', message: 'no' });
+    expect(await refusing(() => 0).observe(fragment, 0)).toMatchObject({ kind: 'rejected' });
+  });
+
+  it('ends in time to be taken up again by the loop', async () => {
+    let now = 0;
+    const { plane, observe } = observing(waiting);
+    observe.mockImplementation(async () => {
+      now += 400;
+      return waiting;
+    });
+    expect(await plane(() => now).observe(fragment, 0)).toEqual(waiting);
+    expect(observe).toHaveBeenCalledTimes(3);
+  });
+});
