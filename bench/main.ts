@@ -9,9 +9,10 @@ import { appLoad } from './app-load.ts';
 import { decision } from './decision.ts';
 import { fanout } from './fanout.ts';
 import type { Benchmark, Figure } from './figure.ts';
+import { render } from './render.ts';
 import { writeToProxy } from './write-to-proxy.ts';
 
-const benchmarks: readonly Benchmark[] = [alertToTraffic, writeToProxy, fanout, decision, appLoad];
+const benchmarks: readonly Benchmark[] = [alertToTraffic, writeToProxy, fanout, decision, render, appLoad];
 
 const { values: asked } = parseArgs({ options: { json: { type: 'boolean', default: false }, only: { type: 'string' } } });
 const progress = (sentence: string): void => console.error(sentence);
