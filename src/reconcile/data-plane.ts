@@ -6,16 +6,25 @@ export interface DataPlane {
    * Sees to it that the data plane comes to serve the fragment. Repeatable, may come late; never puts an older revision
    * over a newer one. Throws on transient faults.
    */
-  apply(fragment: Fragment): Promise<void>;
+  apply(fragment: Fragment): Promise<Applied>;
   /** What is seen of the fragment, or of a newer one of the same service, at `now` (epoch ms). */
   observe(fragment: Fragment, now: number): Promise<Observation>;
+  /** Takes away what only served what came before; called when the fragment is seen to be served, so that nothing breaks. */
+  prune?(fragment: Fragment): Promise<Applied>;
   /** Which versions of a service are known to have a ready endpoint, or none; absent = unknown. */
   readiness(mesh: string, service: string, now: number): Promise<Readonly<Record<string, 'ready' | 'none'>>>;
 }
 
+export type Applied =
+  | { readonly kind: 'applied' }
+  /** It will be refused again until somebody changes something; `message` says what. */
+  | { readonly kind: 'refused'; readonly message: string };
+
 export type Observation =
   /** Every proxy that counts serves it, and there is at least one. */
   | { readonly kind: 'served' }
-  /** `for` names up to ten proxies that do not serve it yet; empty when no proxy is seen at all. */
-  | { readonly kind: 'waiting'; readonly for: readonly string[] }
+  /** `for` names up to ten proxies that do not serve it yet; empty when no proxy is seen at all. `because`: more than they say. */
+  | { readonly kind: 'waiting'; readonly for: readonly string[]; readonly because?: string }
+  /** Nobody can see what is served there, and the mesh's spec accepts that: what was applied counts. */
+  | { readonly kind: 'unobserved'; readonly reason: string }
   | { readonly kind: 'rejected'; readonly node: string; readonly message: string };

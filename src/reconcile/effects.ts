@@ -19,6 +19,8 @@ import { type Fragment, writeFragment } from './model.ts';
 const RETRIES = { firstMs: 1_000, longestMs: 60_000 };
 const CARD_TRIES = 12;
 const HANDED_OVER_AT_ONCE = 10;
+/** Where nobody can see what is served, what came before is kept this long: proxies may still go by it. */
+const UNSEEN_MS = 30_000;
 
 export interface EffectPorts {
   readonly documents: Documents;
@@ -122,25 +124,34 @@ async function serve(ports: EffectPorts, fragment: Fragment, effect: PendingEffe
     const named = head.state.spec?.dataPlanes.some(({ name }) => name === effect.target) ?? false;
     return named ? retry(ports, effect, `This build reaches no data plane ${effect.target}.`) : { effect, outcome: 'done' };
   }
-  await dataPlane.apply(fragment);
-  const seen = await dataPlane.observe(fragment, ports.now());
-  if (seen.kind === 'served') {
-    await ports.prompt(mesh, service, `converged/${mesh}/${service}/${effect.target}/${revision}`, {
-      type: 'Converged',
-      dataPlane: effect.target,
-      revision,
-    });
-    return { effect, outcome: 'done' };
+  const applied = await dataPlane.apply(fragment);
+  const seen = applied.kind === 'refused' ? applied : await dataPlane.observe(fragment, ports.now());
+  const tell = (word: string, command: ServiceCommand): Promise<void> =>
+    ports.prompt(mesh, service, `${word}/${mesh}/${service}/${effect.target}/${revision}`, command);
+  switch (seen.kind) {
+    case 'served':
+      await tell('converged', { type: 'Converged', dataPlane: effect.target, revision });
+      return prune(ports, fragment, effect, dataPlane);
+    case 'unobserved': {
+      await tell('converged', { type: 'Converged', dataPlane: effect.target, revision, unobserved: seen.reason });
+      const at = effect.since + UNSEEN_MS;
+      return at > ports.now() ? { effect, outcome: 'retry', at } : prune(ports, fragment, effect, dataPlane);
+    }
+    case 'waiting':
+      return retry(ports, effect, seen.because);
+    case 'refused':
+    case 'rejected': {
+      const message = seen.kind === 'refused' ? seen.message : `${seen.node}: ${seen.message}`;
+      await tell('rejected', { type: 'Rejected', dataPlane: effect.target, revision, message });
+      return retry(ports, effect, message);
+    }
   }
-  if (seen.kind === 'waiting') return retry(ports, effect);
-  const message = `${seen.node}: ${seen.message}`;
-  await ports.prompt(mesh, service, `rejected/${mesh}/${service}/${effect.target}/${revision}`, {
-    type: 'Rejected',
-    dataPlane: effect.target,
-    revision,
-    message,
-  });
-  return retry(ports, effect, message);
+}
+
+/** What is served leaves what came before it unused; what cannot be taken away is still owed. */
+async function prune(ports: EffectPorts, fragment: Fragment, effect: PendingEffect, dataPlane: DataPlane): Promise<Settlement> {
+  const pruned = await dataPlane.prune?.(fragment);
+  return pruned?.kind === 'refused' ? retry(ports, effect, pruned.message) : { effect, outcome: 'done' };
 }
 
 /** Looks at readiness for as long as the state hangs on it. */

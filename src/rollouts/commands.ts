@@ -14,8 +14,11 @@ export type ServiceCommand =
   | { readonly type: 'Promote' }
   /** `force`: even though stable is known to have no ready endpoint; of what goes back already: without waiting until all are seen to. */
   | { readonly type: 'Abort'; readonly reason?: string; readonly force?: boolean }
-  /** Every proxy of the data plane was seen to serve the plan of this head version or a newer one. */
-  | { readonly type: 'Converged'; readonly dataPlane: string; readonly revision: number }
+  /**
+   * Every proxy of the data plane was seen to serve the plan of this head version or a newer one. `unobserved`: why nobody
+   * can see that there, where the spec accepts that what was applied counts.
+   */
+  | { readonly type: 'Converged'; readonly dataPlane: string; readonly revision: number; readonly unobserved?: string }
   /** A proxy or the data plane itself refused the plan of this head version. */
   | { readonly type: 'Rejected'; readonly dataPlane: string; readonly revision: number; readonly message: string }
   /** Readiness may have changed. */

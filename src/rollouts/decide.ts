@@ -33,8 +33,12 @@ export function decide(state: ServiceState, command: ServiceCommand, context: Se
       return elapsed(state, command, context);
     case 'Converged': {
       const draft = new Draft(state, context);
-      converged(draft, command.dataPlane, command.revision);
-      return draft.accepted(`${command.dataPlane} serves what was decided.`);
+      converged(draft, command);
+      return draft.accepted(
+        command.unobserved === undefined
+          ? `${command.dataPlane} serves what was decided.`
+          : `${command.dataPlane} was given what was decided (observed: no; ${command.unobserved}).`,
+      );
     }
     case 'Recheck': {
       const draft = new Draft(state, context);

@@ -17,7 +17,8 @@ export const serviceEventSchema = z.discriminatedUnion('type', [
   z.object({ type: z.literal('RolloutStarted'), release: releaseSchema, place: placeSchema.exactOptional(), plan }),
   z.object({ type: z.literal('StartDelayed'), because: z.enum(['AlertFiring', 'NotReady']), deadline: z.number() }),
   z.object({ type: z.literal('StepBegun'), step: z.number().int(), weight: z.number().int(), deadline: z.number(), promoted: z.boolean() }),
-  z.object({ type: z.literal('StepServedBy'), dataPlane: z.string() }),
+  /** `unobserved`: it counts though nobody saw it, because of this. */
+  z.object({ type: z.literal('StepServedBy'), dataPlane: z.string(), unobserved: z.string().exactOptional() }),
   z.object({ type: z.literal('StepHeld'), step: z.number().int(), until: z.number(), deadline: z.number() }),
   z.object({ type: z.literal('AdvanceHeldBack'), reason: z.string() }),
   z.object({ type: z.literal('PlanRejected'), dataPlane: z.string(), message: z.string() }),
@@ -28,7 +29,7 @@ export const serviceEventSchema = z.discriminatedUnion('type', [
   z.object({ type: z.literal('RolloutAbandoned'), cause: causeSchema }),
   z.object({ type: z.literal('ReturnBlocked'), cause: causeSchema, deadline: z.number() }),
   z.object({ type: z.literal('TrafficReturned'), cause: causeSchema, deadline: z.number() }),
-  z.object({ type: z.literal('ReturnServedBy'), dataPlane: z.string() }),
+  z.object({ type: z.literal('ReturnServedBy'), dataPlane: z.string(), unobserved: z.string().exactOptional() }),
   z.object({ type: z.literal('ReturnOverdue'), deadline: z.number() }),
   /** `unseen`: a person ended it although these data planes were not seen to serve stable alone. */
   z.object({ type: z.literal('RolledBack'), unseen: z.array(z.string()).exactOptional(), reason: z.string().exactOptional() }),

@@ -2,6 +2,7 @@
  * How a rollout goes on: convergence starts a step's clock, the clock's end asks whether anything speaks against the next
  * weight, and the last step's end makes the candidate stable. Absence of evidence never advances a step.
  */
+import type { ServiceCommand } from './commands.ts';
 import type { Draft } from './draft.ts';
 import { standingAlert } from './standing.ts';
 import { beginStep, startQueued, tryBegin } from './start.ts';
@@ -9,13 +10,14 @@ import type { Phase, Rollout } from './state.ts';
 import { finishReturn, wayBack } from './way-back.ts';
 
 /** A data plane was seen to serve `revision` or newer. Nothing is recorded when nobody waits for it. */
-export function converged(draft: Draft, dataPlane: string, revision: number): void {
+export function converged(draft: Draft, { dataPlane, revision, unobserved }: ServiceCommand & { type: 'Converged' }): void {
   const { spec, rollout } = draft.state;
   const phase = rollout?.phase;
   if (!spec?.dataPlanes.includes(dataPlane)) return;
   if (phase?.name !== 'shifting' && phase?.name !== 'returning') return;
   if (revision < phase.revision || phase.served.includes(dataPlane)) return;
-  draft.record(phase.name === 'shifting' ? { type: 'StepServedBy', dataPlane } : { type: 'ReturnServedBy', dataPlane });
+  const type = phase.name === 'shifting' ? 'StepServedBy' : 'ReturnServedBy';
+  draft.record({ type, dataPlane, ...(unobserved === undefined ? {} : { unobserved }) });
   goOnIfServed(draft);
 }
 

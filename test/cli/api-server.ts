@@ -27,7 +27,11 @@ export async function startApi(): Promise<Api> {
     documents: new MemoryDocuments(),
     now: Date.now,
     setAlarm: async () => {},
-    connect: () => ({ apply: async () => {}, observe: async () => ({ kind: 'served' }), readiness: async () => readiness }),
+    connect: () => ({
+      apply: async () => ({ kind: 'applied' }),
+      observe: async () => ({ kind: 'served' }),
+      readiness: async () => readiness,
+    }),
     channel: () => undefined,
     report: () => {},
   });

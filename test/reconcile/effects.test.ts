@@ -2,7 +2,7 @@
 import { describe, expect, it, vi } from 'vitest';
 import { MemoryDocuments } from '../../src/adapters/memory-documents.ts';
 import { CLAIM_MS } from '../../src/journal/journal.ts';
-import type { DataPlane, Observation } from '../../src/reconcile/data-plane.ts';
+import type { Applied, DataPlane, Observation } from '../../src/reconcile/data-plane.ts';
 import { readFragment } from '../../src/reconcile/model.ts';
 import { forwarding, UnreliableDocuments } from '../journal/unreliable-documents.ts';
 import { deployment, MINUTE, meshFile, serviceFile, shop, T0, World } from '../world.ts';
@@ -10,14 +10,22 @@ import { deployment, MINUTE, meshFile, serviceFile, shop, T0, World } from '../w
 /** A data plane that says what a test wants it to say. */
 class ScriptedDataPlane implements DataPlane {
   readonly applied: number[] = [];
+  readonly pruned: number[] = [];
+  answer: Applied = { kind: 'applied' };
   seen: Observation | Error = { kind: 'served' };
   down = false;
   /** When it does. */
   answers = Promise.resolve();
 
-  async apply({ revision }: { readonly revision: number }): Promise<void> {
+  async apply({ revision }: { readonly revision: number }): Promise<Applied> {
     if (this.down) throw new Error('connection refused');
     this.applied.push(revision);
+    return this.answer;
+  }
+
+  async prune({ revision }: { readonly revision: number }): Promise<Applied> {
+    this.pruned.push(revision);
+    return this.answer;
   }
 
   async observe(): Promise<Observation> {
@@ -175,6 +183,59 @@ describe('watching readiness', () => {
     expect(await world.split('catalog')).toEqual({ v1: 95, v2: 5 });
     await world.app.byHand('shop', 'catalog', { id: 'h2', actor: 'kim' }, { type: 'Abort' });
     expect(await world.split('catalog')).toEqual({ v1: 100 });
+  });
+});
+
+describe('a data plane that refuses what is applied', () => {
+  it('stops the way up with its sentence, is not looked at, and is asked again', async () => {
+    const { world, edge } = await scripted();
+    edge.answer = { kind: 'refused', message: 'spec.http belongs to helm' };
+    edge.seen = new Error('looked at');
+    await world.app.receiveEvent(deployment('1', 'catalog', 'v2'));
+    expect(await phaseOf(world)).toBe('shifting');
+    expect((await world.app.service('shop', 'catalog'))?.rollout?.because).toBe('edge refused it: spec.http belongs to helm');
+    expect(await errorOf(world, 'serve edge')).toBe('spec.http belongs to helm');
+    expect(world.topics()).toContain('stuck');
+    edge.answer = { kind: 'applied' };
+    edge.seen = { kind: 'served' };
+    await world.after(1000);
+    expect(await phaseOf(world)).toBe('holding');
+  });
+});
+
+describe('what came before', () => {
+  it('is taken away once the new is seen to be served, and not before', async () => {
+    const { world, edge, west } = await scripted();
+    west.seen = { kind: 'waiting', for: ['web-1'], because: 'not acknowledged' };
+    await world.app.receiveEvent(deployment('1', 'catalog', 'v2'));
+    const { revision } = (await readFragment(world.documents, 'shop', 'catalog')) ?? {};
+    expect(edge.pruned.at(-1)).toBe(revision);
+    expect(west.pruned).not.toContain(revision);
+    expect(await errorOf(world, 'serve west')).toBe('not acknowledged');
+    west.seen = { kind: 'served' };
+    await world.after(1000);
+    expect(west.pruned.at(-1)).toBeGreaterThanOrEqual(revision ?? Number.NaN);
+    expect(await world.owed('catalog')).toEqual([]);
+  });
+});
+
+describe('a data plane that cannot be observed, which the spec accepts', () => {
+  it('counts as serving, aloud, and keeps what came before for a while', async () => {
+    const { world, edge, west } = await scripted();
+    edge.seen = { kind: 'unobserved', reason: 'the mesh says so' };
+    const before = [...edge.pruned];
+    await world.app.receiveEvent(deployment('1', 'catalog', 'v2'));
+    expect(await phaseOf(world)).toBe('holding');
+    expect(await world.owed('catalog')).toEqual(['serve edge']);
+    expect(edge.pruned).toEqual(before);
+    const commits = await world.app.history('shop', 'catalog', 0, 100);
+    const served = commits.flatMap(({ events }) => events).filter((event) => event.type === 'StepServedBy');
+    expect(served).toContainEqual({ type: 'StepServedBy', dataPlane: 'edge', unobserved: 'the mesh says so' });
+    expect(served).toContainEqual({ type: 'StepServedBy', dataPlane: 'west' });
+    expect(west.pruned.length).toBeGreaterThan(0);
+    await world.after(30_000);
+    expect(edge.pruned.length).toBeGreaterThan(before.length);
+    expect(await world.owed('catalog')).toEqual([]);
   });
 });
 

@@ -3,7 +3,7 @@
  * lost), observing is reading what that server saw of each node.
  */
 import type { Documents } from '../../journal/documents.ts';
-import type { DataPlane, Observation } from '../../reconcile/data-plane.ts';
+import type { Applied, DataPlane, Observation } from '../../reconcile/data-plane.ts';
 import type { Fragment } from '../../reconcile/model.ts';
 import { nodesOf, readinessOf } from '../../reconcile/observations.ts';
 import { qualifiedName } from './naming.ts';
@@ -15,8 +15,9 @@ const NAMED = 10;
 /** `poke` tells the xds server that the mesh's model has moved; it may fail silently. */
 export function envoyDataPlane(documents: Documents, dataPlane: string, poke: (mesh: string, sequence: number) => void): DataPlane {
   return {
-    async apply(fragment: Fragment): Promise<void> {
+    async apply(fragment: Fragment): Promise<Applied> {
       poke(fragment.mesh, fragment.sequence);
+      return { kind: 'applied' };
     },
 
     async observe(fragment: Fragment, now: number): Promise<Observation> {
