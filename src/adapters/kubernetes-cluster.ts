@@ -1,0 +1,152 @@
+/**
+ * A Kubernetes API server over HTTPS: the `Cluster` that data planes apply to and observe. Every call has a time-out, none is
+ * repeated here. Who we are and whom we trust comes from the official client's `KubeConfig`, asked anew for each call, since
+ * tokens expire.
+ */
+import http from 'node:http';
+import https from 'node:https';
+import type { Duplex } from 'node:stream';
+import type { KubeConfig } from '@kubernetes/client-node';
+import { z } from 'zod';
+import {
+  type ApplyOutcome,
+  type Cluster,
+  ClusterUnavailable,
+  type DeleteOutcome,
+  FIELD_MANAGER,
+  type GetOutcome,
+  type KubernetesObject,
+  type ListOutcome,
+  type ObjectName,
+  objectSchema,
+  type Permission,
+  type PodPort,
+  type ResourceKind,
+} from '../dataplanes/kubernetes/cluster.ts';
+import { exchange, explained } from './http-exchange.ts';
+import { applyOutcome, deleteOutcome, getOutcome, type HttpAnswer, nameOf, refused } from './kubernetes-answers.ts';
+import { podDoor } from './pod-door.ts';
+import { forwardedPort } from './port-forward.ts';
+
+const PAGE = 500;
+/** A resourceVersion that no object ever has (etcd counts from 1, and begins with its own): whatever is there, it is not this. */
+const NEVER_THERE = '1';
+
+export interface ClusterAccess {
+  /** Its current context is the cluster. */
+  readonly config: () => Promise<KubeConfig>;
+  /** Of each request to the API server, and to a pod. */
+  readonly timeoutMs?: number;
+  /** Opens a byte stream to a pod's port; left out: through the API server. */
+  readonly dial?: (at: PodPort) => Promise<Duplex>;
+}
+
+interface Call {
+  readonly method: string;
+  readonly path: string;
+  readonly query?: Readonly<Record<string, string>>;
+  readonly body?: unknown;
+  readonly contentType?: string;
+}
+
+const listSchema = z.object({
+  metadata: z.object({ continue: z.string().default('') }).default({ continue: '' }),
+  items: z.array(objectSchema),
+});
+const groupSchema = z.object({ versions: z.array(z.object({ groupVersion: z.string() })) });
+const reviewSchema = z.object({ status: z.object({ allowed: z.boolean() }) });
+
+export function kubernetesCluster({ config, timeoutMs = 10_000, dial }: ClusterAccess): Cluster {
+  const agents = { 'https:': new https.Agent({ keepAlive: true }), 'http:': new http.Agent({ keepAlive: true }) };
+
+  /** Rejects with `ClusterUnavailable` when there is no whole answer in time. */
+  async function send({ method, path, query = {}, body, contentType = 'application/json' }: Call, what: string): Promise<HttpAnswer> {
+    const kubeConfig = await config();
+    const server = kubeConfig.getCurrentCluster();
+    if (!server) throw new Error('The kubeconfig has no cluster in its current context.');
+    const url = new URL(server.server.replace(/\/$/, '') + path);
+    for (const [key, value] of Object.entries(query)) url.searchParams.set(key, value);
+    const options: https.RequestOptions = {};
+    await kubeConfig.applyToHTTPSOptions(options);
+    // A proxy is the client's business; without one its agent would open a connection a call.
+    const agent = server.proxyUrl ? options.agent : agents[url.protocol === 'http:' ? 'http:' : 'https:'];
+    const headers = { accept: 'application/json', 'content-type': contentType, 'user-agent': FIELD_MANAGER, ...options.headers };
+    const request = { ...options, method, headers, agent, signal: AbortSignal.timeout(timeoutMs) };
+    try {
+      return await exchange(url, request, body === undefined ? undefined : JSON.stringify(body));
+    } catch (error) {
+      throw new ClusterUnavailable(`The API server at ${url.host} could not be asked to ${what}: ${explained(error, timeoutMs)}.`, {
+        cause: error,
+      });
+    }
+  }
+
+  const served = async ({ apiVersion }: ResourceKind): Promise<readonly string[]> => {
+    const [group, version] = apiVersion.split('/');
+    if (version === undefined) return [];
+    const answer = await send({ method: 'GET', path: `/apis/${group}` }, `name the versions of ${group}`);
+    return answer.status === 200 ? groupSchema.parse(JSON.parse(answer.body)).versions.map(({ groupVersion }) => groupVersion) : [];
+  };
+
+  async function may({ verb, group, resource, subresource, namespace }: Permission): Promise<boolean> {
+    const resourceAttributes = { verb, group, resource, ...(subresource ? { subresource } : {}), ...(namespace ? { namespace } : {}) };
+    const body = { apiVersion: 'authorization.k8s.io/v1', kind: 'SelfSubjectAccessReview', spec: { resourceAttributes } };
+    const path = '/apis/authorization.k8s.io/v1/selfsubjectaccessreviews';
+    const answer = await send({ method: 'POST', path, body }, 'say what meshwright may do');
+    return answer.status === 201 && reviewSchema.parse(JSON.parse(answer.body)).status.allowed;
+  }
+
+  return {
+    async apply({ kind, metadata, content }, { over, force, dryRun }): Promise<ApplyOutcome> {
+      const what = `${dryRun ? 'try' : 'apply'} ${nameOf(kind, metadata)}`;
+      const resourceVersion = over === 'absent' ? NEVER_THERE : over.resourceVersion;
+      const body = { apiVersion: kind.apiVersion, kind: kind.kind, metadata: { ...metadata, resourceVersion }, ...content };
+      const query = { fieldManager: FIELD_MANAGER, force: String(force), ...(dryRun ? { dryRun: 'All' } : {}) };
+      const contentType = 'application/apply-patch+yaml';
+      const answer = await send({ method: 'PATCH', path: pathOf(kind, metadata), query, body, contentType }, what);
+      return applyOutcome(answer, what, kind, () => served(kind));
+    },
+
+    async get(kind, name): Promise<GetOutcome> {
+      const what = `read ${nameOf(kind, name)}`;
+      return getOutcome(await send({ method: 'GET', path: pathOf(kind, name) }, what), what, kind, () => served(kind));
+    },
+
+    async list(kind, { namespace, labels = {} }): Promise<ListOutcome> {
+      const what = `list ${kind.plural}`;
+      const labelSelector = Object.entries(labels)
+        .map(([key, value]) => `${key}=${value}`)
+        .join(',');
+      const objects: KubernetesObject[] = [];
+      let next = '';
+      do {
+        const query = { limit: String(PAGE), ...(labelSelector ? { labelSelector } : {}), ...(next ? { continue: next } : {}) };
+        const answer = await send({ method: 'GET', path: pathOf(kind, namespace === undefined ? {} : { namespace }), query }, what);
+        if (answer.status === 410) throw new ClusterUnavailable(`${kind.plural} changed too fast to be listed.`);
+        if (answer.status !== 200) return refused(answer, what, kind, () => served(kind));
+        const page = listSchema.parse(JSON.parse(answer.body));
+        objects.push(...page.items);
+        next = page.metadata.continue;
+      } while (next !== '');
+      return { kind: 'listed', objects };
+    },
+
+    async delete(kind, { metadata }): Promise<DeleteOutcome> {
+      const what = `delete ${nameOf(kind, metadata)}`;
+      const body = { preconditions: { uid: metadata.uid, resourceVersion: metadata.resourceVersion } };
+      const answer = await send({ method: 'DELETE', path: pathOf(kind, metadata), body }, what);
+      return deleteOutcome(answer, what, kind, () => served(kind));
+    },
+
+    may,
+    door: (to) => podDoor({ to, dial: dial ?? (async (at) => forwardedPort(await config(), at)), timeoutMs, may }),
+  };
+}
+
+const pathOf = ({ apiVersion, plural }: ResourceKind, { namespace, name }: Partial<ObjectName>): string =>
+  [
+    apiVersion.includes('/') ? `/apis/${apiVersion}` : `/api/${apiVersion}`,
+    ...(namespace === undefined ? [] : ['namespaces', encodeURIComponent(namespace)]),
+    plural,
+    ...(name === undefined ? [] : [encodeURIComponent(name)]),
+  ].join('/');
