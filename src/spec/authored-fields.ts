@@ -1,6 +1,6 @@
 /**
- * The fields of a spec file that Mesh and Service share the spelling of: durations, lists that name things once, Azure
- * resource ids. Each schema reads what people write and gives the normalized value.
+ * The spellings that several parts of a spec file share: durations, headers and methods, lists that name things once. Each
+ * schema reads what people write and gives the normalized value.
  */
 import { z } from 'zod';
 import { formatDuration, parseDuration } from './duration.ts';
@@ -27,6 +27,16 @@ export function duration(minimumMs: number) {
       return milliseconds;
     });
 }
+
+const TOKEN = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/;
+
+export const headerName = z.string().max(256).regex(TOKEN, { error: 'this is no name of a header' });
+
+/** HTTP methods, any of them; gives them in upper case, sorted, each once. */
+export const httpMethods = z
+  .array(z.string().max(32).regex(TOKEN, { error: 'this is no HTTP method' }))
+  .min(1)
+  .transform((written) => [...new Set(written.map((method) => method.toUpperCase()))].sort());
 
 /** Adds an issue at every item whose `key` an earlier item has. */
 export function eachOnce<Item>(key: (item: Item) => string, path: readonly string[], what: string) {

@@ -2,6 +2,8 @@
 import { z } from 'zod';
 import { authoredDataPlaneSchema } from './authored-data-planes.ts';
 import { API_VERSION, eachOnce, present } from './authored-fields.ts';
+import { authoredMtlsSchema } from './authored-security.ts';
+import { authoredTelemetrySchema } from './authored-telemetry.ts';
 import { domainSchema, nameSchema } from './names.ts';
 import type { MeshSpec } from './schema.ts';
 
@@ -22,7 +24,7 @@ export const authoredMeshSchema = z
     apiVersion: z.literal(API_VERSION),
     kind: z.literal('Mesh'),
     name: nameSchema.describe('What events, alerts and people call the mesh'),
-    trustDomain: domainSchema.optional().describe('The SPIFFE trust domain of its identities'),
+    trustDomain: domainSchema.optional().describe('The SPIFFE trust domain of its identities (cluster.local)'),
     dataPlanes: z
       .array(authoredDataPlaneSchema)
       .min(1)
@@ -35,17 +37,25 @@ export const authoredMeshSchema = z
       .superRefine(eachOnce((entry) => entry.name, [], 'name each team once'))
       .optional()
       .describe('The teams a service may name as its owner; without it any name is taken'),
+    mtls: authoredMtlsSchema
+      .optional()
+      .describe('Of every service that does not say otherwise; without it data planes do what they do by themselves'),
+    telemetry: authoredTelemetrySchema.optional().describe('Of every service that does not say otherwise'),
     channels: z
       .strictObject({ teams: z.strictObject({ webhookSetting }).optional().describe('Cards to a Microsoft Teams workflow') })
       .optional()
       .describe('Where people are told'),
   })
-  .transform(
-    ({ name, trustDomain, dataPlanes, teams, channels }): MeshSpec => ({
+  .transform(({ name, trustDomain, dataPlanes, teams, channels, mtls, telemetry }) => {
+    const spec: MeshSpec = {
       name,
       ...present({ trustDomain }),
       dataPlanes,
       teams: teams ?? [],
       channels: present({ teams: channels?.teams }),
-    }),
-  );
+    };
+    return { spec, mtls, telemetry };
+  });
+
+/** The mesh, and what its services have where they do not say otherwise. */
+export type WrittenMesh = z.output<typeof authoredMeshSchema>;

@@ -1,13 +1,13 @@
 /** How routes, time-outs and retries are written. They can say what a plan can say (`src/plan/plan.ts`), and no more. */
 import { z } from 'zod';
-import { duration, eachOnce, present } from './authored-fields.ts';
+import { duration, eachOnce, headerName, httpMethods, present } from './authored-fields.ts';
+import { authoredFaultSchema, authoredMirrorSchema } from './authored-trials.ts';
 import { nameSchema, versionSchema } from './names.ts';
 import { re2Problem } from './re2.ts';
 import { RETRY_CONDITIONS, type RetriesSpec, type RouteSpec } from './schema.ts';
 
 /** The plan's own last route. */
 const LAST_ROUTE = 'default';
-const TOKEN = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/;
 
 /** Only what no backend has begun to work on: the default must not do anything twice. */
 const DEFAULT_RETRY_ON: RetriesSpec['on'] = ['connect-failure', 'refused-stream'];
@@ -58,9 +58,9 @@ const regex = z
     if (problem !== undefined) context.addIssue({ code: 'custom', message: `this is no RE2 expression: ${problem}` });
   });
 
-const path = z.string().max(1024).regex(/^\//, { error: 'a path begins with `/`' });
+export const path = z.string().max(1024).regex(/^\//, { error: 'a path begins with `/`' });
 
-const pathMatch = z
+export const pathMatch = z
   .strictObject(
     { exact: path.optional(), prefix: path.optional(), regex: regex.optional() },
     { error: notAnObject('`exact`, `prefix` or `regex`, such as `{ prefix: /beta }`') },
@@ -102,7 +102,7 @@ const headerMatch = z
   });
 
 const headers = z
-  .record(z.string().max(256).regex(TOKEN, { error: 'this is no name of a header' }), headerMatch)
+  .record(headerName, headerMatch)
   .superRefine((written, context) => {
     const names = Object.keys(written);
     for (const name of names) {
@@ -120,11 +120,7 @@ const headers = z
 const match = z
   .strictObject({
     path: pathMatch.optional(),
-    methods: z
-      .array(z.string().max(32).regex(TOKEN, { error: 'this is no HTTP method' }))
-      .min(1)
-      .optional()
-      .describe('Any of them'),
+    methods: httpMethods.optional().describe('Any of them'),
     headers: headers.optional().describe('All of them; a plain text is an exact match'),
   })
   .superRefine((written, context) => {
@@ -136,8 +132,7 @@ const match = z
       });
   })
   .transform(({ path: at, methods, headers: where }) => ({
-    ...present({ path: at }),
-    ...present({ methods: methods === undefined ? undefined : [...new Set(methods.map((method) => method.toUpperCase()))].sort() }),
+    ...present({ path: at, methods }),
     ...(where === undefined || where.length === 0 ? {} : { headers: where }),
   }));
 
@@ -150,13 +145,21 @@ const route = z
     version: versionSchema.optional().describe('Pins the route to this version, whatever a rollout does'),
     timeout: timeout.optional().describe('The whole request, retries included'),
     retries: authoredRetriesSchema.optional(),
+    mirror: authoredMirrorSchema.optional().describe('Another version gets a copy of the requests; nobody waits for its answers'),
+    fault: authoredFaultSchema.optional().describe('What is done to requests before they are sent'),
   })
   .superRefine(checkTryFitsRequest)
+  .superRefine(({ version, mirror }, context) => {
+    if (mirror !== undefined && mirror.version === version) {
+      const message = `the route sends its requests to \`${version}\` already; mirror them to another version`;
+      context.addIssue({ code: 'custom', path: ['mirror'], message });
+    }
+  })
   .transform(
-    ({ name, match: conditions, version, timeout: limit, retries }): RouteSpec => ({
+    ({ name, match: conditions, version, timeout: limit, retries, mirror, fault }): RouteSpec => ({
       name,
       match: conditions,
-      ...present({ version, timeoutMs: limit, retries }),
+      ...present({ version, timeoutMs: limit, retries, mirror, fault }),
     }),
   );
 

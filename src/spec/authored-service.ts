@@ -1,14 +1,26 @@
 /**
  * The `Service` file as people write it, and what it means once shorthands are gone. `name`, `port` and `rollout: canary` make
- * a complete one. `dataPlanes` stays open here: its default is the mesh's, which `read-spec.ts` knows.
+ * a complete one. What the mesh or another service decides stays open here: `resolve-service.ts` fills it in.
  */
 import { z } from 'zod';
 import { API_VERSION, eachOnce, present } from './authored-fields.ts';
+import { authoredEgressSchema, authoredIngressSchema } from './authored-outside.ts';
+import {
+  authoredCircuitBreakerSchema,
+  authoredFailoverSchema,
+  authoredLoadBalancingSchema,
+  authoredOutlierDetectionSchema,
+  authoredRetryBudgetSchema,
+} from './authored-resilience.ts';
 import { authoredRolloutSchema, canaryRollout } from './authored-rollout.ts';
 import { authoredRetriesSchema, authoredRoutesSchema, checkTryFitsRequest, timeout } from './authored-routes.ts';
+import { authoredAllowSchema, authoredMtlsSchema } from './authored-security.ts';
+import { authoredTelemetrySchema } from './authored-telemetry.ts';
 import { labelKeySchema, nameSchema, versionSchema } from './names.ts';
-import { type AlertSelector, type DeploymentSource, PROTOCOLS, type ServiceSpec } from './schema.ts';
+import { type AlertSelector, type DeploymentSource, PROTOCOLS, type RetriesSpec, type RouteSpec } from './schema.ts';
 
+const DEFAULT_VERSION_LABEL = 'version';
+const LABEL_VALUE = /^([A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?)?$/;
 const REPOSITORY = /^[A-Za-z0-9][A-Za-z0-9.-]*(?::\d+)?(?:\/[a-z0-9]+(?:(?:[._]|__|-+)[a-z0-9]+)*)+$/;
 
 const line = z.string().min(1).max(1024);
@@ -63,6 +75,56 @@ function withHostInLowerCase(written: string): string {
   return written.slice(0, slash).toLowerCase() + written.slice(slash);
 }
 
+const selector = z
+  .record(labelKeySchema, z.string().max(63).regex(LABEL_VALUE, { error: 'this can be no value of a label' }))
+  .refine((labels) => Object.keys(labels).length > 0, { error: 'name at least one label: without one every workload would be meant' });
+
+interface WrittenResilience {
+  readonly timeout?: number | undefined;
+  readonly connectTimeout?: number | undefined;
+  readonly retries?: RetriesSpec | undefined;
+  readonly retryBudget?: object | undefined;
+  readonly routes?: readonly RouteSpec[] | undefined;
+}
+
+/** What would have no effect, or never end as it is meant, is a slip of the pen. */
+function checkResilience(
+  { timeout: whole, connectTimeout, retries, retryBudget, routes = [] }: WrittenResilience,
+  context: z.RefinementCtx,
+): void {
+  if (connectTimeout !== undefined && whole !== undefined && connectTimeout > whole) {
+    const message = 'connecting may not take longer than `timeout`, which covers the whole request';
+    context.addIssue({ code: 'custom', path: ['connectTimeout'], message });
+  }
+  const retrying = [retries, ...routes.map((route) => route.retries)].some((each) => each !== undefined && each.attempts > 0);
+  if (retryBudget !== undefined && !retrying) {
+    context.addIssue({ code: 'custom', path: ['retryBudget'], message: 'nothing is tried again that it could limit: give `retries` too' });
+  }
+}
+
+function checkLabels(
+  written: { selector?: Readonly<Record<string, string>> | undefined; versionLabel?: string | undefined },
+  context: z.RefinementCtx,
+): void {
+  const label = written.versionLabel ?? DEFAULT_VERSION_LABEL;
+  if (written.selector !== undefined && label in written.selector) {
+    const message = `\`${label}\` tells its versions apart; select the workloads of all versions by another label`;
+    context.addIssue({ code: 'custom', path: ['selector', label], message });
+  }
+}
+
+/** All traffic begins at `stable`, but for routes that are pinned. */
+function checkMirrors(
+  { stable, routes = [] }: { stable?: string | undefined; routes?: readonly RouteSpec[] | undefined },
+  context: z.RefinementCtx,
+): void {
+  routes.forEach(({ version, mirror }, index) => {
+    if (mirror === undefined || version !== undefined || mirror.version !== stable) return;
+    const message = `the route sends its requests to \`${stable}\`, the stable version, already; mirror them to another version`;
+    context.addIssue({ code: 'custom', path: ['routes', index, 'mirror'], message });
+  });
+}
+
 export const authoredServiceSchema = z
   .strictObject({
     apiVersion: z.literal(API_VERSION),
@@ -79,27 +141,65 @@ export const authoredServiceSchema = z
       .optional()
       .describe('Where it lives (all of the mesh)'),
     versionLabel: labelKeySchema.optional().describe('The label whose value is the version of a workload (version)'),
+    selector: selector.optional().describe('The labels of its workloads, whatever version (app: its name)'),
+    serviceAccount: nameSchema.optional().describe('The Kubernetes service account of its workloads (its name)'),
     stable: versionSchema.optional().describe('The version to begin with'),
     routes: authoredRoutesSchema.optional().describe('Tried in order before the route for everything else'),
     timeout: timeout.optional().describe('The whole request, retries included'),
     retries: authoredRetriesSchema.optional(),
+    connectTimeout: timeout.optional().describe('After this a connection is given up'),
+    retryBudget: authoredRetryBudgetSchema
+      .optional()
+      .describe('Retries under way as a share of the requests under way; a number is the percentage'),
+    circuitBreaker: authoredCircuitBreakerSchema
+      .optional()
+      .describe('Limits of one caller to one version; what is over them is refused at once'),
+    outlierDetection: authoredOutlierDetectionSchema
+      .optional()
+      .describe('Endpoints that fail get no requests for a while; `true` for the defaults'),
+    loadBalancing: authoredLoadBalancingSchema.optional().describe('Which endpoint of a version gets a request'),
+    failover: authoredFailoverSchema.optional().describe('Regions by rising distance: calls go to the first that has healthy endpoints'),
+    mtls: authoredMtlsSchema
+      .optional()
+      .describe(
+        "permissive: plaintext is taken too; shadow: the same, and who `allow` would refuse is reported; strict: only mTLS, only who `allow` names (the mesh's)",
+      ),
+    allow: authoredAllowSchema
+      .optional()
+      .describe('Who may call it: names of services, or `from` with `methods` and `paths`; in strict everybody else is refused'),
+    egress: authoredEgressSchema.optional().describe('Hosts outside the mesh that it calls; a plain text is called by TLS at 443'),
+    ingress: authoredIngressSchema.optional().describe('Gateways that take calls to it from outside'),
+    telemetry: authoredTelemetrySchema.optional().describe("Its own, switch by switch (the mesh's)"),
     rollout: authoredRolloutSchema.optional().describe('How a new version gets its traffic (canary)'),
     alerts: z.array(alert).max(100).optional().describe('Which alerts speak for it; a plain text is the name of a rule'),
     deployments: z.array(deployment).max(100).optional().describe('Which pushes and writes mean a new version of it'),
   })
   .superRefine(checkTryFitsRequest)
-  .transform((written): Omit<ServiceSpec, 'dataPlanes'> & { readonly dataPlanes: readonly string[] | undefined } => ({
+  .superRefine(checkResilience)
+  .superRefine(checkLabels)
+  .superRefine(checkMirrors)
+  .transform((written) => ({
     name: written.name,
     ...present({ team: written.team }),
     namespace: written.namespace ?? 'default',
     port: written.port,
     protocol: written.protocol ?? 'http',
     dataPlanes: written.dataPlanes,
-    versionLabel: written.versionLabel ?? 'version',
-    ...present({ stable: written.stable }),
+    versionLabel: written.versionLabel ?? DEFAULT_VERSION_LABEL,
+    ...present({ selector: written.selector, serviceAccount: written.serviceAccount, stable: written.stable }),
     routes: written.routes ?? [],
-    ...present({ timeoutMs: written.timeout, retries: written.retries }),
+    ...present({ timeoutMs: written.timeout, retries: written.retries, connectTimeoutMs: written.connectTimeout }),
+    ...present({ retryBudget: written.retryBudget, circuitBreaker: written.circuitBreaker, outlierDetection: written.outlierDetection }),
+    ...present({ loadBalancing: written.loadBalancing, failover: written.failover }),
+    mtls: written.mtls,
+    allow: written.allow,
+    egress: written.egress,
+    ingress: written.ingress,
+    telemetry: written.telemetry,
     rollout: written.rollout ?? canaryRollout({}),
     alerts: written.alerts ?? [],
     deployments: written.deployments ?? [],
   }));
+
+/** A service before its mesh and its neighbours are known. */
+export type WrittenService = z.output<typeof authoredServiceSchema>;

@@ -4,7 +4,7 @@
  * words, so that `src/plan` reads these types too.
  */
 import { z } from 'zod';
-import { domainSchema, nameSchema } from './names.ts';
+import { domainSchema, nameSchema, versionSchema } from './names.ts';
 
 export const MAX_DURATION_MS = 30 * 86_400_000;
 export const milliseconds = z.int().min(0).max(MAX_DURATION_MS);
@@ -19,7 +19,7 @@ const percent = z.int().min(1).max(100);
 const count = z.int().min(1).max(1_000_000);
 
 /** A copy of `percent` of a route's requests goes to `version` too; nobody waits for its answers. */
-export const mirrorSchema = z.strictObject({ version: nameSchema.or(text), percent });
+export const mirrorSchema = z.strictObject({ version: versionSchema, percent });
 
 /** Done to `percent` of a route's requests before they are sent: waiting, or answering with `status` in the service's place. */
 export const faultSchema = z.strictObject({

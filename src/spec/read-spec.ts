@@ -6,8 +6,10 @@ import { z } from 'zod';
 import { API_VERSION } from './authored-fields.ts';
 import { authoredMeshSchema } from './authored-mesh.ts';
 import { authoredServiceSchema } from './authored-service.ts';
+import { writtenPlace } from './field-place.ts';
 import { jsonSchema, SPEC_KINDS, type SpecKind } from './json-schema.ts';
 import { nearest } from './nearest.ts';
+import { type Neighbours, neighboursOf, resolveAllow, resolveService } from './resolve-service.ts';
 import type { MeshSpec, ServiceSpec } from './schema.ts';
 import { complaintsOf, wordIssue } from './wording.ts';
 import { readYaml, type SpecFile, type SpecProblem, type YamlDocument } from './yaml-documents.ts';
@@ -15,8 +17,15 @@ import { readYaml, type SpecFile, type SpecProblem, type YamlDocument } from './
 export type { SpecFile, SpecProblem } from './yaml-documents.ts';
 
 export type SpecReading =
-  | { readonly ok: true; readonly mesh: MeshSpec; readonly services: readonly ServiceSpec[] }
+  | { readonly ok: true; readonly mesh: MeshSpec; readonly services: readonly ServiceSpec[]; readonly places: SpecPlaces }
   | { readonly ok: false; readonly problems: readonly SpecProblem[] };
+
+/** Makes problems that are found once a spec is read, at the place where it says what they are about. */
+export interface SpecPlaces {
+  /** `where` is a place in the service's plan, such as `routes.beta.retries.on`; what the mesh says for all services is placed there. */
+  problemOfService(service: string, where: string, message: string): SpecProblem;
+  problemOfDataPlane(dataPlane: string, message: string): SpecProblem;
+}
 
 const MAX_PROBLEMS = 100;
 
@@ -26,7 +35,10 @@ const referencesSchema = z.object({
   team: z.string().max(63).optional().catch(undefined),
   dataPlanes: z.array(z.unknown()).optional().catch(undefined),
   teams: z.array(z.unknown()).optional().catch(undefined),
+  mtls: z.unknown().optional(),
+  allow: z.array(z.unknown()).optional().catch(undefined),
 });
+const fromSchema = z.object({ from: z.array(z.unknown()) });
 const namedSchema = z.union([z.string(), z.object({ name: z.string() }).transform(({ name }) => name)]);
 
 interface Declared {
@@ -52,18 +64,37 @@ export function readSpec(files: readonly SpecFile[]): SpecReading {
   checkOneMesh(meshes, files, problems);
   checkNamesOnce(services, problems);
   const [first] = meshes;
-  if (first !== undefined) for (const service of services) checkReferences(service, first, problems);
+  const names = new Set(services.flatMap(({ references }) => references.name ?? []));
+  for (const service of services) {
+    if (first !== undefined) checkReferences(service, first, problems);
+    checkCallers(service, names, problems);
+  }
 
   const mesh = first === undefined ? undefined : parse(authoredMeshSchema, first, problems);
   const written = services.flatMap((service) => parse(authoredServiceSchema, service, problems) ?? []);
-  if (mesh === undefined || problems.length > 0) return { ok: false, problems: inOrder(problems, files) };
-  const all = mesh.dataPlanes.map(({ name }) => name);
+  if (first === undefined || mesh === undefined || problems.length > 0) return { ok: false, problems: inOrder(problems, files) };
+  const neighbours = neighboursOf(written);
   return {
     ok: true,
-    mesh,
-    services: written
-      .map((service): ServiceSpec => ({ ...service, dataPlanes: [...(service.dataPlanes ?? all)].sort() }))
-      .sort((a, b) => (a.name < b.name ? -1 : 1)),
+    mesh: mesh.spec,
+    services: written.map((service) => resolveService(mesh, service, neighbours)).sort((a, b) => (a.name < b.name ? -1 : 1)),
+    places: placesIn(first, services, neighbours),
+  };
+}
+
+function placesIn(mesh: Declared, services: readonly Declared[], neighbours: Neighbours): SpecPlaces {
+  return {
+    problemOfService(name, where, message) {
+      const document = services.find(({ references }) => references.name === name)?.document ?? mesh.document;
+      const allow = neighbours.byName.get(name)?.allow ?? [];
+      const entries = resolveAllow(allow, neighbours).map(({ entry }) => entry);
+      const place = writtenPlace(where, document.value, mesh.document.value, entries);
+      return (place.in === 'mesh' ? mesh.document : document).problem(place.path, message);
+    },
+    problemOfDataPlane(name, message) {
+      const index = namesIn(mesh.references.dataPlanes).indexOf(name);
+      return mesh.document.problem(['dataPlanes', index], message);
+    },
   };
 }
 
@@ -127,11 +158,30 @@ function checkReferences(service: Declared, mesh: Declared, problems: SpecProble
       problems.push(service.document.problem(['dataPlanes', index], `the mesh has no such data plane; ${suggestion(plane, planes)}`));
     });
   }
+  if (service.references.allow !== undefined && service.references.mtls === undefined && mesh.references.mtls === undefined) {
+    const message =
+      'callers are known by mTLS, and nothing says how far it is: give the mesh or this service `mtls: permissive`, `shadow` or `strict`';
+    problems.push(service.document.problem(['allow'], message));
+  }
   const teams = namesIn(mesh.references.teams);
   const { team } = service.references;
   if (team !== undefined && teams.length > 0 && !teams.includes(team)) {
     problems.push(service.document.problem(['team'], `the mesh has no such team; ${suggestion(team, teams)}`));
   }
+}
+
+function checkCallers({ document, references }: Declared, services: ReadonlySet<string>, problems: SpecProblem[]): void {
+  const check = (name: unknown, path: readonly PropertyKey[]) => {
+    if (typeof name !== 'string' || services.has(name) || problems.length > MAX_PROBLEMS) return;
+    problems.push(document.problem(path, `the mesh has no such service; ${suggestion(name, [...services])}`));
+  };
+  (references.allow ?? []).forEach((entry, index) => {
+    check(entry, ['allow', index]);
+    const from = fromSchema.safeParse(entry).data?.from ?? [];
+    from.forEach((name, place) => {
+      check(name, ['allow', index, 'from', place]);
+    });
+  });
 }
 
 function namesIn(list: readonly unknown[] | undefined): string[] {
