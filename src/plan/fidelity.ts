@@ -59,6 +59,7 @@ export const PLAN_FIELDS = {
   'allow.paths.exact': 'callers are allowed this path',
   'allow.paths.prefix': 'callers are allowed paths that begin with this text',
   'allow.paths.regex': 'callers are allowed paths that match an RE2 expression',
+  'allow.wildcards': 'a method or path of `allow` holds `*`, `{` or `}`, meant as they stand',
   'egress.http': 'an outside host is called by HTTP',
   'egress.tls': 'an outside host is called by TLS, routed by SNI',
   ingress: 'an existing gateway takes calls from outside, by the same routes',
@@ -163,10 +164,15 @@ function securityFields({ security }: ServicePlan): FieldUse[] {
   const stage: FieldUse = { field: `mtls.${security.stage}`, where: 'mtls' };
   if (security.stage === 'permissive') return [stage];
   if (security.allow.length === 0) return [stage, { field: 'allow.nobody', where: 'allow' }];
-  const rules = security.allow.flatMap((rule, index): FieldUse[] => [
+  const rules = security.allow.flatMap(({ methods = [], paths = [] }, index): FieldUse[] => [
     { field: 'allow.callers', where: `allow.${index}.callers` },
-    ...(rule.methods ? [{ field: 'allow.methods', where: `allow.${index}.methods` } as const] : []),
-    ...(rule.paths ?? []).map((path) => ({ field: `allow.paths.${kindOfPath(path)}`, where: `allow.${index}.paths` }) as const),
+    ...(methods.length > 0 ? [{ field: 'allow.methods', where: `allow.${index}.methods` } as const] : []),
+    ...paths.map((path) => ({ field: `allow.paths.${kindOfPath(path)}`, where: `allow.${index}.paths` }) as const),
+    ...(methods.some(holdsWildcard) ? [{ field: 'allow.wildcards', where: `allow.${index}.methods` } as const] : []),
+    ...(paths.flatMap(literalText).some(holdsWildcard) ? [{ field: 'allow.wildcards', where: `allow.${index}.paths` } as const] : []),
   ]);
   return [stage, ...rules];
 }
+
+const holdsWildcard = (text: string): boolean => /[*{}]/.test(text);
+const literalText = (path: PathMatch): readonly string[] => ('exact' in path ? [path.exact] : 'prefix' in path ? [path.prefix] : []);

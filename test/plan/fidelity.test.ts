@@ -65,6 +65,14 @@ describe('the fields a plan uses', () => {
     expect(used({ security: { ...security, stage: 'strict', allow: [] } }).slice(4)).toEqual(['mtls.strict', 'allow.nobody']);
   });
 
+  it('tells letters that are wildcards elsewhere from all others, but not in an expression', () => {
+    const allow = (rule: object) =>
+      used({ security: { stage: 'strict', trustDomain: 'x', serviceAccount: 'catalog', allow: [{ callers: [caller], ...rule }] } });
+    expect(allow({ methods: ['GET'], paths: [{ exact: '/a' }, { prefix: '/b' }, { regex: '/c*' }] })).not.toContain('allow.wildcards');
+    for (const rule of [{ methods: ['M*'] }, { paths: [{ exact: '/a*' }] }, { paths: [{ prefix: '/{a' }] }, { paths: [{ exact: '/a}' }] }])
+      expect(allow(rule)).toContain('allow.wildcards');
+  });
+
   it('finds every field there is, over plans that use all', () => {
     const headers = [
       { name: 'a', exact: '1' },
@@ -75,7 +83,7 @@ describe('the fields a plan uses', () => {
     ];
     const on = ['5xx', 'connect-failure', 'gateway-error', 'refused-stream', 'reset', 'retriable-4xx'] as const;
     const retries = { attempts: 1, perTryTimeoutMs: 1, on };
-    const rule = { callers: [caller], methods: ['GET'], paths: [{ exact: '/' }, { prefix: '/' }, { regex: '/' }] };
+    const rule = { callers: [caller], methods: ['GET'], paths: [{ exact: '/*' }, { prefix: '/' }, { regex: '/' }] };
     const rich: Partial<ServicePlan>[] = [
       {
         routes: [

@@ -66,6 +66,7 @@ export const istioFidelity: FidelityTable = {
   'allow.paths.exact': notYet('`allow`'),
   'allow.paths.prefix': notYet('`allow`'),
   'allow.paths.regex': notYet('`allow`'),
+  'allow.wildcards': notYet('`allow`'),
   'egress.http': notYet('egress'),
   'egress.tls': notYet('egress'),
   ingress: notYet('ingress'),
