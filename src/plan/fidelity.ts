@@ -20,6 +20,7 @@ export const PLAN_FIELDS = {
   'route.headers.present': 'a header is there',
   'route.headers.absent': 'a header is not there',
   'route.headers.twice': 'two conditions on the value of one header',
+  'route.order': 'a request that two routes match goes by the one written first',
   'route.timeout': 'the whole request, retries included, ends after this',
   'route.timeout.none': 'a request may take as long as it likes',
   'route.retries.none': 'nothing is tried again',
@@ -76,7 +77,17 @@ export type Judgement =
   /** `sentence` says what the data plane cannot do and what to do instead. */
   | { readonly kind: 'refused'; readonly code: string; readonly sentence: string };
 
-export type FidelityTable = Readonly<Record<PlanField, Judgement>>;
+/** What holds of a field but for some of its values: those are refused. */
+export type FieldJudgement = Judgement & { readonly except?: readonly Exception[] };
+
+export interface Exception {
+  readonly code: string;
+  readonly sentence: string;
+  /** The places of a plan that it holds for, each the `where` of a use of the field. */
+  readonly at: (plan: ServicePlan) => readonly string[];
+}
+
+export type FidelityTable = Readonly<Record<PlanField, FieldJudgement>>;
 
 /** One use of a field; `where` is its place in the plan, such as `routes.beta.retries.attempts`. */
 export interface FieldUse {
@@ -90,7 +101,12 @@ export interface FidelityEntry extends FieldUse {
 
 /** In the order of the plan. */
 export function judge(plan: ServicePlan, table: FidelityTable): readonly FidelityEntry[] {
-  return fieldsUsed(plan).map((use) => ({ ...use, judgement: table[use.field] }));
+  return fieldsUsed(plan).map((use) => ({ ...use, judgement: judgementOf(plan, use, table[use.field]) }));
+}
+
+function judgementOf(plan: ServicePlan, { where }: FieldUse, { except = [], ...judgement }: FieldJudgement): Judgement {
+  const exception = except.find(({ at }) => at(plan).includes(where));
+  return exception ? { kind: 'refused', code: exception.code, sentence: exception.sentence } : judgement;
 }
 
 export const isRefusal = (entry: FidelityEntry): entry is FidelityEntry & { judgement: Extract<Judgement, { kind: 'refused' }> } =>
@@ -100,6 +116,7 @@ export function fieldsUsed(plan: ServicePlan): readonly FieldUse[] {
   return [
     { field: `protocol.${plan.protocol}`, where: 'protocol' } as const,
     ...plan.routes.flatMap(routeFields),
+    ...plan.routes.slice(0, -1).map(({ name }) => ({ field: 'route.order', where: `routes.${name}.order` }) as const),
     ...resilienceFields(plan),
     ...securityFields(plan),
     ...(plan.egress ?? []).map(({ host, protocol }) => ({ field: `egress.${protocol}`, where: `egress.${host}` }) as const),

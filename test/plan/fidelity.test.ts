@@ -129,4 +129,14 @@ describe('the fields a plan uses', () => {
     const entries = judge({ ...plan, telemetry: { tracing: { percent: 5 } } }, istioFidelity);
     expect(entries.map(({ judgement }) => judgement)).toEqual(entries.map(({ field }) => istioFidelity[field]));
   });
+
+  it('is refused a value that the data plane cannot hold of a field it says exactly otherwise', () => {
+    const except = [{ code: 'TooLong', sentence: 'Say less.', at: () => ['routes.long.order'] }];
+    const table = { ...istioFidelity, 'route.order': { kind: 'exact', except } as const };
+    const routes = ['long', 'short', 'default'].map((name) => ({ name, match: {}, split }));
+    expect(judge({ ...plan, routes }, table).filter(({ field }) => field === 'route.order')).toEqual([
+      { field: 'route.order', where: 'routes.long.order', judgement: { kind: 'refused', code: 'TooLong', sentence: 'Say less.' } },
+      { field: 'route.order', where: 'routes.short.order', judgement: { kind: 'exact' } },
+    ]);
+  });
 });
