@@ -2,16 +2,25 @@
 import type { FidelityTable, Judgement } from '../../plan/fidelity.ts';
 
 const exact: Judgement = { kind: 'exact' };
-const notYet = (what: string): Judgement => ({
-  kind: 'refused',
-  code: 'NotRenderedYet',
-  sentence: `This version of meshwright does not render ${what} for Istio yet; leave it out.`,
-});
+const approximated = (difference: string): Judgement => ({ kind: 'approximated', difference });
+const refused = (code: string, sentence: string): Judgement => ({ kind: 'refused', code, sentence });
+
+/** Callers speak HTTP/2 whatever the Service says; the other half of the way is not ours. */
+const handedOn = (appProtocol: string): Judgement =>
+  approximated(
+    `The service's sidecars hand calls on as the port of its Kubernetes Service says, which has to have \`appProtocol: ${appProtocol}\`.`,
+  );
+const outsideHost = approximated(
+  'Every workload of the namespace may call the host too, and whether hosts that nobody named can be called is up to `outboundTrafficPolicy` of the mesh.',
+);
+const servedRequests = approximated(
+  "The service's own sidecars log, to standard output; a call that reached none of them is in no log but its caller's.",
+);
 
 export const istioFidelity: FidelityTable = {
   'protocol.http': exact,
-  'protocol.http2': exact,
-  'protocol.grpc': exact,
+  'protocol.http2': handedOn('kubernetes.io/h2c'),
+  'protocol.grpc': handedOn('grpc'),
   'route.split': exact,
   'route.path.exact': exact,
   'route.path.prefix': exact,
@@ -22,11 +31,8 @@ export const istioFidelity: FidelityTable = {
   'route.headers.regex': exact,
   'route.headers.present': exact,
   'route.headers.absent': exact,
-  'route.headers.twice': {
-    kind: 'refused',
-    code: 'HeaderMatchedTwice',
-    sentence: 'Istio takes one condition on the value of a header; join them in one `regex`.',
-  },
+  'route.headers.twice': refused('HeaderMatchedTwice', 'Istio takes one condition on the value of a header; join them in one `regex`.'),
+  'route.order': exact,
   'route.timeout': exact,
   'route.timeout.none': exact,
   'route.retries.none': exact,
@@ -38,39 +44,49 @@ export const istioFidelity: FidelityTable = {
   'route.retries.on.refused-stream': exact,
   'route.retries.on.reset': exact,
   'route.retries.on.retriable-4xx': exact,
-  'route.mirror': notYet('mirroring'),
-  'route.mirror.percent': notYet('mirroring'),
-  'route.fault.delay': notYet('faults'),
-  'route.fault.abort': notYet('faults'),
-  connectTimeout: notYet('connect time-outs'),
-  retryBudget: notYet('retry budgets'),
-  'circuitBreaker.maxConnections': notYet('circuit breakers'),
-  'circuitBreaker.maxPendingRequests': notYet('circuit breakers'),
-  'circuitBreaker.maxRequests': notYet('circuit breakers'),
-  'circuitBreaker.maxRequestsPerConnection': notYet('circuit breakers'),
-  'outlierDetection.consecutiveErrors': notYet('outlier detection'),
-  'outlierDetection.interval': notYet('outlier detection'),
-  'outlierDetection.ejection': notYet('outlier detection'),
-  'outlierDetection.maxEjectionPercent': notYet('outlier detection'),
-  'loadBalancing.least-request': notYet('load balancing'),
-  'loadBalancing.random': notYet('load balancing'),
-  'loadBalancing.round-robin': notYet('load balancing'),
-  'loadBalancing.hash': notYet('load balancing'),
-  failover: notYet('failover'),
-  'mtls.permissive': notYet('mTLS'),
-  'mtls.shadow': notYet('mTLS'),
-  'mtls.strict': notYet('mTLS'),
-  'allow.nobody': notYet('`allow`'),
-  'allow.callers': notYet('`allow`'),
-  'allow.methods': notYet('`allow`'),
-  'allow.paths.exact': notYet('`allow`'),
-  'allow.paths.prefix': notYet('`allow`'),
-  'allow.paths.regex': notYet('`allow`'),
-  'allow.wildcards': notYet('`allow`'),
-  'egress.http': notYet('egress'),
-  'egress.tls': notYet('egress'),
-  ingress: notYet('ingress'),
-  'telemetry.accessLog.all': notYet('telemetry'),
-  'telemetry.accessLog.errors': notYet('telemetry'),
-  'telemetry.tracing': notYet('telemetry'),
+  'route.mirror': exact,
+  'route.mirror.percent': exact,
+  'route.fault.delay': exact,
+  'route.fault.abort': exact,
+  connectTimeout: exact,
+  retryBudget: exact,
+  'circuitBreaker.maxConnections': exact,
+  'circuitBreaker.maxPendingRequests': exact,
+  'circuitBreaker.maxRequests': exact,
+  'circuitBreaker.maxRequestsPerConnection': exact,
+  'outlierDetection.consecutiveErrors': exact,
+  'outlierDetection.interval': exact,
+  'outlierDetection.ejection': exact,
+  'outlierDetection.maxEjectionPercent': exact,
+  'loadBalancing.least-request': exact,
+  'loadBalancing.random': exact,
+  'loadBalancing.round-robin': exact,
+  'loadBalancing.hash': exact,
+  failover: approximated(
+    'The first region comes before all others, and these are alike; calls begin to go to them when less than five in seven of its endpoints are healthy.',
+  ),
+  'mtls.permissive': exact,
+  'mtls.shadow': exact,
+  'mtls.strict': exact,
+  'allow.nobody': exact,
+  'allow.callers': exact,
+  'allow.methods': exact,
+  'allow.paths.exact': exact,
+  'allow.paths.prefix': exact,
+  'allow.paths.regex': refused(
+    'PathExpressionInAllow',
+    'Istio allows paths that are exact or begin with a text; write `exact` or `prefix`, one for each path.',
+  ),
+  'allow.wildcards': refused(
+    'WildcardInAllow',
+    'Istio reads `*`, `{` and `}` in methods and paths as patterns and has no way to say that they stand for themselves; name methods and paths without them.',
+  ),
+  'egress.http': outsideHost,
+  'egress.tls': outsideHost,
+  ingress: exact,
+  'telemetry.accessLog.all': servedRequests,
+  'telemetry.accessLog.errors': servedRequests,
+  'telemetry.tracing': approximated(
+    'Traces go to the tracing provider of the mesh (`defaultProviders.tracing`); without one nothing is traced.',
+  ),
 };
