@@ -11,9 +11,10 @@ import { tending } from './reconcile/tending.ts';
 import type { ServiceCommand } from './rollouts/commands.ts';
 import { serviceStreamId } from './rollouts/service-stream.ts';
 import { meshStreamId } from './spec/adoption.ts';
-import { readSpec, type SpecFile, type SpecProblem } from './spec/read-spec.ts';
+import { problemsInOrder, readSpec, type SpecFile, type SpecPlaces, type SpecProblem } from './spec/read-spec.ts';
 import { revision } from './spec/revision.ts';
-import type { MeshSpec } from './spec/schema.ts';
+import type { DataPlaneSpec, MeshSpec } from './spec/schema.ts';
+import { refusedProblems, specFidelity } from './spec-fidelity.ts';
 import { type Overview, overviews, type ServiceStatus, serviceStatus, wholeStatus } from './status.ts';
 
 export interface Adapters {
@@ -23,7 +24,7 @@ export interface Adapters {
   /** Asks for `wake(stream)` at `at` (epoch ms). May be lost: the sweep finds it too. */
   readonly setAlarm: (stream: string, at: number) => Promise<void>;
   /** `undefined`: this build does not reach such a data plane; an adoption that needs it is refused. */
-  readonly connect: (mesh: MeshSpec, dataPlane: MeshSpec['dataPlanes'][number]) => DataPlane | undefined;
+  readonly connect: (mesh: MeshSpec, dataPlane: DataPlaneSpec) => DataPlane | undefined;
   /** `undefined`: the mesh names no channel. */
   readonly channel: (mesh: MeshSpec) => Channel | undefined;
   /** Tells operators of what failed and will be tried again. */
@@ -101,9 +102,9 @@ export function createApp(adapters: Adapters): App {
     async apply(files, { actor }) {
       const reading = readSpec(files);
       if (!reading.ok) return reading;
-      const { mesh, services } = reading;
-      const problems = unreachable(adapters, mesh, files);
-      if (problems.length > 0) return { ok: false, problems };
+      const { mesh, services, places } = reading;
+      const problems = [...unreachable(adapters, mesh, places), ...refusedProblems(specFidelity(mesh, services), places)];
+      if (problems.length > 0) return { ok: false, problems: problemsInOrder(problems, files) };
       const hashes = revision(mesh, services);
       const kept = services.map((spec) => ({ hash: hashes.services[spec.name] ?? '', spec }));
       await keepSpecs(documents, mesh.name, kept);
@@ -147,16 +148,20 @@ export function createApp(adapters: Adapters): App {
 }
 
 /** A data plane nobody can bring anything to would leave every rollout waiting: that is said before, not after. */
-function unreachable(adapters: Adapters, mesh: MeshSpec, files: readonly SpecFile[]): SpecProblem[] {
-  const file = files.find(({ text }) => /^kind:\s*["']?Mesh\b/m.test(text)) ?? files[0];
-  const lines = file?.text.split('\n') ?? [];
-  const line = Math.max(1, lines.findIndex((each) => each.startsWith('dataPlanes:')) + 1);
+function unreachable({ connect }: Adapters, mesh: MeshSpec, places: SpecPlaces): SpecProblem[] {
   return mesh.dataPlanes
-    .filter((dataPlane) => !adapters.connect(mesh, dataPlane))
-    .map(({ name, kind }) => ({
-      file: file?.path ?? '',
-      line,
-      field: 'dataPlanes',
-      message: `This version of meshwright renders ${kind} but does not apply it yet; ${name} cannot be part of a mesh.`,
-    }));
+    .filter((dataPlane) => !connect(mesh, dataPlane))
+    .map((dataPlane) => places.problemOfDataPlane(dataPlane.name, whyUnreachable(dataPlane)));
+}
+
+function whyUnreachable(dataPlane: DataPlaneSpec): string {
+  const { name, kind } = dataPlane;
+  const onlyPlanned = 'until then it can be planned and exported, not applied';
+  if (kind === 'consul' && dataPlane.address === undefined) {
+    return `${name} has no \`address\`: give the one of Consul's HTTP API; ${onlyPlanned}.`;
+  }
+  if (kind !== 'consul' && kind !== 'envoy' && dataPlane.cluster === undefined) {
+    return `${name} has no \`cluster\`: say how its API server is reached, by \`aks\` or \`kubeconfigSetting\`; ${onlyPlanned}.`;
+  }
+  return `This version of meshwright renders ${kind} but does not apply it yet; ${name} can be planned and exported.`;
 }

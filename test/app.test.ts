@@ -95,13 +95,23 @@ describe('applying a spec', () => {
     expect((await readFragment(world.documents, 'shop', 'constructor'))?.plan).toBeNull();
   });
 
-  it('that needs a data plane this build cannot reach is refused before anything is adopted', async () => {
+  it('that needs a data plane nobody can reach is refused before anything is adopted, at its line, with what to do', async () => {
     const world = new World();
-    const mesh = { ...meshFile('shop'), text: meshFile('shop').text.replace('kind: envoy', 'kind: istio') };
+    const dataPlanes = [
+      'dataPlanes:',
+      '  - { name: edge, kind: istio, cluster: { kubeconfigSetting: EDGE } }',
+      '  - { name: west, kind: istio }',
+      '  - { name: south, kind: consul, defaultPolicy: deny }',
+    ];
+    const mesh = { path: 'shop.yaml', text: `apiVersion: meshwright.dev/v1\nkind: Mesh\nname: shop\n${dataPlanes.join('\n')}\n` };
     const applied = await world.app.apply([serviceFile('catalog'), mesh], kim);
     expect(applied).toMatchObject({
       ok: false,
-      problems: [{ file: 'shop.yaml', line: 4, field: 'dataPlanes', message: expect.stringMatching(/istio .* edge cannot be part/) }],
+      problems: [
+        { file: 'shop.yaml', line: 5, field: 'dataPlanes[0]', message: expect.stringMatching(/does not apply it yet; edge/) },
+        { file: 'shop.yaml', line: 6, field: 'dataPlanes[1]', message: expect.stringMatching(/west has no `cluster`/) },
+        { file: 'shop.yaml', line: 7, field: 'dataPlanes[2]', message: expect.stringMatching(/south has no `address`/) },
+      ],
     });
     expect(await world.app.meshes()).toEqual([]);
   });

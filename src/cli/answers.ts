@@ -73,7 +73,15 @@ export const parkedOneSchema = z.looseObject({ ...parkedFields, text: z.string()
 export const problemSchema = z.object({
   detail: z.string(),
   problems: z
-    .array(z.object({ file: z.string(), line: z.number(), column: z.number().optional(), field: z.string(), message: z.string() }))
+    .array(
+      z.object({
+        file: z.string(),
+        line: z.number(),
+        column: z.number().exactOptional(),
+        field: z.string(),
+        message: z.string(),
+        refusal: z.object({ service: z.string(), dataPlane: z.string(), code: z.string() }).exactOptional(),
+      }),
+    )
     .optional(),
 });
-export type SpecProblem = NonNullable<z.infer<typeof problemSchema>['problems']>[number];

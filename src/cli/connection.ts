@@ -3,8 +3,9 @@
  * Nothing is asked twice and no redirect is followed.
  */
 import type { z } from 'zod';
-import { problemSchema, type SpecProblem } from './answers.ts';
+import { problemSchema } from './answers.ts';
 import { Failure } from './failure.ts';
+import { problemLine } from './spec-folder.ts';
 import type { Terminal } from './terminal.ts';
 import { isLoopback, tokenFor } from './token.ts';
 
@@ -40,7 +41,7 @@ export function connect(url: string | undefined, terminal: Terminal): Connection
       throw new Failure(`What answers at ${shown} is no meshwright, or one of another version: its answer to ${path} is not understood.`);
     }
     const problem = problemSchema.safeParse(content);
-    if (problem.success) throw new Failure(problem.data.detail, { details: (problem.data.problems ?? []).map(lineOf) });
+    if (problem.success) throw new Failure(problem.data.detail, { details: (problem.data.problems ?? []).map(problemLine) });
     throw new Failure(`What answers at ${shown} is no meshwright, or it failed: it answers ${path} with ${status}.`);
   }
 
@@ -77,10 +78,4 @@ function parsed(text: string): unknown {
   } catch {
     return undefined;
   }
-}
-
-/** As compilers write them, so that editors find the place. */
-function lineOf({ file, line, column, field, message }: SpecProblem): string {
-  const place = [file, line, ...(column === undefined ? [] : [column])].join(':');
-  return `${place}: ${field === '' ? '' : `${field}: `}${message}`;
 }

@@ -1,7 +1,6 @@
 /** The commands that change something: deploy, alert, pause, resume, promote, abort, apply, event. */
 import { randomUUID } from 'node:crypto';
-import { readdir, readFile, stat } from 'node:fs/promises';
-import { join, relative, sep } from 'node:path';
+import { readFile } from 'node:fs/promises';
 import { alertPayload, newAlertId } from './alert-payload.ts';
 import {
   alertNotedSchema,
@@ -15,6 +14,7 @@ import {
 import type { Connection } from './connection.ts';
 import { Failure } from './failure.ts';
 import { findService, pathOf } from './reading.ts';
+import { readSpecFolder } from './spec-folder.ts';
 import type { Terminal } from './terminal.ts';
 
 /** How far back the end of an alert looks for its beginning. */
@@ -78,29 +78,8 @@ export async function stepIn(connection: Connection, terminal: Terminal, action:
 
 /** `folder` may be one file. */
 export async function applySpec(connection: Connection, terminal: Terminal, folder: string): Promise<void> {
-  const paths = await specFiles(folder);
-  if (paths.length === 0) throw new Failure(`There is no .yaml or .yml file in ${folder}; a spec is written in those.`);
-  const files = await Promise.all(paths.map(async (path) => ({ path: path.split(sep).join('/'), text: await readFile(path, 'utf8') })));
-  const { answer } = await connection.post('apply', { files }, appliedSchema);
+  const { answer } = await connection.post('apply', { files: await readSpecFolder(folder) }, appliedSchema);
   tell(terminal, { kind: 'answered', answers: [answer] });
-}
-
-async function specFiles(folder: string): Promise<string[]> {
-  const there = await stat(folder).catch(() => {
-    throw new Failure(`There is no folder or file ${folder}.`, { exitCode: 2 });
-  });
-  if (!there.isDirectory()) return [folder];
-  const entries = await readdir(folder, { recursive: true, withFileTypes: true });
-  return entries
-    .filter((entry) => entry.isFile() && /\.ya?ml$/i.test(entry.name))
-    .map((entry) => join(entry.parentPath, entry.name))
-    .filter(
-      (path) =>
-        !relative(folder, path)
-          .split(sep)
-          .some((part) => part.startsWith('.') || part === 'node_modules'),
-    )
-    .sort();
 }
 
 /** `-` reads what comes in. */

@@ -12,49 +12,50 @@ export interface WrittenPlace {
 
 const LAST_ROUTE = 'default';
 const FROM_MESH = ['mtls', 'telemetry'];
+/** Routes have the service's where they say nothing of it. */
+const OF_SERVICE = ['timeout', 'retries'];
 
 const fieldsSchema = z.record(z.string(), z.unknown());
 const listSchema = z.array(z.unknown());
 
 /** `allowEntries`: by the index of a rule in the plan, the entry of `allow` that says it. */
 export function writtenPlace(where: string, service: unknown, mesh: unknown, allowEntries: readonly number[]): WrittenPlace {
-  const candidates = candidatesOf(where, service, allowEntries);
-  for (const path of candidates) {
-    const found = written(service, path);
-    if (found.length > 0) return { in: 'service', path: found };
-  }
-  const [wanted = []] = candidates;
+  const wanted = pathOf(where, service, allowEntries);
+  const found = written(service, wanted);
   const inMesh = FROM_MESH.includes(String(wanted[0])) ? written(mesh, wanted) : [];
-  if (inMesh.length > 0) return { in: 'mesh', path: inMesh };
-  return { in: 'service', path: (candidates.at(-1) ?? []).slice(0, 1) };
+  if (inMesh.length > found.length) return { in: 'mesh', path: inMesh };
+  return { in: 'service', path: found.length > 0 ? found : wanted.slice(0, 1) };
 }
 
-/** The best first: a route's own field, then the service's, which routes have where they have none. */
-function candidatesOf(where: string, service: unknown, allowEntries: readonly number[]): readonly PropertyKey[][] {
+function pathOf(where: string, service: unknown, allowEntries: readonly number[]): readonly PropertyKey[] {
   const [top = '', ...parts] = where.split('.');
-  const rest = parts.join('.');
-  if (top === 'routes') return routePaths(parts, service);
-  if (top === 'allow')
-    return [
-      [
-        'allow',
-        ...(allowEntries[Number(parts[0])] === undefined ? [] : [allowEntries[Number(parts[0])] ?? 0]),
-        ...parts.slice(1).filter((part) => part !== 'callers'),
-      ],
-    ];
-  if (top === 'egress' || top === 'ingress')
-    return [[top, ...indexWhere(childOf(service, top), (entry) => entry === rest || childOf(entry, 'host') === rest)]];
-  return [[top, ...parts]];
+  switch (top) {
+    case 'routes':
+      return routePath(parts, service);
+    case 'allow': {
+      const entry = allowEntries[Number(parts[0])];
+      return entry === undefined ? [top] : [top, entry, ...parts.slice(1)];
+    }
+    case 'egress':
+    case 'ingress': {
+      const host = parts.join('.');
+      return [top, ...indexWhere(childOf(service, top), (entry) => entry === host || childOf(entry, 'host') === host)];
+    }
+    default:
+      return [top, ...parts];
+  }
 }
 
-function routePaths([name = '', ...parts]: readonly string[], service: unknown): PropertyKey[][] {
-  const part = parts[0] === 'split' ? ['rollout'] : parts;
+/** What a route says itself, or what it has from the service. */
+function routePath([name = '', ...parts]: readonly string[], service: unknown): PropertyKey[] {
+  const [part = ''] = parts;
+  if (part === 'split') return ['rollout'];
   const routes = childOf(service, 'routes');
   const index = indexWhere(routes, (route) => childOf(route, 'name') === name);
-  if (name === LAST_ROUTE || index.length === 0) return [[...part]];
-  if (part[0] === 'match') return [['routes', ...index, ...matchPath(part, childOf(childOf(routes, index[0] ?? 0), 'match'))]];
-  const own = childOf(childOf(routes, index[0] ?? 0), part[0] ?? '') === undefined ? [] : [['routes', ...index, ...part]];
-  return [...own, [...part]];
+  const route = childOf(routes, index[0] ?? 0);
+  if (name === LAST_ROUTE || index.length === 0) return parts;
+  if (OF_SERVICE.includes(part) && childOf(route, part) === undefined) return parts;
+  return ['routes', ...index, ...(part === 'match' ? matchPath(parts, childOf(route, 'match')) : parts)];
 }
 
 /** A header's name may hold dots, and is written in any case. */

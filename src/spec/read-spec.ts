@@ -47,7 +47,7 @@ interface Declared {
   readonly references: z.infer<typeof referencesSchema>;
 }
 
-/** `services` come sorted by name. Problems come in the order of the files, then of the lines; at most 100, and a last one when there are more. */
+/** `services` come sorted by name, problems as `problemsInOrder` has them. */
 export function readSpec(files: readonly SpecFile[]): SpecReading {
   const problems: SpecProblem[] = [];
   const declared: Declared[] = [];
@@ -72,7 +72,7 @@ export function readSpec(files: readonly SpecFile[]): SpecReading {
 
   const mesh = first === undefined ? undefined : parse(authoredMeshSchema, first, problems);
   const written = services.flatMap((service) => parse(authoredServiceSchema, service, problems) ?? []);
-  if (first === undefined || mesh === undefined || problems.length > 0) return { ok: false, problems: inOrder(problems, files) };
+  if (first === undefined || mesh === undefined || problems.length > 0) return { ok: false, problems: problemsInOrder(problems, files) };
   const neighbours = neighboursOf(written);
   return {
     ok: true,
@@ -202,7 +202,8 @@ function parse<Spec>(schema: z.ZodType<Spec>, { document, kind }: Declared, prob
   return undefined;
 }
 
-function inOrder(problems: readonly SpecProblem[], files: readonly SpecFile[]): SpecProblem[] {
+/** In the order of the files, then of the lines; at most 100, and a last one when there are more. */
+export function problemsInOrder(problems: readonly SpecProblem[], files: readonly SpecFile[]): SpecProblem[] {
   const order = new Map(files.map(({ path }, index) => [path, index]));
   const place = ({ file }: SpecProblem) => order.get(file) ?? 0;
   const all = [...problems].sort((a, b) => place(a) - place(b) || a.line - b.line || (a.column ?? 0) - (b.column ?? 0));

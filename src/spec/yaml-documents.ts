@@ -22,6 +22,8 @@ export interface SpecProblem {
   /** Such as `rollout.steps[1].weight`; empty when it is about the whole file. */
   readonly field: string;
   readonly message: string;
+  /** Set when the spec is good, and a data plane refuses it. */
+  readonly refusal?: { readonly service: string; readonly dataPlane: string; readonly code: string };
 }
 
 export interface YamlDocument {

@@ -1,0 +1,49 @@
+/**
+ * What the data planes say of a whole spec, before anything of it is adopted: each service on each data plane it lives on,
+ * judged by the plan that a rollout will make of it.
+ */
+import { rendererOf } from './dataplanes/renderers.ts';
+import { type FidelityEntry, isRefusal, judge } from './plan/fidelity.ts';
+import { planService } from './plan/plan-service.ts';
+import type { SpecPlaces, SpecProblem } from './spec/read-spec.ts';
+import type { DataPlaneSpec, MeshSpec, ServiceSpec } from './spec/schema.ts';
+
+export interface ServiceFidelity {
+  readonly service: string;
+  readonly dataPlane: DataPlaneSpec;
+  /** `undefined`: nothing is rendered for this kind of data plane yet. */
+  readonly entries: readonly FidelityEntry[] | undefined;
+}
+
+/** By service, then by data plane. */
+export function specFidelity(mesh: MeshSpec, services: readonly ServiceSpec[]): readonly ServiceFidelity[] {
+  return services.flatMap((service) =>
+    mesh.dataPlanes
+      .filter(({ name }) => service.dataPlanes.includes(name))
+      .map((dataPlane) => ({ service: service.name, dataPlane, entries: serviceFidelity(mesh.name, service, dataPlane) })),
+  );
+}
+
+export function serviceFidelity(mesh: string, service: ServiceSpec, dataPlane: DataPlaneSpec): readonly FidelityEntry[] | undefined {
+  const table = rendererOf(dataPlane)?.fidelity;
+  return table && judge(planService(mesh, service, { split: splitOfRollout(service) }), table);
+}
+
+/** Everything that is refused, each thing once for the place where it is written. */
+export function refusedProblems(fidelity: readonly ServiceFidelity[], places: SpecPlaces): readonly SpecProblem[] {
+  const problems = fidelity.flatMap(({ service, dataPlane, entries = [] }) =>
+    entries.filter(isRefusal).map(({ where, judgement: { code, sentence } }): SpecProblem => {
+      const message = `${service} on ${dataPlane.name} (${dataPlane.kind}): ${sentence}`;
+      return { ...places.problemOfService(service, where, message), refusal: { service, dataPlane: dataPlane.name, code } };
+    }),
+  );
+  return [...new Map(problems.map((problem) => [JSON.stringify(problem), problem])).values()];
+}
+
+/** A rollout divides requests over two versions; which, no data plane judges. */
+function splitOfRollout({ stable = 'v1' }: ServiceSpec) {
+  return [
+    { version: stable, weight: 99 },
+    { version: stable === 'v2' ? 'v3' : 'v2', weight: 1 },
+  ];
+}
