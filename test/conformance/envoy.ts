@@ -7,6 +7,7 @@ import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { JsonObject } from '../../src/journal/documents.ts';
 import { freePorts, realEnvoy } from '../real-envoy.ts';
+import type { Pod } from './network.ts';
 import { LOOPBACK, type Running, startingTogether, startServer } from './process.ts';
 
 export interface Envoy extends Running {
@@ -24,30 +25,29 @@ export interface EnvoyOptions {
   readonly name: string;
   /** Of envoy.config.bootstrap.v3.Bootstrap, without `admin`. */
   readonly bootstrap: JsonObject;
-  /** Of the executable; found or fetched unless given. */
-  readonly binary?: string;
+  /** Where it runs; beside the test unless given. */
+  readonly pod?: Pod;
 }
 
 /** Resolves once it is live: it has had its first clusters and listeners, empty or not. */
-export async function startEnvoy({ name, bootstrap, binary }: EnvoyOptions): Promise<Envoy> {
-  const command = binary ?? (await realEnvoy());
-  if (command === undefined) throw new Error('There is no Envoy to be had here.');
+export async function startEnvoy({ name, bootstrap, pod }: EnvoyOptions): Promise<Envoy> {
+  const binary = await realEnvoy();
+  if (binary === undefined) throw new Error('There is no Envoy to be had here.');
   return startingTogether(async (started) => {
     const folder = await started.folder('envoy');
-    const [adminPort = 0] = await freePorts(1);
+    const [port = 0] = await freePorts(1);
+    const adminPort = pod === undefined ? port : await pod.reach(port);
     const file = join(folder, 'bootstrap.json');
-    const whole = { ...bootstrap, admin: { address: { socket_address: { address: LOOPBACK, port_value: adminPort } } } };
+    const whole = { ...bootstrap, admin: { address: { socket_address: { address: LOOPBACK, port_value: port } } } };
     await writeFile(file, JSON.stringify(whole), { mode: 0o600 });
     const admin = async (path: string): Promise<string> => (await fetch(`http://${LOOPBACK}:${adminPort}${path}`)).text();
+    // Old connections close at once when listeners change: tests open one for each request anyway.
+    const drain = ['--drain-strategy', 'immediate', '--drain-time-s', '1', '--parent-shutdown-time-s', '2'];
+    const argv = ['-c', file, '--use-dynamic-base-id', '--concurrency', '1', '--log-level', 'warn', ...drain];
     const { log } = started.add(
       await startServer({
         name: `envoy-${name}`,
-        command,
-        // Old connections close at once when listeners change: tests open one for each request anyway.
-        arguments: [
-          ...['-c', file, '--use-dynamic-base-id', '--concurrency', '1', '--log-level', 'warn'],
-          ...['--drain-strategy', 'immediate', '--drain-time-s', '1', '--parent-shutdown-time-s', '2'],
-        ],
+        ...(pod?.inside(binary, argv) ?? { command: binary, arguments: argv }),
         folder,
         ready: async () => (await admin('/ready')).startsWith('LIVE'),
       }),
@@ -78,11 +78,12 @@ export function loopbackAddress(): string {
   return `127.${randomInt(1, 255)}.${randomInt(0, 255)}.${randomInt(2, 255)}`;
 }
 
-/** A static HTTP/2 cluster, as bootstraps name their control plane. */
-export function grpcCluster(name: string, address: string, port: number): JsonObject {
+/** A static HTTP/2 cluster, as bootstraps name their control plane; plaintext unless `security` has a transport socket. */
+export function grpcCluster(name: string, address: string, port: number, security: JsonObject = {}): JsonObject {
   return {
     name,
     type: 'STATIC',
+    ...security,
     connect_timeout: '5s',
     load_assignment: {
       cluster_name: name,

@@ -2,7 +2,6 @@
  * A workload's identity in Istio, obtained as its agent obtains it: a key made here, a request signed by istiod's own service for a
  * service account's token, and an SDS server that gives Envoy the leaf (`default`) and the roots (`ROOTCA`).
  */
-import { generateKeyPairSync, sign } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { createFileRegistry, fromBinary, fromJson, type JsonObject, toBinary } from '@bufbuild/protobuf';
 import { BinaryReader, BinaryWriter, WireType } from '@bufbuild/protobuf/wire';
@@ -14,16 +13,11 @@ import { cachedDescriptors } from '../../src/xds/protobuf-build.ts';
 import type { ApiServer } from './api-server.ts';
 import type { Istiod } from './istiod.ts';
 import { LOOPBACK, type Running, stopping } from './process.ts';
+import { keyPem, type Leaf, signingRequest, workloadKey } from './x509.ts';
 
 const SECRET = 'envoy.extensions.transport_sockets.tls.v3.Secret';
 const SIGN = '/istio.v1.auth.IstioCertificateService/CreateCertificate';
 const STREAM = '/envoy.service.secret.v3.SecretDiscoveryService/StreamSecrets';
-
-interface Leaf {
-  /** PEM, the leaf first. */
-  readonly chain: string;
-  readonly key: string;
-}
 
 export interface SdsServer extends Running {
   readonly port: number;
@@ -74,7 +68,7 @@ function response(secrets: readonly Uint8Array[]): Buffer {
 
 /** By IstioCertificateRequest {csr = 1, validity_duration = 3} and IstioCertificateResponse {cert_chain = 1}. */
 async function signedLeaf(istiod: Istiod, token: string): Promise<Leaf> {
-  const pair = generateKeyPairSync('ec', { namedCurve: 'P-256' });
+  const pair = workloadKey();
   const request = new BinaryWriter().tag(1, WireType.LengthDelimited).string(signingRequest(pair)).tag(3, WireType.Varint).int64(86_400);
   const client = new Client(`${LOOPBACK}:${istiod.securePort}`, credentials.createSsl(Buffer.from(istiod.roots)), {
     'grpc.ssl_target_name_override': 'istiod.istio-system.svc',
@@ -88,7 +82,7 @@ async function signedLeaf(istiod: Istiod, token: string): Promise<Leaf> {
         answer === undefined ? reject(error) : resolve(certificates(answer)),
       );
     });
-    return { chain, key: pair.privateKey.export({ type: 'pkcs8', format: 'pem' }).toString() };
+    return { chain, key: keyPem(pair) };
   } finally {
     client.close();
   }
@@ -104,32 +98,4 @@ function certificates(bytes: Buffer): string {
   }
   // The roots come last; Envoy has them from ROOTCA.
   return chain.slice(0, -1).join('');
-}
-
-type Pair = ReturnType<typeof generateKeyPairSync>;
-
-/** PKCS#10 (RFC 2986) with an empty subject, signed with ECDSA and SHA-256: istiod names the leaf after the token, whatever is asked. */
-function signingRequest({ publicKey, privateKey }: { publicKey: Pair['publicKey']; privateKey: Pair['privateKey'] }): string {
-  const info = der(
-    0x30,
-    Buffer.from([0x02, 0x01, 0x00]),
-    der(0x30),
-    Buffer.from(publicKey.export({ type: 'spki', format: 'der' })),
-    der(0xa0),
-  );
-  const ecdsaWithSha256 = der(0x30, Buffer.from('06082a8648ce3d040302', 'hex'));
-  const signature = der(0x03, Buffer.from([0x00]), sign('sha256', info, privateKey));
-  const body =
-    der(0x30, info, ecdsaWithSha256, signature)
-      .toString('base64')
-      .match(/.{1,64}/g) ?? [];
-  return ['-----BEGIN CERTIFICATE REQUEST-----', ...body, '-----END CERTIFICATE REQUEST-----', ''].join('\n');
-}
-
-function der(tag: number, ...parts: readonly Buffer[]): Buffer {
-  const content = Buffer.concat(parts);
-  const { length } = content;
-  if (length < 0x80) return Buffer.concat([Buffer.from([tag, length]), content]);
-  if (length < 0x100) return Buffer.concat([Buffer.from([tag, 0x81, length]), content]);
-  return Buffer.concat([Buffer.from([tag, 0x82, length >> 8, length & 0xff]), content]);
 }
