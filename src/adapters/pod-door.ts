@@ -3,6 +3,7 @@
  * each of its proxies.
  */
 import http from 'node:http';
+import { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { type AskOutcome, ClusterUnavailable, type Permission, type PodDoor, type PodPort } from '../dataplanes/kubernetes/cluster.ts';
 import { exchange, explained } from './http-exchange.ts';
@@ -45,7 +46,9 @@ async function whyForbidden({ namespace }: PodPort, may: PodDoorPorts['may']): P
   return `The API server does not let meshwright ${missing.join(' and ')} pods/portforward in ${namespace}; grant it there.`;
 }
 
-/** What the agent asks of TCP sockets, such as keep-alive probes, means nothing on other byte streams. */
+/** What agents ask of a TCP socket beside its bytes, and what means nothing on another stream. */
+const NOT_TCP = { setKeepAlive() {}, setNoDelay() {}, setTimeout() {}, ref() {}, unref() {} };
+
 class DiallingAgent extends http.Agent {
   readonly #dial: () => Promise<Duplex>;
   #closed = false;
@@ -59,19 +62,13 @@ class DiallingAgent extends http.Agent {
     this.#dial().then(
       (stream) => {
         if (this.#closed) stream.destroy();
-        opened(null, stream);
+        opened(null, stream instanceof Socket ? stream : Object.assign(stream, NOT_TCP));
       },
       // Types say that a failure has a stream too; Node looks at the error first.
       (error: unknown) => Reflect.apply(opened, undefined, [error instanceof Error ? error : new Error(String(error))]),
     );
     return null;
   }
-
-  override keepSocketAlive(): boolean {
-    return !this.#closed;
-  }
-
-  override reuseSocket(): void {}
 
   close(): void {
     this.#closed = true;

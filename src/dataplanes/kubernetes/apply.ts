@@ -7,7 +7,7 @@ import type { JsonObject } from '../../journal/documents.ts';
 import type { Applied } from '../../reconcile/data-plane.ts';
 import { type Cluster, ClusterUnavailable, type DesiredObject, type KubernetesObject, type Refused, type ResourceKind } from './cluster.ts';
 import { ownerLabels } from './objects.ts';
-import { isUpToDate, othersHoldPartOf, ownerOf, revisionOf, sameName, stamped } from './ownership.ts';
+import { isUpToDate, othersHoldPartOf, ownerOf, revisionOf, sameName, stamped, stampedAs } from './ownership.ts';
 
 const TRIES = 5;
 
@@ -51,7 +51,10 @@ type Step = Applied | 'again';
 /** Adds and changes. Throws `ClusterUnavailable`. */
 export function bring(cluster: Cluster, bringing: Bringing): Promise<Applied> {
   return untilUndisturbed(cluster, bringing, async ({ pairs, leftOver }) => {
-    const widened = pairs.map(({ desired, live }) => ({ desired: live ? bringing.widened(desired, live) : desired, live }));
+    const widened = pairs.map(({ desired, live }) => ({
+      desired: live ? stampedAs(bringing.widened(desired, live), bringing.revision) : desired,
+      live,
+    }));
     const written = await write(cluster, bringing, widened);
     if (written === 'again' || written.kind === 'refused') return written;
     return takeAway(

@@ -1,0 +1,99 @@
+/**
+ * Istio in one cluster as a data plane: what is rendered is applied by server-side apply, seen at the proxies through istiod,
+ * and what came before is taken away when it serves nobody.
+ */
+
+import type { Documents } from '../../journal/documents.ts';
+import { isRefusal, judge } from '../../plan/fidelity.ts';
+import type { ServicePlan } from '../../plan/plan.ts';
+import type { Applied, DataPlane, Observation } from '../../reconcile/data-plane.ts';
+import { type Fragment, readFragment } from '../../reconcile/model.ts';
+import { type Bringing, bring, prune } from '../kubernetes/apply.ts';
+import type { Cluster, Refused } from '../kubernetes/cluster.ts';
+import { ownerLabels } from '../kubernetes/objects.ts';
+import { DESTINATION_RULE, RENDERED_KINDS, VIRTUAL_SERVICE } from './kinds.ts';
+import { type Look, observeProxies } from './observe.ts';
+import { carried, expectedOf, leadsTo } from './pushed.ts';
+import { versionsReady } from './readiness.ts';
+import { istioRenderer } from './renderer.ts';
+import { hostOf, keepingSubsets } from './subsets.ts';
+
+export interface IstioOptions {
+  readonly cluster: Cluster;
+  /** Where the mesh's model is. */
+  readonly documents: Documents;
+  /** Where istiod runs. */
+  readonly controlPlaneNamespace: string;
+  /** Takes fields over that another manager owns. */
+  readonly takeOver: boolean;
+  /** False: what was applied counts as served. */
+  readonly observe: boolean;
+}
+
+export function istioDataPlane({ cluster, documents, controlPlaneNamespace, takeOver, observe }: IstioOptions): DataPlane {
+  const bringingOf = ({ mesh, service, revision, plan }: Fragment): Bringing => ({
+    mesh,
+    service,
+    revision,
+    objects: plan === null ? [] : istioRenderer.render(plan),
+    kinds: RENDERED_KINDS,
+    naming: [VIRTUAL_SERVICE],
+    force: takeOver,
+    widened: keepingSubsets,
+  });
+
+  return {
+    async apply(fragment): Promise<Applied> {
+      const refusal = fragment.plan === null ? undefined : meaningLost(fragment.plan);
+      return refusal === undefined ? bring(cluster, bringingOf(fragment)) : { kind: 'refused', message: refusal };
+    },
+
+    async observe(fragment): Promise<Observation> {
+      if (!observe) return { kind: 'unobserved', reason: 'the mesh says `observe: false`' };
+      const look = fragment.plan === null ? await goneFrom(cluster, fragment) : lookFor(fragment.plan);
+      if (look.kind === 'served') return look;
+      const seen = look.kind === 'look' ? await observeProxies(cluster, { ...look, controlPlaneNamespace }) : look;
+      if (seen.kind !== 'refused') return seen;
+      const because = `It cannot be seen what is served: ${seen.message} Or say \`observe: false\` of this data plane, and what was applied counts.`;
+      return { kind: 'waiting', for: [], because };
+    },
+
+    prune: (fragment) => prune(cluster, bringingOf(fragment)),
+    async readiness(mesh, service) {
+      const plan = (await readFragment(documents, mesh, service))?.plan;
+      return plan ? versionsReady(cluster, plan) : {};
+    },
+  };
+}
+
+function meaningLost(plan: ServicePlan): string | undefined {
+  const refusals = judge(plan, istioRenderer.fidelity).filter(isRefusal);
+  return refusals.length === 0 ? undefined : refusals.map(({ where, judgement }) => `${where}: ${judgement.sentence}`).join(' ');
+}
+
+type WhatToLookFor = Omit<Look, 'controlPlaneNamespace'> & { readonly kind: 'look' };
+
+function lookFor(plan: ServicePlan): WhatToLookFor {
+  const expected = expectedOf(istioRenderer.render(plan));
+  return {
+    kind: 'look',
+    host: `${plan.service}.${plan.namespace}.svc.`,
+    someone: true,
+    judge: (virtualHosts) => {
+      const verdicts = expected.map((each) => carried(virtualHosts, each));
+      if (verdicts.includes('no')) return 'no';
+      return verdicts.includes('yes') ? 'yes' : 'apart';
+    },
+  };
+}
+
+/** Of a service that is gone: no route leads to the subsets that are left of it. */
+async function goneFrom(cluster: Cluster, { mesh, service }: Fragment): Promise<WhatToLookFor | { readonly kind: 'served' } | Refused> {
+  const rules = await cluster.list(DESTINATION_RULE, { labels: ownerLabels(mesh, service) });
+  if (rules.kind === 'refused') return rules;
+  const hosts = rules.objects.flatMap((rule) => hostOf(rule) ?? []);
+  const [host] = hosts;
+  if (host === undefined) return { kind: 'served' };
+  const judge: Look['judge'] = (virtualHosts) => (hosts.some((each) => leadsTo(virtualHosts, each)) ? 'no' : 'apart');
+  return { kind: 'look', host, someone: false, judge };
+}

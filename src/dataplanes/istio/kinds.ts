@@ -1,0 +1,18 @@
+/** The kinds of objects that this room renders or reads, in the order in which they are applied. */
+import type { ResourceKind } from '../kubernetes/cluster.ts';
+
+const networking = 'networking.istio.io/v1';
+
+export const DESTINATION_RULE: ResourceKind = { apiVersion: networking, kind: 'DestinationRule', plural: 'destinationrules' };
+export const VIRTUAL_SERVICE: ResourceKind = { apiVersion: networking, kind: 'VirtualService', plural: 'virtualservices' };
+export const WORKLOAD_ENTRY: ResourceKind = { apiVersion: networking, kind: 'WorkloadEntry', plural: 'workloadentries' };
+
+/** Everything the renderer may render; what is ours among these and no longer rendered is taken away. */
+export const RENDERED_KINDS: readonly ResourceKind[] = [
+  { apiVersion: networking, kind: 'ServiceEntry', plural: 'serviceentries' },
+  { apiVersion: 'security.istio.io/v1', kind: 'PeerAuthentication', plural: 'peerauthentications' },
+  { apiVersion: 'security.istio.io/v1', kind: 'AuthorizationPolicy', plural: 'authorizationpolicies' },
+  { apiVersion: 'telemetry.istio.io/v1', kind: 'Telemetry', plural: 'telemetries' },
+  DESTINATION_RULE,
+  VIRTUAL_SERVICE,
+];
