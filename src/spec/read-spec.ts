@@ -9,6 +9,7 @@ import { authoredServiceSchema } from './authored-service.ts';
 import { writtenPlace } from './field-place.ts';
 import { jsonSchema, SPEC_KINDS, type SpecKind } from './json-schema.ts';
 import { nearest } from './nearest.ts';
+import { clashingNames } from './outside-names.ts';
 import { type Neighbours, neighboursOf, resolveAllow, resolveService } from './resolve-service.ts';
 import type { MeshSpec, ServiceSpec } from './schema.ts';
 import { complaintsOf, wordIssue } from './wording.ts';
@@ -74,12 +75,11 @@ export function readSpec(files: readonly SpecFile[]): SpecReading {
   const written = services.flatMap((service) => parse(authoredServiceSchema, service, problems) ?? []);
   if (first === undefined || mesh === undefined || problems.length > 0) return { ok: false, problems: problemsInOrder(problems, files) };
   const neighbours = neighboursOf(written);
-  return {
-    ok: true,
-    mesh: mesh.spec,
-    services: written.map((service) => resolveService(mesh, service, neighbours)).sort((a, b) => (a.name < b.name ? -1 : 1)),
-    places: placesIn(first, services, neighbours),
-  };
+  const resolved = written.map((service) => resolveService(mesh, service, neighbours));
+  const places = placesIn(first, services, neighbours);
+  const clashes = clashingNames(resolved).map(({ service, where, message }) => places.problemOfService(service, where, message));
+  if (clashes.length > 0) return { ok: false, problems: problemsInOrder(clashes, files) };
+  return { ok: true, mesh: mesh.spec, services: resolved.sort((a, b) => (a.name < b.name ? -1 : 1)), places };
 }
 
 function placesIn(mesh: Declared, services: readonly Declared[], neighbours: Neighbours): SpecPlaces {

@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { readSpec } from '../../src/spec/read-spec.ts';
 import { revision } from '../../src/spec/revision.ts';
 import { serviceSpecSchema } from '../../src/spec/schema.ts';
-import { good, MESH, service, wrong } from './spec-files.ts';
+import { good, HEADER, MESH, problems, service, wrong } from './spec-files.ts';
 
 const rest = 'name: catalog\nport: 80\n';
 
@@ -149,6 +149,23 @@ describe('what is refused', () => {
     expect(found).toHaveLength(1);
     expect(found[0]).toContain(` ${field}: `);
     expect(found[0]).toContain(message);
+  });
+});
+
+describe('names towards the outside', () => {
+  const other = (fields: string) => ({ path: 'web.yaml', text: `${HEADER}kind: Service\nname: web\nport: 80\n${fields}` });
+  const both = (fields: string, others: string) => problems([{ path: 'mesh.yaml', text: MESH }, service(rest + fields), other(others)]);
+
+  it('are of one service at a gateway', () => {
+    const host = 'ingress: [{ host: shop.example, gateway: edge/public }]\n';
+    expect(both(host, host)).toEqual(['web.yaml:5 ingress[0]: `catalog` has this host at this gateway already; give it to one of them']);
+    expect(both(host, host.replace('public', 'private'))).toEqual([]);
+  });
+
+  it.each(['web', 'web.default', 'web.default.svc', 'web.default.svc.cluster.local'])('are not %s, which is inside', (host) => {
+    expect(both(`egress: [${host}]\n`, '')).toEqual([
+      `catalog.yaml:5 egress[0]: \`${host}\` is the service \`web\` of the mesh, not a host outside it`,
+    ]);
   });
 });
 

@@ -1,0 +1,46 @@
+/** Names towards the outside that two services would fight over: what no service can see alone, the whole spec can. */
+import type { ServiceSpec } from './schema.ts';
+
+export interface ClashingName {
+  readonly service: string;
+  /** A place in its plan. */
+  readonly where: string;
+  readonly message: string;
+}
+
+/** `services` in the order in which the first one keeps the name. */
+export function clashingNames(services: readonly ServiceSpec[]): readonly ClashingName[] {
+  const inside = new Map(services.flatMap((service) => namesOf(service).map((name) => [name, service.name] as const)));
+  const taken = new Map<string, string>();
+  return services.flatMap((service) => [
+    ...(service.egress ?? []).flatMap(({ host }): ClashingName[] => {
+      const name = inside.get(host);
+      if (name === undefined) return [];
+      return [
+        {
+          service: service.name,
+          where: `egress.${host}`,
+          message: `\`${host}\` is the service \`${name}\` of the mesh, not a host outside it`,
+        },
+      ];
+    }),
+    ...(service.ingress ?? []).flatMap(({ host, gateway }): ClashingName[] => {
+      const key = `${gateway.namespace}/${gateway.name}/${host}`;
+      const other = taken.get(key) ?? service.name;
+      taken.set(key, other);
+      if (other === service.name) return [];
+      return [
+        {
+          service: service.name,
+          where: `ingress.${host}`,
+          message: `\`${other}\` has this host at this gateway already; give it to one of them`,
+        },
+      ];
+    }),
+  ]);
+}
+
+/** What its callers may call it: as in Kubernetes, whatever the cluster's domain is. */
+function namesOf({ name, namespace }: ServiceSpec): readonly string[] {
+  return [name, `${name}.${namespace}`, `${name}.${namespace}.svc`, `${name}.${namespace}.svc.cluster.local`];
+}
