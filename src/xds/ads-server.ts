@@ -5,7 +5,7 @@
  */
 import type { ServerCredentials } from '@grpc/grpc-js';
 import { parseNode } from '../dataplanes/envoy/node-metadata.ts';
-import type { EnvoyNode } from '../dataplanes/envoy/resources.ts';
+import { type EnvoyNode, ownPartOf } from '../dataplanes/envoy/resources.ts';
 import { type GrpcHandler, type GrpcStream, grpcStatus, startGrpcServer } from './grpc-server.ts';
 import { createContentFor } from './node-content.ts';
 import { type DiscoveryRequest, decodeNode, decodeRequest, type EncodeResource, encodeResponse, resourceTypeOf } from './protobuf.ts';
@@ -130,7 +130,7 @@ export async function startAdsServer(options: AdsServerOptions): Promise<AdsServ
     // Ids are given by hand: two meshes, and two data planes of one, may well use the same.
     const key = JSON.stringify([node.mesh, node.dataPlane, node.id]);
     const presence: Presence = presences.get(key) ?? { node, streams: 0, served: 0, without: [], leftAt: 0 };
-    if (presence.streams > 0 && listenersOf(presence.node) !== listenersOf(node)) return undefined;
+    if (presence.streams > 0 && ownPartOf(presence.node) !== ownPartOf(node)) return undefined;
     presences.set(key, presence);
     presence.node = node;
     presence.streams += 1;
@@ -224,13 +224,8 @@ function whoAsks(request: DiscoveryRequest): ReturnType<typeof parseNode> | { re
   }
 }
 
-/** What a node's own resources are made from. */
-function listenersOf({ inbound, outbound }: EnvoyNode): string {
-  return JSON.stringify([inbound, outbound]);
-}
-
 function alreadyHere({ id, mesh, dataPlane }: EnvoyNode): string {
-  return `Another Envoy with other listeners is connected as ${id} in ${mesh}/${dataPlane}; give each Envoy an id of its own, or wait until the other has gone.`;
+  return `Another Envoy with other listeners or another identity is connected as ${id} in ${mesh}/${dataPlane}; give each Envoy an id of its own, or wait until the other has gone.`;
 }
 
 function reportOf({ node, streams, served, without, rejection }: Presence): NodeReport {

@@ -3,8 +3,8 @@
  * nodes are served. Holds no I/O and no clock; when the store is away it goes on serving what it has.
  */
 import { qualifiedName } from '../dataplanes/envoy/naming.ts';
-import { renderNode, renderShared } from '../dataplanes/envoy/render.ts';
-import type { Endpoint, EnvoyNode } from '../dataplanes/envoy/resources.ts';
+import { renderNode, renderShared, unservable } from '../dataplanes/envoy/render.ts';
+import { type Endpoint, type EnvoyNode, type Identity, ownPartOf } from '../dataplanes/envoy/resources.ts';
 import type { ServicePlan } from '../plan/plan.ts';
 import type { Fragment, UnreadableFragment } from '../reconcile/model.ts';
 import type { EncodeResource } from './protobuf.ts';
@@ -27,7 +27,11 @@ export class DataPlaneView {
   /** By service. */
   readonly #refused = new Map<string, RefusedPlan>();
   #sequence = 0;
+  #endpoints: readonly Endpoint[] = [];
+  /** What nodes without an identity share. */
   #shared: SharedResources | undefined;
+  /** What those with one share, by its directory, and at which sequence that was made. */
+  readonly #sharedWith = new Map<string, { readonly sequence: number; readonly shared: SharedResources }>();
   /** By what a node is given of its own: nodes that listen alike are served the same. */
   readonly #snapshots = new Map<string, Snapshot>();
   readonly #encode: EncodeResource;
@@ -88,6 +92,7 @@ export class DataPlaneView {
     if (built.ok) {
       this.#fragments = fragments;
       this.#plans = plans;
+      this.#endpoints = endpoints;
       this.#shared = built.shared;
       for (const { service } of changed) this.#refused.delete(service);
       return true;
@@ -111,10 +116,10 @@ export class DataPlaneView {
     return plans.sort((a, b) => (a.service < b.service ? -1 : 1));
   }
 
-  #build(plans: readonly ServicePlan[], endpoints: readonly Endpoint[]) {
-    const previous = this.#shared;
+  #build(plans: readonly ServicePlan[], endpoints: readonly Endpoint[], identity?: Identity, previous = this.#shared) {
     try {
-      return buildShared({ resources: renderShared(plans, endpoints), encode: this.#encode, ...(previous ? { previous } : {}) });
+      const resources = renderShared(plans, endpoints, identity);
+      return buildShared({ resources, encode: this.#encode, ...(previous ? { previous } : {}) });
     } catch (error) {
       return { ok: false, message: error instanceof Error ? error.message : String(error) } as const;
     }
@@ -127,13 +132,36 @@ export class DataPlaneView {
     );
   }
 
+  /** What this node goes without, whatever it accepts: its own service, where it cannot serve that as the plan says. */
+  refusedBy(node: EnvoyNode): RefusedPlan | undefined {
+    const refused = unservable(node, this.#plans);
+    return refused && { ...refused, sequence: this.#sequence };
+  }
+
+  /** Made when a node is there to be served, once a sequence for all that have the same identity. */
+  #sharedFor({ identity }: EnvoyNode): SharedResources | undefined {
+    if (!identity || this.#plans.every(({ security }) => security === undefined)) return this.#shared;
+    const known = this.#sharedWith.get(identity.directory);
+    if (known?.sequence === this.#sequence) return known.shared;
+    const built = this.#build(this.#plans, this.#endpoints, identity, known?.shared ?? this.#shared);
+    if (!built.ok) {
+      this.#refuse(
+        `The configuration of ${this.mesh}/${this.name} with the identity in ${identity.directory} is not served: ${built.message}`,
+      );
+      return undefined;
+    }
+    this.#sharedWith.set(identity.directory, { sequence: this.#sequence, shared: built.shared });
+    return built.shared;
+  }
+
   /** Made when a node is there to be served, once a sequence for all that listen alike. */
   snapshotFor(node: EnvoyNode): Snapshot | undefined {
-    const shared = this.#shared;
-    if (!shared || this.#sequence < 1) return undefined;
-    const listens = JSON.stringify([node.inbound, node.outbound]);
+    if (this.#sequence < 1) return undefined;
+    const listens = ownPartOf(node);
     const previous = this.#snapshots.get(listens);
     if (previous?.sequence === this.#sequence) return previous;
+    const shared = this.#sharedFor(node);
+    if (!shared) return previous;
     const own = renderNode(node, this.#plans);
     const built = buildSnapshot({ sequence: this.#sequence, shared, own, encode: this.#encode, ...(previous ? { previous } : {}) });
     if (!built.ok) {
@@ -147,5 +175,6 @@ export class DataPlaneView {
   /** Lets go of what no node has asked for since the last change. */
   forgetUnused(): void {
     for (const [listens, { sequence }] of this.#snapshots) if (sequence < this.#sequence) this.#snapshots.delete(listens);
+    for (const [directory, { sequence }] of this.#sharedWith) if (sequence < this.#sequence) this.#sharedWith.delete(directory);
   }
 }

@@ -32,6 +32,7 @@ const roots = [
   'extensions/filters/network/http_connection_manager/v3',
   'extensions/filters/network/rbac/v3',
   'extensions/filters/network/tcp_proxy/v3',
+  'extensions/formatter/req_without_query/v3',
   'extensions/retry/host/previous_hosts/v3',
   'extensions/transport_sockets/tls/v3',
   'extensions/upstreams/http/v3',

@@ -15,20 +15,13 @@ import {
 } from '@bufbuild/protobuf';
 import { BinaryReader, BinaryWriter, WireType } from '@bufbuild/protobuf/wire';
 import { FileDescriptorSetSchema, StructSchema } from '@bufbuild/protobuf/wkt';
-import type { EnvoyResource, EnvoyResourceType } from '../dataplanes/envoy/resources.ts';
-
-const messages: Readonly<Record<EnvoyResourceType, string>> = {
-  cluster: 'envoy.config.cluster.v3.Cluster',
-  endpoints: 'envoy.config.endpoint.v3.ClusterLoadAssignment',
-  listener: 'envoy.config.listener.v3.Listener',
-  route: 'envoy.config.route.v3.RouteConfiguration',
-};
+import { type EnvoyResource, type EnvoyResourceType, messageOf } from '../dataplanes/envoy/resources.ts';
 
 /** In the order in which changes reach a node: what is named comes before what names it. */
 export const resourceTypes = ['cluster', 'endpoints', 'listener', 'route'] as const satisfies readonly EnvoyResourceType[];
 
 export function typeUrl(type: EnvoyResourceType): string {
-  return `type.googleapis.com/${messages[type]}`;
+  return `type.googleapis.com/${messageOf[type]}`;
 }
 
 export function resourceTypeOf(url: string): EnvoyResourceType | undefined {
@@ -42,10 +35,10 @@ export type EncodeResource = (resource: EnvoyResource) => Uint8Array;
 export function loadEncoder(descriptorSet: Uint8Array): EncodeResource {
   const registry = createFileRegistry(fromBinary(FileDescriptorSetSchema, descriptorSet));
   const schemas: Readonly<Record<EnvoyResourceType, DescMessage>> = {
-    cluster: schema(registry, messages.cluster),
-    endpoints: schema(registry, messages.endpoints),
-    listener: schema(registry, messages.listener),
-    route: schema(registry, messages.route),
+    cluster: schema(registry, messageOf.cluster),
+    endpoints: schema(registry, messageOf.endpoints),
+    listener: schema(registry, messageOf.listener),
+    route: schema(registry, messageOf.route),
   };
   return ({ type, json }) => {
     const value = toBinary(schemas[type], fromJson(schemas[type], plain(json), { registry }));

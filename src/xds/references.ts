@@ -8,7 +8,7 @@ import type { Json, JsonObject } from '../journal/documents.ts';
 export interface References {
   /** Every cluster named. */
   readonly clusters: ReadonlySet<string>;
-  /** The clusters that requests can reach: those named with weight 0 only are left out, as Envoy never picks them. */
+  /** The clusters whose answers requests wait for: those named with weight 0 only are left out, as Envoy never picks them, and those of mirrors. */
   readonly reached: ReadonlySet<string>;
   readonly routes: ReadonlySet<string>;
 }
@@ -43,6 +43,7 @@ function collect(json: Json, found: Found): void {
     if (value === undefined || key === 'metadata' || key === 'filter_metadata') continue;
     if (key === 'cluster' && typeof value === 'string') reach(value, found);
     else if (key === 'weighted_clusters' && isObject(value)) collectWeighted(value, found);
+    else if (key === 'request_mirror_policies' && isList(value)) collectMirrors(value, found);
     else if (key === 'envoy_grpc' && isObject(value) && typeof value.cluster_name === 'string') reach(value.cluster_name, found);
     else if (key === 'rds' && isObject(value) && typeof value.route_config_name === 'string') found.routes.add(value.route_config_name);
     else collect(value, found);
@@ -57,6 +58,11 @@ function collectWeighted(weighted: JsonObject, found: Found): void {
     if (cluster.weight === 0) found.clusters.add(cluster.name);
     else reach(cluster.name, found);
   }
+}
+
+/** Nobody waits for the copy of a request: where its cluster is missing it is not sent, and the request is. */
+function collectMirrors(mirrors: readonly Json[], found: Found): void {
+  for (const mirror of mirrors) if (isObject(mirror) && typeof mirror.cluster === 'string') found.clusters.add(mirror.cluster);
 }
 
 function reach(cluster: string, found: Found): void {

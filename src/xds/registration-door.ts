@@ -20,7 +20,21 @@ const registrationSchema = z.object({
   mesh: name,
   dataPlane: name,
   leaseMs: z.int().min(1_000).max(LONGEST_LEASE_MS),
-  endpoints: z.array(z.object({ service: name, version: name, address, port, ready: z.boolean().default(true) })).max(1_000),
+  endpoints: z
+    .array(
+      z.object({
+        service: name,
+        version: name,
+        address,
+        port,
+        ready: z.boolean().default(true),
+        /** Where it runs, as `failover` names it. */
+        region: z.string().min(1).max(64).exactOptional(),
+        /** The Envoy before it has an identity. */
+        mtls: z.boolean().exactOptional(),
+      }),
+    )
+    .max(1_000),
   /** Addresses that are no more. */
   gone: z.array(z.object({ address, port })).max(1_000).default([]),
 });

@@ -112,7 +112,9 @@ function register(registry: Registry, { endpoint, leaseMs, ready }: RegistryComm
     known.ready === ready &&
     known.state === 'live' &&
     known.expiresAt > now &&
-    versionKey(known.endpoint) === versionKey(endpoint);
+    versionKey(known.endpoint) === versionKey(endpoint) &&
+    known.endpoint.region === endpoint.region &&
+    known.endpoint.mtls === endpoint.mtls;
   const seen = registry.seen.some((each) => versionKey(each) === versionKey(endpoint))
     ? registry.seen
     : [...registry.seen, { service: endpoint.service, version: endpoint.version }];
@@ -215,7 +217,14 @@ function noticeKey(notice: RegistryNotice): string {
   return notice.reason === 'LastEndpointLapsed' ? `${notice.reason} ${versionKey(notice)}` : `${notice.reason} ${notice.service}`;
 }
 
-const endpointSchema = z.object({ service: z.string(), version: z.string(), address: z.string(), port: z.int() });
+const endpointSchema = z.object({
+  service: z.string(),
+  version: z.string(),
+  address: z.string(),
+  port: z.int(),
+  region: z.string().exactOptional(),
+  mtls: z.boolean().exactOptional(),
+});
 
 const registrySchema: z.ZodType<Registry> = z.object({
   leases: z.array(

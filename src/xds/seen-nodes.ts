@@ -32,6 +32,10 @@ export class SeenNodes {
     return [...this.#nodes.values()].filter(({ goneAt }) => goneAt === undefined);
   }
 
+  knows(node: string): boolean {
+    return this.#nodes.has(node);
+  }
+
   forgetGone(now: number): void {
     for (const { node, goneAt } of this.#nodes.values()) {
       if (goneAt !== undefined && now - goneAt > REMEMBERED_MS) this.#nodes.delete(node);

@@ -36,6 +36,8 @@ export interface XdsServerOptions {
 /** What was seen at one data plane. */
 interface Seen {
   readonly nodes: SeenNodes;
+  /** By id: those before a workload, which they may not be able to serve. */
+  readonly before: Map<string, EnvoyNode>;
   /** The newest sequence that all its nodes were hinted to serve, and the one before it. */
   hinted: number;
   hintedBefore: number;
@@ -80,7 +82,7 @@ export async function startXdsServer(options: XdsServerOptions): Promise<XdsServ
 
   function seenAt(mesh: string, dataPlane: string): Seen {
     const key = `${mesh}/${dataPlane}`;
-    const known = seen.get(key) ?? { nodes: new SeenNodes(), hinted: 0, hintedBefore: 0, late: false, telling: false };
+    const known = seen.get(key) ?? { nodes: new SeenNodes(), before: new Map(), hinted: 0, hintedBefore: 0, late: false, telling: false };
     seen.set(key, known);
     return known;
   }
@@ -92,9 +94,12 @@ export async function startXdsServer(options: XdsServerOptions): Promise<XdsServ
     await reporter.heartbeat({ mesh, dataPlane });
   }
 
-  /** A node goes without what its whole data plane does, whatever it has accepted. */
+  /** A node goes without what its whole data plane does, and what it cannot serve itself, whatever it has accepted. */
   function tell(mesh: string, dataPlane: string, observed: Omit<NodeObservation, 'via'>): void {
-    const refused = watches.get(mesh)?.view(dataPlane)?.refused() ?? [];
+    const view = watches.get(mesh)?.view(dataPlane);
+    const node = seenAt(mesh, dataPlane).before.get(observed.node);
+    const own = node && view?.refusedBy(node);
+    const refused = [...(own ? [own] : []), ...(view?.refused() ?? [])];
     const [first] = refused;
     const rejected = observed.rejected ?? (first && { sequence: first.sequence, message: first.message });
     const without = [...(observed.without ?? []), ...refused.map(({ name }) => name)];
@@ -105,6 +110,8 @@ export async function startXdsServer(options: XdsServerOptions): Promise<XdsServ
     const { mesh, dataPlane } = node;
     if (event.fact === 'connected') attempt(keep(mesh, dataPlane), `The model of ${mesh} could not be read yet`);
     const kept = seenAt(mesh, dataPlane);
+    if (node.inbound) kept.before.set(node.id, node);
+    else kept.before.delete(node.id);
     const observed = kept.nodes.take(node.id, event, now());
     if (!observed) return;
     tell(mesh, dataPlane, observed);
@@ -191,7 +198,9 @@ export async function startXdsServer(options: XdsServerOptions): Promise<XdsServ
       for (const [mesh, watch] of watches) {
         for (const dataPlane of watch.dataPlanes()) {
           attempt(reporter.heartbeat({ mesh, dataPlane }), 'The heartbeat could not be written');
-          seenAt(mesh, dataPlane).nodes.forgetGone(now());
+          const { nodes, before } = seenAt(mesh, dataPlane);
+          nodes.forgetGone(now());
+          for (const id of before.keys()) if (!nodes.knows(id)) before.delete(id);
           watch.view(dataPlane)?.forgetUnused();
         }
       }

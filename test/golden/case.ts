@@ -22,11 +22,23 @@ const node: z.ZodType<EnvoyNode> = z.strictObject({
   dataPlane: z.string(),
   outbound: z.strictObject(at).exactOptional(),
   inbound: z.strictObject({ service: z.string(), version: z.string(), ...at, workloadPort: z.int() }).exactOptional(),
+  gateway: z.strictObject({ name: z.string(), namespace: z.string(), ...at }).exactOptional(),
+  identity: z.strictObject({ directory: z.string() }).exactOptional(),
 });
 
 const input = z.strictObject({
   plans: z.array(servicePlanSchema),
-  endpoints: z.array(z.strictObject({ service: z.string(), version: z.string(), ...at })).default([]),
+  endpoints: z
+    .array(
+      z.strictObject({
+        service: z.string(),
+        version: z.string(),
+        ...at,
+        region: z.string().exactOptional(),
+        mtls: z.boolean().exactOptional(),
+      }),
+    )
+    .default([]),
   node: node.exactOptional(),
 });
 

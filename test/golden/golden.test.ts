@@ -9,8 +9,12 @@ import { describe, expect, it } from 'vitest';
 import { stringify } from 'yaml';
 import { renderBootstrap } from '../../src/dataplanes/envoy/bootstrap.ts';
 import { renderNode, renderShared } from '../../src/dataplanes/envoy/render.ts';
+import { envoyRenderer } from '../../src/dataplanes/envoy/renderer.ts';
+import type { Renderer } from '../../src/dataplanes/renderer.ts';
 import { rendererOf } from '../../src/dataplanes/renderers.ts';
+import type { JsonObject } from '../../src/journal/documents.ts';
 import { isRefusal, judge } from '../../src/plan/fidelity.ts';
+import type { ServicePlan } from '../../src/plan/plan.ts';
 import type { DataPlaneSpec } from '../../src/spec/schema.ts';
 import { type GoldenCase, goldenCases } from './case.ts';
 
@@ -20,19 +24,27 @@ const dataPlanes: Readonly<Record<string, DataPlaneSpec>> = {
   istio: { kind: 'istio', name: 'istio', ...reached, controlPlaneNamespace: 'istio-system' },
 };
 
+/** All of a case at once, as the xds server gives it to one node: services share a RouteConfiguration. */
 function renderEnvoy({ plans, endpoints, node }: GoldenCase): string {
-  const own = node === undefined ? [] : renderNode(node, plans);
+  const notes = plans.flatMap((plan) => notesOf(plan, envoyRenderer));
+  const said = plans.filter((plan) => !judge(plan, envoyRenderer.fidelity).some(isRefusal));
+  const own = node === undefined ? [] : renderNode(node, said);
   const bootstrap = node === undefined ? {} : { bootstrap: renderBootstrap({ node, xds: { address: '127.0.0.1', port: 18_000 } }) };
-  return yaml({ ...bootstrap, resources: [...renderShared(plans, endpoints), ...own] });
+  const resources = { ...bootstrap, resources: [...renderShared(said, endpoints, node?.identity), ...own] };
+  return [...notes, resources].map(yaml).join('---\n');
+}
+
+function notesOf(plan: ServicePlan, { fidelity }: Renderer): JsonObject[] {
+  const entries = judge(plan, fidelity).filter(({ judgement }) => judgement.kind !== 'exact');
+  return entries.length === 0 ? [] : [{ service: plan.service, namespace: plan.namespace, fidelity: JSON.parse(JSON.stringify(entries)) }];
 }
 
 function render({ plans }: GoldenCase, dataPlane: DataPlaneSpec): string {
   const renderer = rendererOf(dataPlane);
   if (!renderer) throw new Error(`${dataPlane.kind} has no renderer`);
   const documents = plans.flatMap((plan) => {
-    const entries = judge(plan, renderer.fidelity).filter(({ judgement }) => judgement.kind !== 'exact');
-    const notes = entries.length === 0 ? [] : [{ service: plan.service, namespace: plan.namespace, fidelity: entries }];
-    return [...notes, ...(entries.some(isRefusal) ? [] : renderer.render(plan))];
+    const refused = judge(plan, renderer.fidelity).some(isRefusal);
+    return [...notesOf(plan, renderer), ...(refused ? [] : renderer.render(plan))];
   });
   return documents.map(yaml).join('---\n');
 }

@@ -4,7 +4,7 @@
  */
 import { isIP } from 'node:net';
 import type { JsonObject } from '../../journal/documents.ts';
-import { socketAddress } from './clusters.ts';
+import { socketAddress } from './endpoints.ts';
 import { nodeMessage } from './node-metadata.ts';
 import type { EnvoyNode } from './resources.ts';
 

@@ -8,6 +8,10 @@ import type { ServicePlan } from '../../plan/plan.ts';
 export const OUTBOUND = 'outbound';
 /** A node's own listener and cluster; no shared cluster can have this name, theirs hold a `|`. */
 export const INBOUND = 'inbound';
+/** A gateway's own listener and its RouteConfiguration. */
+export const GATEWAY = 'gateway';
+/** A route's faults are found by the name of the filter that does them. */
+export const FAULT_FILTER = 'envoy.filters.http.fault';
 
 export function qualifiedName(plan: ServicePlan): string {
   return `${plan.service}.${plan.namespace}`;

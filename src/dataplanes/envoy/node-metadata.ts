@@ -13,6 +13,12 @@ const name = z.string().min(1).max(253);
 const address = z.union([z.ipv4(), z.ipv6()], { error: 'use an IP address' });
 const port = z.int().min(1).max(65_535);
 
+/** Posix, or Windows with a drive; without a slash at its end. */
+const directory = z
+  .string()
+  .max(1024)
+  .regex(/^(\/|[A-Za-z]:\/).*[^/]$/, { error: 'use an absolute path without a slash at its end' });
+
 const nodeSchema = z.object({
   id: name,
   metadata: z.object({
@@ -21,6 +27,8 @@ const nodeSchema = z.object({
       data_plane: name,
       outbound: z.object({ address, port }).exactOptional(),
       inbound: z.object({ service: name, version: name, address, port, workload_port: port }).exactOptional(),
+      gateway: z.object({ name, namespace: name, address, port }).exactOptional(),
+      identity: z.object({ directory }).exactOptional(),
     }),
   }),
 });
@@ -31,7 +39,7 @@ export type ParsedNode =
 
 /** The `node` member of a bootstrap: id, cluster and metadata. */
 export function nodeMessage(node: EnvoyNode): JsonObject {
-  const { outbound, inbound } = node;
+  const { outbound, inbound, gateway, identity } = node;
   return {
     id: node.id,
     cluster: node.dataPlane,
@@ -51,6 +59,10 @@ export function nodeMessage(node: EnvoyNode): JsonObject {
                 workload_port: inbound.workloadPort,
               },
             }),
+        ...(gateway === undefined
+          ? {}
+          : { gateway: { name: gateway.name, namespace: gateway.namespace, address: gateway.address, port: gateway.port } }),
+        ...(identity === undefined ? {} : { identity: { directory: identity.directory } }),
       },
     },
   };
@@ -66,7 +78,7 @@ export function parseNode(node: unknown): ParsedNode {
     return { ok: false, reason: 'NodeNotUnderstood', message };
   }
   const { id, metadata } = parsed.data;
-  const { mesh, data_plane: dataPlane, outbound, inbound } = metadata[METADATA_KEY];
+  const { mesh, data_plane: dataPlane, outbound, inbound, gateway, identity } = metadata[METADATA_KEY];
   return {
     ok: true,
     node: {
@@ -75,6 +87,8 @@ export function parseNode(node: unknown): ParsedNode {
       dataPlane,
       ...(outbound === undefined ? {} : { outbound }),
       ...(inbound === undefined ? {} : { inbound: inboundOf(inbound) }),
+      ...(gateway === undefined ? {} : { gateway }),
+      ...(identity === undefined ? {} : { identity }),
     },
   };
 }

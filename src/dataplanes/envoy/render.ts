@@ -1,21 +1,24 @@
 /**
  * The Envoy renderer: neutral plans and known endpoints in, Envoy v3 resources out, sorted and independent of the order of
- * what came in. What all nodes of a mesh share is rendered once (`renderShared`), what is one node's own per node
- * (`renderNode`); a node is served both.
+ * what came in. What nodes of a mesh share is rendered once (`renderShared`; once more for those with an identity, whose calls
+ * may be mTLS), what is one node's own per node (`renderNode`); a node is served both.
  */
 import type { ServicePlan } from '../../plan/plan.ts';
-import { inboundCluster, loadAssignment, versionCluster } from './clusters.ts';
-import { inboundListener, outboundListener } from './listeners.ts';
-import { clusterName, compareText, INBOUND, OUTBOUND, plansByName } from './naming.ts';
-import type { Endpoint, EnvoyNode, EnvoyResource } from './resources.ts';
-import { routeConfiguration } from './routes.ts';
+import { inboundCluster, versionCluster } from './clusters.ts';
+import { loadAssignment } from './endpoints.ts';
+import { gatewayListener, inboundListener, outboundListener } from './listeners.ts';
+import { clusterName, compareText, GATEWAY, INBOUND, OUTBOUND, plansByName, qualifiedName } from './naming.ts';
+import { outsideClusters, outsideHosts } from './outside.ts';
+import type { Endpoint, EnvoyNode, EnvoyResource, Identity } from './resources.ts';
+import { gatewayRoutes, routeConfiguration } from './routes.ts';
 
 /**
- * A cluster and an assignment for each version of each plan, and the RouteConfiguration `outbound`. `plans` are all of one
- * mesh. An endpoint's `service` is a name as callers use it (`catalog`, or `catalog.shop`); endpoints of a service or version
- * that no plan has are left out. Throws when two plans have the same service and namespace.
+ * A cluster and an assignment for each version of each plan, a cluster for each outside host, and the RouteConfiguration
+ * `outbound`. `plans` are all of one mesh. An endpoint's `service` is a name as callers use it (`catalog`, or `catalog.shop`);
+ * endpoints of a service or version that no plan has are left out. `identity` is that of the nodes it is for: without any of
+ * `security` in the plans it makes no difference. Throws when two plans have the same service and namespace.
  */
-export function renderShared(plans: readonly ServicePlan[], endpoints: readonly Endpoint[]): readonly EnvoyResource[] {
+export function renderShared(plans: readonly ServicePlan[], endpoints: readonly Endpoint[], identity?: Identity): readonly EnvoyResource[] {
   const byName = plansByName(plans);
   const byCluster = Map.groupBy(endpoints, (endpoint) => {
     const plan = byName.get(endpoint.service);
@@ -25,24 +28,40 @@ export function renderShared(plans: readonly ServicePlan[], endpoints: readonly 
     plan.versions.flatMap((version): EnvoyResource[] => {
       const name = clusterName(plan, version.name);
       return [
-        { type: 'cluster', name, json: versionCluster(name, plan.protocol) },
-        { type: 'endpoints', name, json: loadAssignment(name, byCluster.get(name) ?? []) },
+        { type: 'cluster', name, json: versionCluster(plan, version.name, identity) },
+        { type: 'endpoints', name, json: loadAssignment(name, byCluster.get(name) ?? [], plan) },
       ];
     }),
   );
-  return [...versions, { type: 'route', name: OUTBOUND, json: routeConfiguration(plans) } as const].sort(byTypeAndName);
+  const routes = { type: 'route', name: OUTBOUND, json: routeConfiguration(plans, { identity: identity !== undefined }) } as const;
+  return [...versions, ...outsideClusters(outsideHosts(plans)), routes].sort(byTypeAndName);
 }
 
-/** The node's listeners, and the cluster of the workload it stands before. Changes only with the node and its service's protocol. */
+/** The node's listeners and its gateway's routes, and the cluster of the workload it stands before. */
 export function renderNode(node: EnvoyNode, plans: readonly ServicePlan[]): readonly EnvoyResource[] {
+  const { inbound, outbound, gateway, identity } = node;
   const resources: EnvoyResource[] = [];
-  if (node.inbound !== undefined) {
-    const protocol = plansByName(plans).get(node.inbound.service)?.protocol;
-    resources.push({ type: 'cluster', name: INBOUND, json: inboundCluster(node.inbound.workloadPort, protocol) });
-    resources.push({ type: 'listener', name: INBOUND, json: inboundListener(node.inbound) });
+  if (inbound !== undefined) {
+    const plan = plansByName(plans).get(inbound.service);
+    resources.push({ type: 'cluster', name: INBOUND, json: inboundCluster(inbound.workloadPort, plan?.protocol) });
+    const listener = inboundListener(inbound, plan, identity);
+    if (listener !== undefined) resources.push({ type: 'listener', name: INBOUND, json: listener });
   }
-  if (node.outbound !== undefined) resources.push({ type: 'listener', name: OUTBOUND, json: outboundListener(node.outbound) });
+  if (outbound !== undefined) resources.push({ type: 'listener', name: OUTBOUND, json: outboundListener(outbound) });
+  if (gateway !== undefined) {
+    resources.push({ type: 'listener', name: GATEWAY, json: gatewayListener(gateway) });
+    resources.push({ type: 'route', name: GATEWAY, json: gatewayRoutes(plans, gateway, { identity: identity !== undefined }) });
+  }
   return resources;
+}
+
+/** What a node cannot serve as its service's plan wants it, and so does not serve at all. */
+export function unservable({ inbound, identity }: EnvoyNode, plans: readonly ServicePlan[]): { name: string; message: string } | undefined {
+  const plan = inbound === undefined ? undefined : plansByName(plans).get(inbound.service);
+  if (plan?.security?.stage !== 'strict' || identity !== undefined) return undefined;
+  const name = qualifiedName(plan);
+  const message = `${name} takes mTLS only, and this Envoy has no identity, so it takes no calls: start it with one (meshwright envoy bootstrap --identity).`;
+  return { name, message };
 }
 
 function byTypeAndName(a: EnvoyResource, b: EnvoyResource): number {

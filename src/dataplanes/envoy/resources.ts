@@ -13,12 +13,29 @@ export interface EnvoyResource {
   readonly json: JsonObject;
 }
 
+/** The message of each type, by its full name. */
+export const messageOf: Readonly<Record<EnvoyResourceType, string>> = {
+  cluster: 'envoy.config.cluster.v3.Cluster',
+  endpoints: 'envoy.config.endpoint.v3.ClusterLoadAssignment',
+  listener: 'envoy.config.listener.v3.Listener',
+  route: 'envoy.config.route.v3.RouteConfiguration',
+};
+
 /** An address at which a workload of one version of a service answers. */
 export interface Endpoint {
   readonly service: string;
   readonly version: string;
   readonly address: string;
   readonly port: number;
+  /** Where it runs, as `failover` names it. */
+  readonly region?: string;
+  /** Whether it takes mTLS: the Envoy before it has an identity. */
+  readonly mtls?: boolean;
+}
+
+/** Where an Envoy finds its certificate and the bundle it trusts: `default.yaml` and `bundle.yaml` in an absolute directory, without a slash at its end. */
+export interface Identity {
+  readonly directory: string;
 }
 
 /** What an Envoy says of itself in its bootstrap (`node.metadata`), after parsing. */
@@ -36,4 +53,13 @@ export interface EnvoyNode {
     readonly port: number;
     readonly workloadPort: number;
   };
+  /** Where it takes calls from outside as the gateway that `ingress` names. */
+  readonly gateway?: { readonly name: string; readonly namespace: string; readonly address: string; readonly port: number };
+  /** Left out: it speaks plaintext only. */
+  readonly identity?: Identity;
+}
+
+/** What a node's own resources are made from: nodes of one data plane that say the same here are served the same. */
+export function ownPartOf({ inbound, outbound, gateway, identity }: EnvoyNode): string {
+  return JSON.stringify([inbound, outbound, gateway, identity]);
 }

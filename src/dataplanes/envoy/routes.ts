@@ -1,22 +1,47 @@
 /**
- * The RouteConfiguration of calls to other services: a virtual host a service, its routes in the plan's order. Format:
- * envoy.config.route.v3. A route names only the clusters that get traffic: what keeps a cluster warm is that it is served
- * (for every version of the plan), and a way back must not depend on the suspect version's cluster having been accepted.
+ * The RouteConfigurations of calls to other services: a virtual host a service, its routes in the plan's order, with what is
+ * done to requests before they are sent. Formats: envoy.config.route.v3, envoy.extensions.filters.http.fault.v3.HTTPFault. A
+ * route names only the clusters that get traffic: what keeps a cluster warm is that it is served (for every version of the
+ * plan), and a way back must not depend on the suspect version's cluster having been accepted.
  */
 import type { JsonObject } from '../../journal/documents.ts';
 import type { HeaderMatch, PathMatch, PlannedRetries, PlannedRoute, RouteMatch, ServicePlan, WeightedVersion } from '../../plan/plan.ts';
-import { clusterName, compareText, OUTBOUND, plansByName, qualifiedName } from './naming.ts';
+import { protoDuration } from './duration.ts';
+import { clusterName, compareText, FAULT_FILTER, GATEWAY, OUTBOUND, plansByName, qualifiedName } from './naming.ts';
+import { type Gateway, gatewayDomains, outsideHosts, outsideVirtualHosts } from './outside.ts';
 
-export function routeConfiguration(plans: readonly ServicePlan[]): JsonObject {
-  const namesOf = Map.groupBy(plansByName(plans), ([, plan]) => plan);
-  const hosts = [...namesOf].map(([plan, names]) => virtualHost(plan, names.map(([name]) => name).sort(compareText)));
-  return { name: OUTBOUND, virtual_hosts: hosts.sort((a, b) => compareText(String(a.name), String(b.name))) };
+/** `identity`: whether the callers have one. */
+export interface Callers {
+  readonly identity: boolean;
 }
 
-function virtualHost(plan: ServicePlan, names: readonly string[]): JsonObject {
+export function routeConfiguration(plans: readonly ServicePlan[], callers: Callers): JsonObject {
+  const namesOf = Map.groupBy(plansByName(plans), ([, plan]) => plan);
+  const hosts = [...namesOf].map(([plan, names]) => {
+    const sorted = names.map(([name]) => name).sort(compareText);
+    return virtualHost(
+      plan,
+      sorted.flatMap((name) => [name, `${name}:${plan.port}`]),
+      callers,
+    );
+  });
+  const all = [...hosts, ...outsideVirtualHosts(outsideHosts(plans))];
+  return { name: OUTBOUND, virtual_hosts: all.sort((a, b) => compareText(String(a.name), String(b.name))) };
+}
+
+/** What a gateway takes from outside: the services that name it, by their own routes. */
+export function gatewayRoutes(plans: readonly ServicePlan[], gateway: Gateway, callers: Callers): JsonObject {
+  const hosts = [...gatewayDomains(plans, gateway)].map(([plan, domains]) => virtualHost(plan, domains, callers));
+  return { name: GATEWAY, virtual_hosts: hosts.sort((a, b) => compareText(String(a.name), String(b.name))) };
+}
+
+function virtualHost(plan: ServicePlan, domains: readonly string[], { identity }: Callers): JsonObject {
+  const name = qualifiedName(plan);
+  // Sent in plaintext it would be refused, and read on the way.
+  if (plan.security?.stage === 'strict' && !identity) return { name, domains, routes: [withoutIdentity(name)] };
   return {
-    name: qualifiedName(plan),
-    domains: names.flatMap((name) => [name, `${name}:${plan.port}`]),
+    name,
+    domains,
     routes: plan.routes.map((route) => ({
       name: route.name,
       match: routeMatch(route.match),
@@ -25,9 +50,17 @@ function virtualHost(plan: ServicePlan, names: readonly string[]): JsonObject {
         // Left out it would be Envoy's default of 15 s; 0 is none.
         timeout: protoDuration(route.timeoutMs ?? 0),
         ...retryPolicy(route),
+        ...mirroring(plan, route),
+        ...hashing(plan),
       },
+      ...faults(route),
     })),
   };
+}
+
+function withoutIdentity(name: string): JsonObject {
+  const text = `${name} takes mTLS only, and this Envoy has no identity: start it with one (meshwright envoy bootstrap --identity).\n`;
+  return { match: { prefix: '/' }, direct_response: { status: 503, body: { inline_string: text } } };
 }
 
 function destination(plan: ServicePlan, split: readonly WeightedVersion[]): JsonObject {
@@ -36,6 +69,44 @@ function destination(plan: ServicePlan, split: readonly WeightedVersion[]): Json
   const [first] = clusters;
   if (clusters.length === 1 && first !== undefined) return { cluster: first.name };
   return { weighted_clusters: { clusters } };
+}
+
+function mirroring(plan: ServicePlan, { mirror }: PlannedRoute): JsonObject {
+  if (mirror === undefined) return {};
+  return {
+    request_mirror_policies: [
+      {
+        cluster: clusterName(plan, mirror.version),
+        runtime_fraction: { default_value: percentage(mirror.percent) },
+        // The copy is the same request, to the same host.
+        disable_shadow_host_suffix_append: true,
+      },
+    ],
+  };
+}
+
+function hashing({ loadBalancing }: ServicePlan): JsonObject {
+  if (loadBalancing?.policy !== 'hash') return {};
+  return { hash_policy: [{ header: { header_name: loadBalancing.header } }] };
+}
+
+/** The filter of this name is in every outbound listener, and does nothing without this. */
+function faults({ fault }: PlannedRoute): JsonObject {
+  if (fault?.delay === undefined && fault?.abort === undefined) return {};
+  const { delay, abort } = fault;
+  return {
+    typed_per_filter_config: {
+      [FAULT_FILTER]: {
+        '@type': 'type.googleapis.com/envoy.extensions.filters.http.fault.v3.HTTPFault',
+        ...(delay === undefined ? {} : { delay: { fixed_delay: protoDuration(delay.ms), percentage: percentage(delay.percent) } }),
+        ...(abort === undefined ? {} : { abort: { http_status: abort.status, percentage: percentage(abort.percent) } }),
+      },
+    },
+  };
+}
+
+function percentage(numerator: number): JsonObject {
+  return { numerator, denominator: 'HUNDRED' };
 }
 
 function routeMatch(match: RouteMatch): JsonObject {
@@ -94,9 +165,4 @@ function retryPolicy(route: PlannedRoute): JsonObject {
 function perTryTimeout(retries: PlannedRetries): JsonObject {
   if (retries.perTryTimeoutMs === undefined || retries.perTryTimeoutMs === 0) return {};
   return { per_try_timeout: protoDuration(retries.perTryTimeoutMs) };
-}
-
-/** google.protobuf.Duration in JSON: seconds with 0 or 3 decimals. */
-function protoDuration(ms: number): string {
-  return `${ms % 1000 === 0 ? ms / 1000 : (ms / 1000).toFixed(3)}s`;
 }

@@ -18,6 +18,7 @@ const node: EnvoyNode = {
   dataPlane: 'vms',
   outbound: { address: '127.0.0.1', port: 15_001 },
   inbound: { service: 'catalog', version: 'v1', address: '127.0.0.1', port: 15_006, workloadPort: 8080 },
+  identity: { directory: '/var/lib/meshwright/identity' },
 };
 
 const plan = (over: Partial<ServicePlan>): ServicePlan => ({
@@ -40,7 +41,9 @@ describe('rendering for Envoy', () => {
         const resources = [...renderShared(plans, endpoints), ...renderNode(node, plans)];
         const clusters = new Set(names(resources, 'cluster'));
         for (const target of resources.flatMap((each) => clustersNamed(each.json))) expect(clusters).toContain(target);
-        expect(names(resources, 'endpoints')).toEqual(names(resources, 'cluster').filter((name) => name !== 'inbound'));
+        expect(names(resources, 'endpoints')).toEqual(
+          names(resources, 'cluster').filter((name) => name.includes('|') && !name.startsWith('outside|')),
+        );
       }),
     );
   });
@@ -48,7 +51,7 @@ describe('rendering for Envoy', () => {
   it('sends each request somewhere: the weights of every route sum to 100', () => {
     fc.assert(
       fc.property(arbitraryPlans, (plans) => {
-        for (const splits of routesOf(renderShared(plans, [])).map(weightsOf))
+        for (const splits of routesOf(renderShared(plans, [], node.identity)).map(weightsOf))
           expect(splits.reduce((sum, weight) => sum + weight, 0)).toBe(100);
       }),
     );
@@ -60,7 +63,7 @@ describe('rendering for Envoy', () => {
         const declared = plans.flatMap((each) =>
           each.routes.map((route) => route.split.map(({ weight }) => weight).filter((weight) => weight > 0)),
         );
-        const rendered = routesOf(renderShared(plans, [])).map(weightsOf);
+        const rendered = routesOf(renderShared(plans, [], node.identity), isService).map(weightsOf);
         expect(sortedLists(rendered)).toEqual(sortedLists(declared));
       }),
     );
@@ -209,8 +212,14 @@ function virtualHosts(resources: readonly EnvoyResource[]): readonly Json[] {
   return resources.filter((each) => each.type === 'route').flatMap((each) => list(member(each.json, 'virtual_hosts')));
 }
 
-function routesOf(resources: readonly EnvoyResource[]): readonly Json[] {
-  return virtualHosts(resources).flatMap((host) => list(member(host, 'routes')));
+function routesOf(resources: readonly EnvoyResource[], hosts: (host: Json) => boolean = () => true): readonly Json[] {
+  return virtualHosts(resources)
+    .filter(hosts)
+    .flatMap((host) => list(member(host, 'routes')));
+}
+
+function isService(host: Json): boolean {
+  return !String(member(host, 'name')).startsWith('outside|');
 }
 
 function weightsOf(route: Json): number[] {

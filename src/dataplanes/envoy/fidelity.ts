@@ -1,0 +1,85 @@
+/** What plain Envoys say of a plan exactly, nearly, or not at all (Envoy v3 API, as the xds server serves it). */
+import type { FidelityTable, Judgement } from '../../plan/fidelity.ts';
+
+const exact: Judgement = { kind: 'exact' };
+const approximated = (difference: string): Judgement => ({ kind: 'approximated', difference });
+
+const servedRequests = approximated(
+  "The Envoy before a workload logs, to its standard output; a call that never reached it is in no log but its caller's.",
+);
+
+export const envoyFidelity: FidelityTable = {
+  'protocol.http': exact,
+  'protocol.http2': exact,
+  'protocol.grpc': exact,
+  'route.split': exact,
+  'route.path.exact': exact,
+  'route.path.prefix': exact,
+  'route.path.regex': exact,
+  'route.methods': exact,
+  'route.headers.exact': exact,
+  'route.headers.prefix': exact,
+  'route.headers.regex': exact,
+  'route.headers.present': exact,
+  'route.headers.absent': exact,
+  'route.headers.twice': exact,
+  'route.order': exact,
+  'route.timeout': exact,
+  'route.timeout.none': exact,
+  'route.retries.none': exact,
+  'route.retries.attempts': exact,
+  'route.retries.perTryTimeout': exact,
+  'route.retries.on.5xx': exact,
+  'route.retries.on.connect-failure': exact,
+  'route.retries.on.gateway-error': exact,
+  'route.retries.on.refused-stream': exact,
+  'route.retries.on.reset': exact,
+  'route.retries.on.retriable-4xx': exact,
+  'route.mirror': exact,
+  'route.mirror.percent': exact,
+  'route.fault.delay': exact,
+  'route.fault.abort': exact,
+  connectTimeout: exact,
+  retryBudget: exact,
+  'circuitBreaker.maxConnections': approximated(
+    'Each worker thread of a caller keeps one connection to each endpoint, over the limit too.',
+  ),
+  'circuitBreaker.maxPendingRequests': exact,
+  'circuitBreaker.maxRequests': exact,
+  'circuitBreaker.maxRequestsPerConnection': exact,
+  'outlierDetection.consecutiveErrors': exact,
+  'outlierDetection.interval': exact,
+  'outlierDetection.ejection': exact,
+  'outlierDetection.maxEjectionPercent': exact,
+  'loadBalancing.least-request': exact,
+  'loadBalancing.random': exact,
+  'loadBalancing.round-robin': exact,
+  'loadBalancing.hash': approximated(
+    'While a route is split, requests of one value are divided over the versions like all others, and reach one endpoint of each.',
+  ),
+  failover: exact,
+  'mtls.permissive': exact,
+  'mtls.shadow': exact,
+  'mtls.strict': exact,
+  'allow.nobody': exact,
+  'allow.callers': exact,
+  'allow.methods': exact,
+  'allow.paths.exact': exact,
+  'allow.paths.prefix': exact,
+  'allow.paths.regex': exact,
+  'allow.wildcards': exact,
+  'egress.http': approximated(
+    "Every workload of the data plane may call the host through its Envoy, and what doesn't go through an Envoy is held back by nobody.",
+  ),
+  'egress.tls': approximated(
+    'The workload asks its Envoy for the host and port by CONNECT (`HTTPS_PROXY`); the SNI in its TLS is not looked at. Every workload of the data plane may.',
+  ),
+  ingress: exact,
+  'telemetry.accessLog.all': servedRequests,
+  'telemetry.accessLog.errors': servedRequests,
+  'telemetry.tracing': {
+    kind: 'refused',
+    code: 'NoTraceCollector',
+    sentence: 'Envoy sends its traces to a collector, and a mesh has no place to name one; leave `tracing` out on plain Envoys.',
+  },
+};
