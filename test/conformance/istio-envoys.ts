@@ -43,6 +43,8 @@ export interface IstioEnvoys extends AsyncDisposable {
   workload(service: IstioService, version: string, options?: { sidecar?: boolean; serviceAccount?: string }): Promise<IstioWorkload>;
   /** An Envoy that calls services on `port`, as `namespace`/`name`, which is its service account too. */
   caller(name: string, namespace: string, port: number): Promise<IstioCaller>;
+  /** An Envoy that a Gateway selects by `istio: <name>`; the Gateway says where it listens (`bind`). */
+  gateway(name: string, namespace: string): Promise<Envoy>;
   stop(): Promise<void>;
 }
 
@@ -50,9 +52,9 @@ export function istioEnvoys(api: ApiServer, istiod: Istiod): IstioEnvoys {
   const started = new Started();
   let count = 0;
 
-  async function attach(proxy: Omit<Proxy, 'sdsPort'>): Promise<Envoy> {
+  async function attach(proxy: Omit<Proxy, 'sdsPort'>, kind: 'sidecar' | 'router' = 'sidecar'): Promise<Envoy> {
     const sds = started.add(await startSdsServer(api, istiod, proxy.namespace, proxy.serviceAccount));
-    const bootstrap = istioBootstrap(istiod.xdsPort, { ...proxy, sdsPort: sds.port });
+    const bootstrap = istioBootstrap(istiod.xdsPort, { ...proxy, sdsPort: sds.port }, kind);
     return started.add(await startEnvoy({ name: proxy.name, bootstrap }));
   }
 
@@ -107,6 +109,11 @@ export function istioEnvoys(api: ApiServer, istiod: Istiod): IstioEnvoys {
       };
     },
 
+    async gateway(name, namespace) {
+      await api.namespace(namespace);
+      return attach({ name, namespace, address: loopbackAddress(), labels: { istio: name }, serviceAccount: name }, 'router');
+    },
+
     stop: () => started.stop(),
     [Symbol.asyncDispose]: () => started.stop(),
   };
@@ -142,11 +149,15 @@ interface Proxy {
 }
 
 /** Node id and metadata as Istio's agent writes them (pkg/bootstrap); `sds-grpc` is the name istiod's configuration refers to. */
-function istioBootstrap(xdsPort: number, { name, namespace, address, labels, serviceAccount, sdsPort }: Proxy): JsonObject {
+function istioBootstrap(
+  xdsPort: number,
+  { name, namespace, address, labels, serviceAccount, sdsPort }: Proxy,
+  kind: 'sidecar' | 'router',
+): JsonObject {
   const fromAds = { ads: {}, resource_api_version: 'V3', initial_fetch_timeout: '0s' };
   return {
     node: {
-      id: `sidecar~${address}~${name}.${namespace}~${namespace}.svc.cluster.local`,
+      id: `${kind}~${address}~${name}.${namespace}~${namespace}.svc.cluster.local`,
       cluster: `${name}.${namespace}`,
       metadata: {
         NAME: name,

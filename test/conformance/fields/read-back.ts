@@ -1,0 +1,125 @@
+/**
+ * Runs the cases on one data plane: all first values are applied at once, read from the proxies until they are as expected (or time
+ * is up), then all second values. The list of fields is made from the data plane's fidelity table: all that are exact.
+ */
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { Json } from '../../../src/journal/documents.ts';
+import type { PlanField } from '../../../src/plan/fidelity.ts';
+import type { ServicePlan } from '../../../src/plan/plan.ts';
+import { until } from '../../e2e/until.ts';
+import type { Running } from '../process.ts';
+import { fieldCases } from './cases.ts';
+import { exactFields, type FieldTests } from './exact-fields.ts';
+import { type FieldCase, type Ground, planOf } from './field-case.ts';
+import type { Held } from './held.ts';
+import { type Proxies, Seen, type Spelling } from './seen.ts';
+
+/** A data plane with its real control plane, and a proxy for each caller and receiver that the cases need. */
+export interface Stage extends Running {
+  readonly ground: Ground;
+  readonly spelling: Spelling;
+  /** What has to be there for the plans, whatever their values: workloads, gateways; called once. */
+  prepare(wanted: readonly Wanted[]): Promise<void>;
+  /** What users and meshwright write for this plan. */
+  apply(plan: ServicePlan): Promise<void>;
+  /** What the proxies hold now. */
+  look(): Promise<Looked>;
+}
+
+export interface Wanted {
+  readonly plan: ServicePlan;
+  readonly needs: FieldCase['needs'];
+}
+
+export interface Looked {
+  readonly caller: Held;
+  /** By service. */
+  readonly receivers: ReadonlyMap<string, Held>;
+  readonly gateway?: Held;
+}
+
+/** Long enough for a control plane that waits for more to come before it pushes; nothing here is timed. */
+const WITHIN_MS = 30_000;
+
+type Outcome = { readonly reads: Json } | { readonly fails: string };
+const outcome = (read: () => Json): Outcome => {
+  try {
+    return { reads: read() };
+  } catch (error) {
+    return { fails: String(error) };
+  }
+};
+
+/** `have`: whether its servers are here. */
+export function describeFields(name: string, have: boolean, tests: FieldTests, start: () => Promise<Stage>): void {
+  const fields = [...exactFields(tests), ...(tests.also ?? [])];
+
+  describe.skipIf(!have)(`${name}: two values of each field that is exact are told apart at the proxies`, () => {
+    let stage: Stage;
+    const seen: Map<PlanField, Outcome>[] = [];
+    let refused: readonly string[] = [];
+
+    beforeAll(async () => {
+      stage = await start();
+      const plans = (value: 0 | 1) =>
+        fields.map((field) => ({ field, plan: planOf(field, fieldCases[field].values[value].plan, stage.ground) }));
+      await stage.prepare(plans(0).map(({ field, plan }) => ({ plan, needs: fieldCases[field].needs })));
+      for (const value of [0, 1] as const) {
+        const { outcomes, refusals } = await appliedAndRead(stage, value, plans(value));
+        seen.push(outcomes);
+        refused = [...refused, ...refusals];
+      }
+    }, 240_000);
+    afterAll(() => stage?.stop());
+
+    it.each(fields)('%s', (field) => {
+      const [first, second] = fieldCases[field].values;
+      expect(first.reads, 'the case tells nothing apart').not.toEqual(second.reads);
+      expect(seen[0]?.get(field), 'the first value').toEqual({ reads: first.reads });
+      expect(seen[1]?.get(field), 'the second value').toEqual({ reads: second.reads });
+    });
+
+    it('and the proxies took all that was pushed', () => {
+      expect(refused).toEqual([]);
+    });
+  });
+}
+
+interface Given {
+  readonly field: PlanField;
+  readonly plan: ServicePlan;
+}
+
+/** Reads again and again until each case reads as expected, and gives what was read last. */
+async function appliedAndRead(stage: Stage, value: 0 | 1, given: readonly Given[]) {
+  const unapplied = new Map<PlanField, Outcome>();
+  for (const { field, plan } of given) {
+    await stage.apply(plan).catch((error: unknown) => unapplied.set(field, { fails: String(error) }));
+  }
+  let outcomes = unapplied;
+  let refusals: readonly string[] = [];
+  const look = async (): Promise<boolean> => {
+    const looked = await stage.look();
+    outcomes = new Map(given.map(({ field, plan }) => [field, unapplied.get(field) ?? outcome(() => readIn(stage, looked, field, plan))]));
+    refusals = [looked.caller, ...looked.receivers.values(), ...(looked.gateway ? [looked.gateway] : [])].flatMap((held) => held.refused);
+    return given.every(({ field }) => {
+      const found = outcomes.get(field);
+      return found !== undefined && 'reads' in found && isSame(found.reads, fieldCases[field].values[value].reads);
+    });
+  };
+  // What is not as it should be after that is told field by field.
+  await until('all cases read as expected', look, WITHIN_MS).catch(() => undefined);
+  return { outcomes, refusals };
+}
+
+function readIn({ spelling }: Stage, { caller, receivers, gateway }: Looked, field: PlanField, plan: ServicePlan): Json {
+  const receiver = receivers.get(plan.service);
+  const proxies: Proxies = { caller, ...(receiver ? { receiver } : {}), ...(gateway ? { gateway } : {}) };
+  return fieldCases[field].read(new Seen(plan, proxies, spelling));
+}
+
+const isSame = (a: Json, b: Json): boolean => canonical(a) === canonical(b);
+const canonical = (value: Json): string =>
+  JSON.stringify(value, (_, part: unknown) =>
+    typeof part === 'object' && part !== null && !Array.isArray(part) ? Object.fromEntries(Object.entries(part).sort()) : part,
+  );

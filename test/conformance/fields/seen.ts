@@ -1,0 +1,140 @@
+/** One service as the proxies around it have it at one moment, in words that mean the same on every data plane whose proxies are Envoys. */
+import type { JsonObject } from '../../../src/journal/documents.ts';
+import type { ServicePlan } from '../../../src/plan/plan.ts';
+import type { Held } from './held.ts';
+import { type InboundCall, type Reception, received } from './inbound.ts';
+import type { Request } from './matching.ts';
+import { type RoutedCall, routed, virtualHostOf } from './outbound.ts';
+import { at, isObject, messages, number, text } from './proto-json.ts';
+
+/** What the proxies of a service hold. */
+export interface Proxies {
+  readonly caller: Held;
+  /** In front of a workload of version v1. */
+  readonly receiver?: Held;
+  /** The gateway named `gateway` in the namespace of the services. */
+  readonly gateway?: Held;
+}
+
+/** How a mesh names things towards Envoy. */
+export interface Spelling {
+  /** What a caller's requests to the service are routed by. */
+  virtualHost(caller: Held, plan: ServicePlan): JsonObject | undefined;
+  clusterName(plan: ServicePlan, version: string): string;
+  /** The listener through which calls reach a workload of the service. */
+  inbound(receiver: Held, plan: ServicePlan): JsonObject | undefined;
+  /** The URI in the certificate of this workload identity. */
+  identity(namespace: string, serviceAccount: string): string;
+  /** What callers of the mesh say in their TLS greeting. */
+  greeting(plan: ServicePlan): NonNullable<InboundCall['tls']>;
+}
+
+export type Said = Partial<Request>;
+
+export class Seen {
+  readonly plan: ServicePlan;
+  readonly #proxies: Proxies;
+  readonly #spelling: Spelling;
+
+  constructor(plan: ServicePlan, proxies: Proxies, spelling: Spelling) {
+    this.plan = plan;
+    this.#proxies = proxies;
+    this.#spelling = spelling;
+  }
+
+  get caller(): Held {
+    return this.#proxies.caller;
+  }
+
+  /** The caller's route of a request; GET / unless said. @throws when there is none. */
+  call(said: Said = {}): RoutedCall {
+    return routeOf(this.plan.service, this.#spelling.virtualHost(this.#proxies.caller, this.plan), said);
+  }
+
+  /** Where a request goes: `v1`, or `v1=90 v2=10`. */
+  goesTo(said: Said = {}): string {
+    return this.#versions(this.call(said).split);
+  }
+
+  /** The same, of a request from outside that asks the gateway for `host`. */
+  enters(host: string, said: Said = {}): string {
+    const { gateway } = this.#proxies;
+    if (!gateway) throw new Error('There is no gateway here.');
+    return this.#versions(routeOf(host, virtualHostOf(gateway, host), said).split);
+  }
+
+  /** The version whose cluster this is, or the cluster's own name. */
+  version(cluster: string): string {
+    return this.plan.versions.find(({ name }) => this.#spelling.clusterName(this.plan, name) === cluster)?.name ?? cluster;
+  }
+
+  /** What the caller knows of a version. @throws when it does not know it. */
+  cluster(version = 'v1'): JsonObject {
+    const name = this.#spelling.clusterName(this.plan, version);
+    const found = this.#proxies.caller.clusters.get(name);
+    if (!found) throw new Error(`The caller has no cluster ${name}.`);
+    return found;
+  }
+
+  /** The HttpProtocolOptions of a version's cluster, if there are any. */
+  httpOptions(version?: string): JsonObject {
+    const options = at(this.cluster(version), 'typed_extension_protocol_options', 'envoy.extensions.upstreams.http.v3.HttpProtocolOptions');
+    return isObject(options) ? options : {};
+  }
+
+  /** The limits of a version's cluster; those of Envoy's default priority. */
+  limits(version?: string): JsonObject {
+    const all = messages(this.cluster(version), 'circuit_breakers', 'thresholds');
+    return all.find(({ priority }) => priority === undefined || priority === 'DEFAULT') ?? {};
+  }
+
+  /** The regions of a version's endpoints by rising priority: `['near', 'far']`. */
+  regions(version = 'v1'): readonly string[] {
+    const name = this.#spelling.clusterName(this.plan, version);
+    const service = text(this.#proxies.caller.clusters.get(name), 'eds_cluster_config', 'service_name') ?? name;
+    const assignment = this.#proxies.caller.endpoints.get(service) ?? at(this.#proxies.caller.clusters.get(name), 'load_assignment');
+    return messages(assignment, 'endpoints')
+      .filter((group) => messages(group, 'lb_endpoints').length > 0)
+      .map((group) => ({ priority: number(group, 'priority') ?? 0, region: text(group, 'locality', 'region') ?? '' }))
+      .sort((a, b) => a.priority - b.priority)
+      .map(({ region }) => region);
+  }
+
+  /** What becomes of a call by this service account of the namespace, over the mesh's mTLS. */
+  receives(serviceAccount: string, said: Said = {}): Reception {
+    const identity = this.#spelling.identity(this.plan.namespace, serviceAccount);
+    return this.#received({ ...filled(said), port: this.plan.port, identity, tls: this.#spelling.greeting(this.plan) });
+  }
+
+  /** What becomes of a call in plaintext. */
+  receivesPlaintext(said: Said = {}): Reception {
+    return this.#received({ ...filled(said), port: this.plan.port });
+  }
+
+  #received(call: InboundCall): Reception {
+    const { receiver } = this.#proxies;
+    if (!receiver) throw new Error('No workload of this service has a proxy here.');
+    const listener = this.#spelling.inbound(receiver, this.plan);
+    if (!listener) throw new Error(`The workload's proxy has no listener for ${this.plan.service}.`);
+    return received(receiver, listener, call);
+  }
+
+  #versions(split: Readonly<Record<string, number>>): string {
+    const shares = Object.entries(split).map(([cluster, share]): [string, number] => [this.version(cluster), share]);
+    const [only] = shares;
+    if (only && shares.length === 1) return only[0];
+    return shares
+      .map(([version, share]) => `${version}=${share}`)
+      .sort()
+      .join(' ');
+  }
+}
+
+function routeOf(what: string, host: JsonObject | undefined, said: Said): RoutedCall {
+  if (!host) throw new Error(`No virtual host answers to ${what}.`);
+  const route = routed(host, filled(said));
+  if (!route) throw new Error(`No route of ${what} takes ${JSON.stringify(said)}.`);
+  return route;
+}
+
+const filled = (said: Said): Request => ({ method: 'GET', path: '/', headers: {}, ...said });
