@@ -22,6 +22,7 @@ const reached = { takeOver: false, observe: true };
 /** The data planes that goldens are made for, by the name in the file. */
 const dataPlanes: Readonly<Record<string, DataPlaneSpec>> = {
   istio: { kind: 'istio', name: 'istio', ...reached, controlPlaneNamespace: 'istio-system' },
+  consul: { kind: 'consul', name: 'consul', defaultPolicy: 'deny', takeOver: false },
 };
 
 /** All of a case at once, as the xds server gives it to one node: services share a RouteConfiguration. */
