@@ -10,7 +10,8 @@ export default defineConfig({
     pool: 'forks',
     include: ['test/conformance/**/*.test.ts'],
     maxWorkers: 2,
-    testTimeout: 60_000,
+    // Above what `until` waits, so that a test says what it waited for.
+    testTimeout: 90_000,
     // Servers built by a test that is run alone take minutes; that happens before the hooks.
     hookTimeout: 120_000,
   },
