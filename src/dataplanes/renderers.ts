@@ -1,5 +1,6 @@
 /** Which renderer a data plane of a mesh has: the one place that knows all rooms. */
 import type { DataPlaneSpec } from '../spec/schema.ts';
+import { consulRenderer } from './consul/renderer.ts';
 import { envoyRenderer } from './envoy/renderer.ts';
 import { istioRenderer } from './istio/renderer.ts';
 import type { Renderer } from './renderer.ts';
@@ -7,6 +8,8 @@ import type { Renderer } from './renderer.ts';
 /** `undefined`: nothing is rendered for this kind yet. */
 export function rendererOf(dataPlane: DataPlaneSpec): Renderer | undefined {
   switch (dataPlane.kind) {
+    case 'consul':
+      return consulRenderer;
     case 'envoy':
       return envoyRenderer;
     case 'istio':
@@ -14,7 +17,6 @@ export function rendererOf(dataPlane: DataPlaneSpec): Renderer | undefined {
     case 'gateway-api':
     case 'linkerd':
     case 'osm':
-    case 'consul':
       return undefined;
   }
 }
