@@ -103,7 +103,7 @@ function ownersOf({ details }: Status): readonly FieldOwner[] {
 
 function conflictMessage(what: string, owners: readonly FieldOwner[]): string {
   const whose = owners.map(({ manager, fields }) => `${manager} owns ${fields.join(', ')}`).join('; ');
-  return `The API server refuses to ${what}: ${whose}. Let its owner leave these fields alone, or tell meshwright to take them (\`force\`).`;
+  return `The API server refuses to ${what}: ${whose}. Let its owner leave these fields alone, or tell meshwright to take them (\`takeOver: true\` of the data plane).`;
 }
 
 function statusOf({ body }: HttpAnswer): Status {

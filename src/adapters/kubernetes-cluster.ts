@@ -70,10 +70,13 @@ export function kubernetesCluster({ config, timeoutMs = 10_000, dial }: ClusterA
     await kubeConfig.applyToHTTPSOptions(options);
     // A proxy is the client's business; without one its agent would open a connection a call.
     const agent = server.proxyUrl ? options.agent : agents[url.protocol === 'http:' ? 'http:' : 'https:'];
-    const headers = { accept: 'application/json', 'content-type': contentType, 'user-agent': FIELD_MANAGER, ...options.headers };
+    const text = body === undefined ? undefined : JSON.stringify(body);
+    // Node gives a DELETE no length of its own, and its body would be read as the next request.
+    const length = text === undefined ? {} : { 'content-type': contentType, 'content-length': Buffer.byteLength(text) };
+    const headers = { accept: 'application/json', 'user-agent': FIELD_MANAGER, ...length, ...options.headers };
     const request = { ...options, method, headers, agent, signal: AbortSignal.timeout(timeoutMs) };
     try {
-      return await exchange(url, request, body === undefined ? undefined : JSON.stringify(body));
+      return await exchange(url, request, text);
     } catch (error) {
       throw new ClusterUnavailable(`The API server at ${url.host} could not be asked to ${what}: ${explained(error, timeoutMs)}.`, {
         cause: error,

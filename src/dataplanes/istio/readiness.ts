@@ -34,7 +34,9 @@ export async function versionsReady(cluster: Cluster, plan: ServicePlan): Promis
   const key = versionLabel(plan);
   if (key === undefined) return {};
   const addressed = slices.kind === 'listed' && pods.kind === 'listed' ? podLabels(slices.objects, pods.objects) : [];
-  const ready = new Set([...addressed, ...entryLabels(entries, selector)].map((labels) => labels[key]).filter((name) => name !== undefined));
+  const ready = new Set(
+    [...addressed, ...entryLabels(entries, selector)].map((labels) => labels[key]).filter((name) => name !== undefined),
+  );
   const allRead = slices.kind === 'listed' && pods.kind === 'listed' && (entries.kind === 'listed' || entries.status === 404);
   const none = allRead ? plan.versions.map(({ name }) => name).filter((name) => !ready.has(name)) : [];
   return Object.fromEntries([...none.map((name) => [name, 'none'] as const), ...[...ready].map((name) => [name, 'ready'] as const)]);
@@ -51,7 +53,8 @@ function podLabels(slices: readonly KubernetesObject[], pods: readonly Kubernete
   return slices
     .flatMap((slice) => sliceSchema.parse(slice).endpoints ?? [])
     .filter(({ conditions, targetRef }) => conditions.ready && targetRef.kind === 'Pod')
-    .flatMap(({ targetRef }) => byName.get(targetRef.name) ?? []);
+    .map(({ targetRef }) => byName.get(targetRef.name))
+    .filter((labels) => labels !== undefined);
 }
 
 function entryLabels(entries: ListOutcome, selector: Labels): readonly Labels[] {

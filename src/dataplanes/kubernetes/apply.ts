@@ -104,9 +104,11 @@ async function look(cluster: Cluster, bringing: Bringing): Promise<Found | Appli
 }
 
 async function ownedObjects(cluster: Cluster, { mesh, service, kinds }: Bringing): Promise<readonly Owned[] | Refused> {
+  const lists = await Promise.all(
+    kinds.map(async (kind) => ({ kind, listed: await cluster.list(kind, { labels: ownerLabels(mesh, service) }) })),
+  );
   const owned: Owned[] = [];
-  for (const kind of kinds) {
-    const listed = await cluster.list(kind, { labels: ownerLabels(mesh, service) });
+  for (const { kind, listed } of lists) {
     // Of a kind that is not installed there is nothing to take away; whether it is missed, its own apply says.
     if (listed.kind === 'refused' && listed.status !== 404) return listed;
     if (listed.kind === 'listed') owned.push(...listed.objects.map((object) => ({ kind, object })));
