@@ -1,6 +1,6 @@
 /**
  * Arbitrary valid plans, and endpoints for them, for properties of every renderer: weights of a split sum to 100 and may be
- * 0, the last route matches everything, names are few so that services share names over namespaces.
+ * 0, the last route matches everything, names are few so that services share names over namespaces; each may have policies.
  */
 import fc from 'fast-check';
 import type { Endpoint } from '../../src/dataplanes/envoy/resources.ts';
@@ -13,6 +13,7 @@ import type {
   ServicePlan,
   WeightedVersion,
 } from '../../src/plan/plan.ts';
+import { arbitraryFault, arbitraryMirror, arbitraryPolicies } from './arbitrary-policies.ts';
 
 const serviceName = fc.constantFrom('catalog', 'checkout', 'search', 'user-db', 'shop');
 const namespace = fc.constantFrom('shop', 'default', 'team-b');
@@ -75,13 +76,17 @@ function route(name: string, versions: readonly string[], match: fc.Arbitrary<Ro
       fc.subarray([...versions], { minLength: 1 }).chain(arbitrarySplit),
       fc.option(fc.integer({ min: 1, max: 3_600_000 })),
       fc.option(retries),
+      fc.option(arbitraryMirror(versions)),
+      fc.option(arbitraryFault),
     )
-    .map(([match, split, timeoutMs, retries]) => ({
+    .map(([match, split, timeoutMs, retries, mirror, fault]) => ({
       name,
       match,
       split,
       ...(timeoutMs === null ? {} : { timeoutMs }),
       ...(retries === null ? {} : { retries }),
+      ...(mirror === null ? {} : { mirror }),
+      ...(fault === null ? {} : { fault }),
     }));
 }
 
@@ -90,7 +95,7 @@ export const arbitraryPlan: fc.Arbitrary<ServicePlan> = fc
   .chain(([service, namespace, versions, extraRoutes]) => {
     const sorted = [...versions].sort();
     const named = Array.from({ length: extraRoutes }, (_, index) => route(`route-${index}`, sorted, match));
-    return fc.record({
+    const routed = fc.record({
       mesh: fc.constant('sample'),
       service: fc.constant(service),
       namespace: fc.constant(namespace),
@@ -101,6 +106,7 @@ export const arbitraryPlan: fc.Arbitrary<ServicePlan> = fc
       routes: fc.tuple(...named, route('default', sorted, fc.constant({}))),
       dataPlanes: fc.constant(['vms']),
     });
+    return fc.tuple(routed, arbitraryPolicies(`${service}.${namespace}`)).map(([routes, policies]) => ({ ...routes, ...policies }));
   });
 
 /** Plans of one mesh: no two with the same service and namespace; the same service in several namespaces is common. */

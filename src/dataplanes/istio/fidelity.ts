@@ -1,5 +1,5 @@
 /** What Istio says of a plan exactly, nearly, or not at all (networking.istio.io/v1, security.istio.io/v1, telemetry.istio.io/v1). */
-import type { FidelityTable, Judgement } from '../../plan/fidelity.ts';
+import type { Exception, FidelityTable, Judgement } from '../../plan/fidelity.ts';
 
 const exact: Judgement = { kind: 'exact' };
 const approximated = (difference: string): Judgement => ({ kind: 'approximated', difference });
@@ -16,6 +16,15 @@ const outsideHost = approximated(
 const servedRequests = approximated(
   "The service's own sidecars log, to standard output; a call that reached none of them is in no log but its caller's.",
 );
+
+/** A policy that selects no workload holds for all of its namespace. */
+const selected: readonly Exception[] = [
+  {
+    code: 'NoSelector',
+    sentence: 'Istio would hold this for every workload of the namespace; give the service a `selector` with the labels of its own.',
+    at: ({ selector }) => (Object.keys(selector).length === 0 ? ['mtls', 'telemetry.accessLog', 'telemetry.tracing'] : []),
+  },
+];
 
 export const istioFidelity: FidelityTable = {
   'protocol.http': exact,
@@ -65,9 +74,9 @@ export const istioFidelity: FidelityTable = {
   failover: approximated(
     'The first region comes before all others, and these are alike; calls begin to go to them when less than five in seven of its endpoints are healthy.',
   ),
-  'mtls.permissive': exact,
-  'mtls.shadow': exact,
-  'mtls.strict': exact,
+  'mtls.permissive': { ...exact, except: selected },
+  'mtls.shadow': { ...exact, except: selected },
+  'mtls.strict': { ...exact, except: selected },
   'allow.nobody': exact,
   'allow.callers': exact,
   'allow.methods': exact,
@@ -84,9 +93,10 @@ export const istioFidelity: FidelityTable = {
   'egress.http': outsideHost,
   'egress.tls': outsideHost,
   ingress: exact,
-  'telemetry.accessLog.all': servedRequests,
-  'telemetry.accessLog.errors': servedRequests,
-  'telemetry.tracing': approximated(
-    'Traces go to the tracing provider of the mesh (`defaultProviders.tracing`); without one nothing is traced.',
-  ),
+  'telemetry.accessLog.all': { ...servedRequests, except: selected },
+  'telemetry.accessLog.errors': { ...servedRequests, except: selected },
+  'telemetry.tracing': {
+    ...approximated('Traces go to the tracing provider of the mesh (`defaultProviders.tracing`); without one nothing is traced.'),
+    except: selected,
+  },
 };
