@@ -126,7 +126,7 @@ describe('the fields a plan uses', () => {
   });
 
   it("gets the data plane's judgement on each", () => {
-    const entries = judge({ ...plan, telemetry: { tracing: { percent: 5 } } }, istioFidelity);
+    const entries = judge({ ...plan, failover: ['westeurope'] }, istioFidelity);
     expect(entries.map(({ judgement }) => judgement)).toEqual(entries.map(({ field }) => istioFidelity[field]));
   });
 
