@@ -60,6 +60,8 @@ export interface App {
   /** Asks for every alarm anew: for a host whose queue has not outlived it. */
   renewAlarms(): Promise<void>;
   meshes(): Promise<readonly AdoptedMesh[]>;
+  /** `undefined`: no spec of such a mesh is adopted. */
+  adopted(mesh: string): Promise<AdoptedMesh | undefined>;
   status(): Promise<readonly ServiceStatus[]>;
   /** Every service, and the newest commits of all of them, newest first; at most a second old. */
   overview(): Promise<Overview>;
@@ -135,6 +137,7 @@ export function createApp(adapters: Adapters): App {
     sweep: tended.sweep,
     renewAlarms: tended.renewAlarms,
     meshes: adopted.all,
+    adopted: adopted.one,
     status: async () => wholeStatus(documents, await adopted.all()),
     overview: overviews(documents, adopted.all, now),
     service: async (mesh, service) => ((await has(mesh, service)) ? serviceStatus(documents, mesh, service) : undefined),

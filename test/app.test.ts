@@ -116,6 +116,27 @@ describe('applying a spec', () => {
     expect(await world.app.meshes()).toEqual([]);
   });
 
+  it('that a data plane cannot say is refused whole, with what says it, where, and why', async () => {
+    const world = await shop();
+    const refused = serviceFile('cart', 'rollout: canary\ntelemetry:\n  tracing: 5');
+    const applied = await world.app.apply([meshFile('shop'), withPort(9090), refused], kim);
+    expect(applied).toEqual({
+      ok: false,
+      problems: [
+        {
+          file: 'cart.yaml',
+          line: 8,
+          column: 12,
+          field: 'telemetry.tracing',
+          message: expect.stringMatching(/^cart on edge \(envoy\): .*leave `tracing` out/),
+          refusal: { service: 'cart', dataPlane: 'edge', code: 'NoTraceCollector' },
+        },
+      ],
+    });
+    expect(await port(world)).toBe(8080);
+    expect(await world.app.history('shop', undefined, 0, 10)).toHaveLength(1);
+  });
+
   it('is whole whatever call its process dies at, once it is asked for again', async () => {
     const counting = new UnreliableDocuments(new MemoryDocuments());
     const calm = await shop({ documents: counting });

@@ -134,6 +134,7 @@ const TABLE: Readonly<Record<string, readonly string[]>> = {
     'src/plan/fidelity.ts',
     'src/plan/plan-service.ts',
     'src/spec-fidelity.ts',
+    'src/spec/authored-data-planes.ts',
     'src/spec/json-schema.ts',
     'src/spec/read-spec.ts',
     'src/spec/schema.ts',

@@ -1,5 +1,6 @@
 /** What the HTTP API answers, as far as the command line reads it; members it does not know are left alone. */
 import { z } from 'zod';
+import { meshSpecSchema, serviceSpecSchema } from '../spec/schema.ts';
 
 const scalar = z.union([z.string(), z.number(), z.boolean(), z.null()]);
 
@@ -62,6 +63,8 @@ export type Received = z.infer<typeof receivedSchema>;
 
 export const appliedSchema = z.object({ mesh: z.string(), revision: z.string(), answer: answerSchema });
 
+export const adoptedSpecSchema = z.object({ revision: z.string(), spec: meshSpecSchema, services: z.array(serviceSpecSchema) });
+
 const parkedFields = { id: z.string(), at: z.number(), door: z.string(), reason: z.string(), message: z.string(), bytes: z.number() };
 const parkedSchema = z.looseObject(parkedFields);
 export type Parked = z.infer<typeof parkedSchema>;
@@ -72,6 +75,7 @@ export const parkedOneSchema = z.looseObject({ ...parkedFields, text: z.string()
 /** RFC 9457, with what this API adds to it. */
 export const problemSchema = z.object({
   detail: z.string(),
+  reason: z.string().optional(),
   problems: z
     .array(
       z.object({

@@ -15,6 +15,9 @@ const TIMEOUT_MS = 60_000;
 /** Nothing answered; somebody who watches goes on. */
 export class NobodyAnswers extends Failure {}
 
+/** Meshwright answers, and no such mesh is adopted there. */
+export class UnknownMesh extends Failure {}
+
 export interface Connection {
   /** @throws Failure for whatever is not the answer that `schema` describes. */
   get<Answer>(path: string, schema: z.ZodType<Answer>): Promise<Answer>;
@@ -41,6 +44,7 @@ export function connect(url: string | undefined, terminal: Terminal): Connection
       throw new Failure(`What answers at ${shown} is no meshwright, or one of another version: its answer to ${path} is not understood.`);
     }
     const problem = problemSchema.safeParse(content);
+    if (problem.success && status === 404 && problem.data.reason === 'UnknownMesh') throw new UnknownMesh(problem.data.detail);
     if (problem.success) throw new Failure(problem.data.detail, { details: (problem.data.problems ?? []).map(problemLine) });
     throw new Failure(`What answers at ${shown} is no meshwright, or it failed: it answers ${path} with ${status}.`);
   }

@@ -2,9 +2,12 @@
 import { Argument, Command, CommanderError, InvalidArgumentError, Option } from 'commander';
 import { z } from 'zod';
 import { jsonSchema, SPEC_KINDS } from '../spec/json-schema.ts';
+import { DATA_PLANE_KINDS } from '../spec/schema.ts';
 import { type Connection, connect } from './connection.ts';
 import { type BootstrapAsked, printBootstrap } from './envoy-bootstrap.ts';
+import { type ExportOptions, exportSpec } from './exporting.ts';
 import { type ExitCode, Failure } from './failure.ts';
+import { type PlanOptions, showPlan } from './planning.ts';
 import { type JournalOptions, type StatusOptions, showJournal, showParked, showStatus } from './reading.ts';
 import {
   type AlertOptions,
@@ -46,6 +49,7 @@ function programFor(terminal: Terminal): Command {
   addReading(program, terminal, connection);
   addStarting(program, terminal, connection);
   addSteppingIn(program, terminal, connection);
+  addPlanning(program, terminal, connection);
   addOffline(program, terminal);
   return program;
 }
@@ -122,6 +126,27 @@ function addSteppingIn(program: Command, terminal: Terminal, connection: () => C
     reason(),
     new Option('--force', 'even onto a version that is known to be down; again: wait for nobody who is not seen to be back'),
   ]);
+}
+
+function addPlanning(program: Command, terminal: Terminal, connection: () => Connection): void {
+  program
+    .command('plan')
+    .description('what every data plane would be given for a spec, and what it cannot say of it')
+    .argument('<folder>')
+    .option('--against', 'also what would change of what is adopted where meshwright answers')
+    .addOption(json())
+    .action((folder: string, { against, ...options }: PlanOptions & { against?: boolean }) =>
+      showPlan(against ? connection() : undefined, terminal, folder, options),
+    );
+  program
+    .command('export')
+    .description('write a spec as the resources of one mesh, whatever data planes it names')
+    .requiredOption('--mesh <folder>', 'the folder of the spec')
+    .addOption(new Option('--as <mesh>', 'what they are for').choices([...DATA_PLANE_KINDS]).makeOptionMandatory())
+    .requiredOption('--out <folder>', 'where they are written, one file each')
+    .option('--force', 'overwrite what no export wrote')
+    .addOption(json())
+    .action((options: ExportOptions) => exportSpec(terminal, options));
 }
 
 function addOffline(program: Command, terminal: Terminal): void {

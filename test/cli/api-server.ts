@@ -94,6 +94,11 @@ async function route(app: App, method: string, path: string, query: URLSearchPar
       return received(await app.receiveEvent({ ...event, data: { mesh, service, ...given } }, { actor: 'local token', again }));
     }
     default: {
+      const [, named] = /^\/meshes\/([^/]+)\/spec$/.exec(path) ?? [];
+      if (named !== undefined) {
+        const adopted = await app.adopted(named);
+        return adopted ? json(200, adopted) : problem(404, 'UnknownMesh', `No spec of ${named} is adopted.`);
+      }
       const [, id] = /^\/parked\/([^/]+)$/.exec(path) ?? [];
       const parked = id === undefined ? undefined : await app.parkedOne(id);
       if (parked) return json(200, parked);

@@ -38,6 +38,7 @@ describe('the built functions', () => {
       'parkedOne: httpTrigger',
       'service: httpTrigger',
       'serviceJournal: httpTrigger',
+      'spec: httpTrigger',
       'startRollout: httpTrigger',
       'status: httpTrigger',
       'stepIn: httpTrigger',
