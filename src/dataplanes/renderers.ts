@@ -2,11 +2,13 @@
 import type { DataPlaneSpec } from '../spec/schema.ts';
 import { consulRenderer } from './consul/renderer.ts';
 import { envoyRenderer } from './envoy/renderer.ts';
+import { gatewayApiRenderer } from './gateway-api/renderer.ts';
 import { istioRenderer } from './istio/renderer.ts';
+import { linkerdRenderer } from './linkerd/renderer.ts';
+import { osmRenderer } from './osm/renderer.ts';
 import type { Renderer } from './renderer.ts';
 
-/** `undefined`: nothing is rendered for this kind yet. */
-export function rendererOf(dataPlane: DataPlaneSpec): Renderer | undefined {
+export function rendererOf(dataPlane: DataPlaneSpec): Renderer {
   switch (dataPlane.kind) {
     case 'consul':
       return consulRenderer;
@@ -15,8 +17,10 @@ export function rendererOf(dataPlane: DataPlaneSpec): Renderer | undefined {
     case 'istio':
       return istioRenderer;
     case 'gateway-api':
+      return gatewayApiRenderer(dataPlane.experimental);
     case 'linkerd':
+      return linkerdRenderer;
     case 'osm':
-      return undefined;
+      return osmRenderer;
   }
 }

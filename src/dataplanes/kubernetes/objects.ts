@@ -44,7 +44,7 @@ export function versionService(plan: ServicePlan, version: PlannedVersion): Json
     metadata: metadata(plan, versionServiceName(plan, version.name)),
     spec: {
       selector: { ...plan.selector, ...version.labels },
-      ports: [{ name: plan.protocol, port: plan.port, protocol: 'TCP', appProtocol: APP_PROTOCOLS[plan.protocol] }],
+      ports: [{ name: plan.protocol, port: plan.port, targetPort: plan.port, protocol: 'TCP', appProtocol: APP_PROTOCOLS[plan.protocol] }],
     },
   };
 }

@@ -1,0 +1,141 @@
+/**
+ * What Open Service Mesh 1.2 (the last there is) says of a plan exactly, nearly, or not at all, by what osm-controller makes of SMI
+ * and of its own policies.
+ */
+import type { FidelityTable, Judgement } from '../../plan/fidelity.ts';
+import { isKnownMethod, unknownMethod } from '../gateway-api/http-route.ts';
+import { overlappingRules } from './permission-matches.ts';
+
+const exact: Judgement = { kind: 'exact' };
+const approximated = (difference: string): Judgement => ({ kind: 'approximated', difference });
+const refused = (code: string, sentence: string): Judgement => ({ kind: 'refused', code, sentence });
+
+const oneRoute = refused(
+  'OneRouteOnly',
+  'OSM sends all requests of a service the same way, whatever their path, method or headers; make a service of its own of what has to go elsewhere.',
+);
+const notInOsm = (what: string): Judgement =>
+  refused('NotInOsm', `OSM has no ${what}; leave it out, or move the service to a mesh that has.`);
+const retries = refused(
+  'RetriesAreTheCallers',
+  "OSM's Retry speaks for one calling service account, behind a feature flag of the whole mesh; write it beside this, and leave `retries` out.",
+);
+const asCalled = approximated('OSM passes calls on in the version of HTTP that the caller speaks.');
+const mesh = refused(
+  'AlwaysMutualTls',
+  "OSM's proxies take mTLS only, and whether everybody may call is one switch for the whole mesh (`enablePermissiveTrafficPolicyMode`); say `strict`, or leave `mtls` out.",
+);
+
+const routing = {
+  'protocol.http': exact,
+  'protocol.http2': asCalled,
+  'protocol.grpc': asCalled,
+  'route.split': exact,
+  'route.path.exact': oneRoute,
+  'route.path.prefix': oneRoute,
+  'route.path.regex': oneRoute,
+  'route.methods': oneRoute,
+  'route.headers.exact': oneRoute,
+  'route.headers.prefix': oneRoute,
+  'route.headers.regex': oneRoute,
+  'route.headers.present': oneRoute,
+  'route.headers.absent': oneRoute,
+  'route.headers.twice': oneRoute,
+  'route.order': oneRoute,
+  'route.timeout': notInOsm('time-out for requests'),
+  'route.timeout.none': exact,
+  'route.retries.none': exact,
+  'route.retries.attempts': retries,
+  'route.retries.perTryTimeout': retries,
+  'route.retries.on.5xx': retries,
+  'route.retries.on.connect-failure': retries,
+  'route.retries.on.gateway-error': retries,
+  'route.retries.on.refused-stream': retries,
+  'route.retries.on.reset': retries,
+  'route.retries.on.retriable-4xx': retries,
+  'route.mirror': notInOsm('mirroring'),
+  'route.mirror.percent': notInOsm('mirroring'),
+  'route.fault.delay': notInOsm('fault injection'),
+  'route.fault.abort': notInOsm('fault injection'),
+} satisfies Partial<FidelityTable>;
+
+const outliers = notInOsm('outlier detection');
+const balancing = refused('AlwaysRoundRobin', 'OSM always takes one endpoint after the other; leave `loadBalancing` out.');
+const resilience = {
+  connectTimeout: exact,
+  retryBudget: notInOsm('retry budget'),
+  'circuitBreaker.maxConnections': exact,
+  'circuitBreaker.maxPendingRequests': exact,
+  'circuitBreaker.maxRequests': exact,
+  'circuitBreaker.maxRequestsPerConnection': exact,
+  'outlierDetection.consecutiveErrors': outliers,
+  'outlierDetection.interval': outliers,
+  'outlierDetection.ejection': outliers,
+  'outlierDetection.maxEjectionPercent': outliers,
+  'loadBalancing.least-request': balancing,
+  'loadBalancing.random': balancing,
+  'loadBalancing.round-robin': balancing,
+  'loadBalancing.hash': balancing,
+  failover: notInOsm('failover between regions'),
+} satisfies Partial<FidelityTable>;
+
+const security = {
+  'mtls.permissive': mesh,
+  'mtls.shadow': mesh,
+  'mtls.strict': {
+    ...exact,
+    except: [
+      {
+        code: 'SharedServiceAccount',
+        sentence:
+          'OSM allows calls to a service account, and so to every service that runs under it; give the service an account of its own, with the name of the service.',
+        at: ({ service, security: planned }) => (planned && planned.serviceAccount !== service ? ['mtls'] : []),
+      },
+    ],
+  },
+  'allow.nobody': exact,
+  'allow.callers': { ...exact, except: [overlappingRules] },
+  'allow.methods': {
+    ...exact,
+    except: [
+      {
+        code: unknownMethod.code,
+        sentence: 'An HTTPRouteGroup knows the methods of RFC 9110 and PATCH only; allow such requests by their paths.',
+        at: ({ security: planned }) =>
+          (planned?.allow ?? []).flatMap(({ methods = [] }, index) => (methods.every(isKnownMethod) ? [] : [`allow.${index}.methods`])),
+      },
+    ],
+  },
+  'allow.paths.exact': exact,
+  'allow.paths.prefix': exact,
+  'allow.paths.regex': exact,
+  'allow.wildcards': exact,
+} satisfies Partial<FidelityTable>;
+
+const egress = (protocol: string) =>
+  ({
+    ...exact,
+    except: [
+      {
+        code: 'EgressNeedsAccount',
+        sentence: 'OSM allows egress to a service account; say `mtls` in the mesh, so that the service has one.',
+        at: ({ security: planned, egress: hosts = [] }) =>
+          planned ? [] : hosts.filter((each) => each.protocol === protocol).map(({ host }) => `egress.${host}`),
+      },
+    ],
+  }) satisfies FidelityTable['egress.http'];
+
+export const osmFidelity: FidelityTable = {
+  ...routing,
+  ...resilience,
+  ...security,
+  'egress.http': egress('http'),
+  'egress.tls': egress('tls'),
+  ingress: refused(
+    'IngressPassesTheSplit',
+    'What comes through an ingress of OSM does not go by its TrafficSplits; leave `ingress` out, and write an IngressBackend beside this.',
+  ),
+  'telemetry.accessLog.all': notInOsm('access log for one service'),
+  'telemetry.accessLog.errors': notInOsm('access log for one service'),
+  'telemetry.tracing': notInOsm('tracing for one service'),
+};
