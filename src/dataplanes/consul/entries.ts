@@ -2,6 +2,7 @@
  * Consul's config entries, as its HTTP API takes and gives them (`/v1/config`): the kinds that a service is rendered to, in the
  * order in which they are written, and their stamps of ours in `Meta`. Format: hashicorp/consul `agent/structs/config_entry*.go`.
  */
+import { isDeepStrictEqual } from 'node:util';
 import type { Json, JsonObject } from '../../journal/documents.ts';
 
 /** Each is written before those that need it: L7 intentions and routes need the protocol, splitters and routers the subsets. */
@@ -40,12 +41,16 @@ const SERVERS_OWN = ['Kind', 'Name', 'Meta', 'Hash', 'CreateIndex', 'ModifyIndex
 /** Consul works these out for each source of an intention. */
 const WORKED_OUT = ['Precedence', 'Type'];
 
-/** The `fields` of an entry that Consul answered with: without what is its own, and without what is there and empty. */
+/** The `fields` of an entry that Consul answered with: without what is its own. */
 export function fieldsOf(answered: JsonObject): JsonObject {
   const { Sources, ...others } = without(answered, SERVERS_OWN);
-  const sources = Array.isArray(Sources) ? { Sources: Sources.map((each) => (isObject(each) ? without(each, WORKED_OUT) : each)) } : {};
-  return compact({ ...others, ...sources });
+  return Array.isArray(Sources)
+    ? { ...others, Sources: Sources.map((each) => (isObject(each) ? without(each, WORKED_OUT) : each)) }
+    : others;
 }
+
+/** Whether they mean the same to Consul, which leaves out of its answers what is empty, 0 or false. */
+export const isSame = (a: Json | undefined, b: Json | undefined): boolean => isDeepStrictEqual(compact(a), compact(b));
 
 export function without(object: JsonObject, keys: readonly string[]): JsonObject {
   return Object.fromEntries(Object.entries(object).filter(([key]) => !keys.includes(key)));
@@ -55,7 +60,12 @@ export function isObject(value: Json | undefined): value is JsonObject {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
-function compact(object: JsonObject): JsonObject {
-  const entries = Object.entries(object).map(([key, value]) => [key, isObject(value) ? compact(value) : value] as const);
-  return Object.fromEntries(entries.filter(([, value]) => value !== null && !(isObject(value) && Object.keys(value).length === 0)));
+function compact(value: Json | undefined): Json | undefined {
+  if (Array.isArray(value)) return value.length === 0 ? undefined : value.map((each) => compact(each) ?? {});
+  if (!isObject(value)) return value || undefined;
+  const entries = Object.entries(value).flatMap(([key, inner]) => {
+    const left = compact(inner);
+    return left === undefined ? [] : [[key, left] as const];
+  });
+  return entries.length === 0 ? undefined : Object.fromEntries(entries);
 }

@@ -1,0 +1,117 @@
+/**
+ * Consul as a data plane: applying writes config entries, observing compares them and the discovery chain that Consul has compiled
+ * from them, readiness reads the health of the instances. Which proxies have taken what was compiled, Consul tells nobody.
+ */
+import type { JsonObject } from '../../journal/documents.ts';
+import { isRefusal, judge } from '../../plan/fidelity.ts';
+import type { Applied, DataPlane, Observation } from '../../reconcile/data-plane.ts';
+import type { Fragment } from '../../reconcile/model.ts';
+import { type Bringing, bring, type Live, look, prune } from './apply.ts';
+import { notYetCompiled } from './chain.ts';
+import { isObject } from './entries.ts';
+import { consulFidelity } from './fidelity.ts';
+import { isUpToDate, ownerOf, revisionOf, stamped, widened, writtenOver } from './ownership.ts';
+import { consulEntries } from './render.ts';
+import type { Consul, Instance, Refused } from './server.ts';
+import { conditionOf } from './subsets.ts';
+
+/** How long is waited for anything to change before it is said what is missing. */
+const WAIT_MS = 500;
+/** Each entry that is written wakes whoever waits. */
+const LOOKS = 8;
+
+export interface ConsulOptions {
+  /** What happens to a call that no intention speaks of. */
+  readonly defaultPolicy: 'allow' | 'deny';
+  /** Entries that are not meshwright's are written over. */
+  readonly takeOver: boolean;
+}
+
+export function consulDataPlane(consul: Consul, { defaultPolicy, takeOver }: ConsulOptions): DataPlane {
+  const bringing = ({ mesh, service, revision, plan }: Fragment): Bringing => {
+    return { mesh, service, revision, entries: plan === null ? [] : consulEntries(plan), takeOver };
+  };
+
+  return {
+    async apply(fragment) {
+      const refusal = refusalOf(fragment) ?? (defaultPolicy === 'allow' ? await openToPeers(consul, fragment) : undefined);
+      return refusal ?? bring(consul, bringing(fragment));
+    },
+
+    prune: (fragment) => prune(consul, bringing(fragment)),
+
+    async observe(fragment) {
+      for (let looks = 1; ; looks += 1) {
+        const seen = await seenNow(consul, bringing(fragment));
+        if (!('index' in seen)) return seen;
+        const { index, because } = seen;
+        const next = looks < LOOKS ? await consul.chain(fragment.service, { index, waitMs: WAIT_MS }) : undefined;
+        if (next?.kind === 'refused') throw new Error(next.message);
+        if (!next || next.index === index) return { kind: 'waiting', for: [], because };
+      }
+    },
+
+    async readiness(_mesh, service) {
+      const [resolver, listed] = await Promise.all([consul.read('service-resolver', service), consul.instances(service)]);
+      for (const each of [resolver, listed]) if (each.kind === 'refused') throw new Error(each.message);
+      if (resolver.kind !== 'found' || listed.kind !== 'listed') return {};
+      return readinessOf(resolver.entry, listed.instances);
+    },
+  };
+}
+
+/** What is refused of a plan is refused before anything of it is written. */
+function refusalOf({ plan }: Fragment): Applied | undefined {
+  const refusal = plan === null ? undefined : judge(plan, consulFidelity).find(isRefusal);
+  return refusal && { kind: 'refused', message: `${refusal.where}: ${refusal.judgement.sentence}` };
+}
+
+/** Where Consul allows by default, `*` denies everybody of this cluster; callers of others it has no word for. */
+async function openToPeers(consul: Consul, { service, plan }: Fragment): Promise<Applied | undefined> {
+  if (plan?.security?.stage !== 'strict') return undefined;
+  const exported = await consul.read('exported-services', 'default');
+  if (exported.kind === 'refused') return exported;
+  if (exported.kind === 'absent' || !Array.isArray(exported.entry.Services)) return undefined;
+  const named = exported.entry.Services.some((each) => isObject(each) && (each.Name === service || each.Name === '*'));
+  const message = `exported-services gives ${service} to other clusters, whose callers Consul allows by default; take it out there, or set Consul's default to deny.`;
+  return named ? { kind: 'refused', message } : undefined;
+}
+
+/** With the index to wait from where there is something to wait for. */
+async function seenNow(consul: Consul, bringing: Bringing): Promise<Observation | { readonly index: number; readonly because: string }> {
+  const [chain, live] = await Promise.all([consul.chain(bringing.service), look(consul, bringing.service)]);
+  if (chain.kind === 'refused') throw new Error(chain.message);
+  if (isRefused(live)) throw new Error(live.message);
+  const because = notYetWritten(bringing, live) ?? (bringing.entries.length === 0 ? undefined : notYetCompiled(live, chain.chain));
+  return because === undefined ? { kind: 'served' } : { index: chain.index, because: `Consul does not have ${because} of this revision.` };
+}
+
+const isRefused = (seen: Live | Refused): seen is Refused => 'message' in seen;
+
+/** In words; a newer revision is as good. */
+function notYetWritten({ mesh, service, revision, entries }: Bringing, live: Live): string | undefined {
+  for (const entry of entries) {
+    const there = live.get(entry.kind);
+    if (!there || ownerOf(there, mesh, service).kind !== 'ours' || revisionOf(there) < revision) return `the ${entry.kind}`;
+    const wanted = writtenOver(widened(stamped(entry, revision), there), there);
+    if (revisionOf(there) === revision && !isUpToDate(wanted, there)) return `the ${entry.kind}`;
+  }
+  const left = [...live].find(([, each]) => entries.length === 0 && ownerOf(each, mesh, service).kind === 'ours');
+  return left && `taken away the ${left[0]}`;
+}
+
+/** Versions that the resolver names and those of instances; which key of Meta holds the version, the resolver knows. */
+function readinessOf(resolver: JsonObject, instances: readonly Instance[]): Readonly<Record<string, 'ready' | 'none'>> {
+  const subsets = isObject(resolver.Subsets) ? Object.values(resolver.Subsets).filter(isObject) : [];
+  const versions: Record<string, 'ready' | 'none'> = {};
+  for (const { Filter } of subsets) {
+    const condition = typeof Filter === 'string' ? conditionOf(Filter) : undefined;
+    if (!condition) continue;
+    versions[condition.value] ??= 'none';
+    for (const { meta, serves } of instances) {
+      const version = meta[condition.key];
+      if (version !== undefined) versions[version] = serves || versions[version] === 'ready' ? 'ready' : 'none';
+    }
+  }
+  return versions;
+}

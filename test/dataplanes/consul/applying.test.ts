@@ -1,0 +1,62 @@
+/** Applying and observing over Consul in memory. */
+import { beforeAll, describe, expect, it } from 'vitest';
+import { consulDataPlane } from '../../../src/dataplanes/consul/data-plane.ts';
+import { fragmentOf, planOf, STRICT, specifyApplying } from './applying.ts';
+import { type MemoryConsul, memoryConsul } from './memory-consul.ts';
+
+describe('applying to Consul in memory', () => {
+  let consul: MemoryConsul;
+  beforeAll(() => {
+    consul = memoryConsul();
+  });
+  specifyApplying(() => ({ consul, put: consul.put }));
+
+  it('says which entry Consul refused, in its words', async () => {
+    const words = 'Consul answered 403: Permission denied';
+    const guarded = { ...consul, write: async () => ({ kind: 'refused', message: words }) as const };
+    const dataPlane = consulDataPlane(guarded, { defaultPolicy: 'deny', takeOver: false });
+    const applied = await dataPlane.apply(fragmentOf('guarded', 1, planOf('guarded', { v1: 100 })));
+    expect(applied).toEqual({ kind: 'refused', message: `service-defaults guarded: ${words}` });
+  });
+});
+
+describe('a service that is given to other clusters', () => {
+  const given = (name: string) => ({
+    Kind: 'exported-services',
+    Name: 'default',
+    Services: [{ Name: name, Consumers: [{ Peer: 'west' }] }],
+  });
+  const applied = async (name: string, defaultPolicy: 'allow' | 'deny') => {
+    const consul = memoryConsul();
+    await consul.put(given(name));
+    const dataPlane = consulDataPlane(consul, { defaultPolicy, takeOver: false });
+    return (await dataPlane.apply(fragmentOf('catalog', 1, planOf('catalog', { v1: 100 }, { security: STRICT })))).kind;
+  };
+
+  it('cannot be kept from their callers where Consul allows by default', async () => {
+    expect(await applied('catalog', 'allow')).toBe('refused');
+    expect(await applied('*', 'allow')).toBe('refused');
+    expect(await applied('stock', 'allow')).toBe('applied');
+    expect(await applied('catalog', 'deny')).toBe('applied');
+  });
+});
+
+describe('readiness', () => {
+  it('is that of instances, by the key of Meta that the resolver names', async () => {
+    const consul = memoryConsul();
+    const dataPlane = consulDataPlane(consul, { defaultPolicy: 'deny', takeOver: false });
+    expect(await dataPlane.readiness('shop', 'catalog', 0)).toEqual({});
+    const versions = ['v1', 'v2', 'v3'].map((name) => ({ name, labels: { 'app.kubernetes.io/version': name } }));
+    await dataPlane.apply(fragmentOf('catalog', 1, planOf('catalog', { v1: 100, v2: 0, v3: 0 }, { versions })));
+    const instance = (version: string, serves: boolean) => ({ meta: { app_kubernetes_io_version: version, version: 'x' }, serves });
+    for (const each of [
+      instance('v1', false),
+      instance('v1', true),
+      instance('v2', false),
+      instance('v4', true),
+      { meta: {}, serves: true },
+    ])
+      consul.addInstance(each);
+    expect(await dataPlane.readiness('shop', 'catalog', 0)).toEqual({ v1: 'ready', v2: 'none', v3: 'none', v4: 'ready' });
+  });
+});

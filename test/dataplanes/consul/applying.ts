@@ -1,0 +1,215 @@
+/**
+ * What applying to Consul and observing it do, whatever Consul it is: held by the one in memory and by the real one. Each test has
+ * services of its own.
+ */
+import { expect, it } from 'vitest';
+import { consulDataPlane } from '../../../src/dataplanes/consul/data-plane.ts';
+import type { Consul } from '../../../src/dataplanes/consul/server.ts';
+import type { JsonObject } from '../../../src/journal/documents.ts';
+import type { PlannedSecurity, ServicePlan } from '../../../src/plan/plan.ts';
+import type { Fragment } from '../../../src/reconcile/model.ts';
+
+export interface Bench {
+  readonly consul: Consul;
+  /** As somebody else, over whatever is there. */
+  put(entry: JsonObject): Promise<void>;
+}
+
+const KINDS = ['service-defaults', 'service-intentions', 'service-resolver', 'service-splitter', 'service-router'];
+export const STRICT: PlannedSecurity = {
+  stage: 'strict',
+  trustDomain: 'mesh.example',
+  serviceAccount: 'any',
+  allow: [{ callers: [{ namespace: 'default', serviceAccount: 'web', service: 'web' }] }],
+};
+
+/** `weights` of the split by version. */
+export function planOf(service: string, weights: Readonly<Record<string, number>>, more: Partial<ServicePlan> = {}): ServicePlan {
+  const split = Object.entries(weights).map(([version, weight]) => ({ version, weight }));
+  return {
+    mesh: 'shop',
+    service,
+    namespace: 'default',
+    port: 8080,
+    protocol: 'http',
+    selector: { app: service },
+    versions: split.map(({ version }) => ({ name: version, labels: { version } })),
+    routes: [{ name: 'default', match: {}, split }],
+    dataPlanes: ['consul'],
+    ...more,
+  };
+}
+
+export const fragmentOf = (service: string, revision: number, plan: ServicePlan | null): Fragment => {
+  return { mesh: 'shop', service, revision, sequence: revision, plan };
+};
+
+let named = 0;
+
+/** Inside a `describe`; `bench` is asked for by each test. */
+export function specifyApplying(bench: () => Bench): void {
+  const open = (options: { takeOver?: boolean; consul?: Consul } = {}) => {
+    const { takeOver = false, consul = bench().consul } = options;
+    named += 1;
+    const service = `service-${named}`;
+    const dataPlane = consulDataPlane(consul, { defaultPolicy: 'deny', takeOver });
+    const fragment = (revision: number, weights: Readonly<Record<string, number>>, more: Partial<ServicePlan> = {}): Fragment =>
+      fragmentOf(service, revision, planOf(service, weights, more));
+    const entry = async (kind: string): Promise<JsonObject | undefined> => {
+      const read = await consul.read(kind, service);
+      return read.kind === 'found' ? read.entry : undefined;
+    };
+    const subsets = async (): Promise<readonly string[]> => Object.keys(Object((await entry('service-resolver'))?.Subsets)).sort();
+    const kinds = async (): Promise<readonly string[]> => {
+      const there = await Promise.all(KINDS.map(async (kind) => ((await entry(kind)) ? [kind] : [])));
+      return there.flat();
+    };
+    return { service, dataPlane, fragment, entry, subsets, kinds };
+  };
+
+  it('writes what a plan means, and sees it compiled', async () => {
+    const { dataPlane, fragment, kinds } = open();
+    const first = fragment(1, { v1: 90, v2: 10 }, { security: STRICT });
+    expect(await dataPlane.apply(first)).toEqual({ kind: 'applied' });
+    expect(await kinds()).toEqual(KINDS);
+    expect(await dataPlane.observe(first, 0)).toEqual({ kind: 'served' });
+  });
+
+  it('changes nothing when it is there already', async () => {
+    const { dataPlane, fragment, entry } = open();
+    const first = fragment(1, { v1: 100, v2: 0 }, { connectTimeoutMs: 1500, security: STRICT, loadBalancing: { policy: 'random' } });
+    await dataPlane.apply(first);
+    const indices = async () => Promise.all(KINDS.map(async (kind) => (await entry(kind))?.ModifyIndex));
+    const before = await indices();
+    expect(await dataPlane.apply(first)).toEqual({ kind: 'applied' });
+    expect(await indices()).toEqual(before);
+    expect(await dataPlane.observe(first, 0)).toEqual({ kind: 'served' });
+  });
+
+  it('puts no lower revision over a higher one, also where the higher one said nothing new', async () => {
+    const { dataPlane, fragment, entry } = open();
+    await dataPlane.apply(fragment(1, { v1: 100 }));
+    await dataPlane.apply(fragment(3, { v1: 100 }));
+    const late = fragment(2, { v1: 50, v2: 50 });
+    expect(await dataPlane.apply(late)).toEqual({ kind: 'applied' });
+    expect(await dataPlane.prune?.(late)).toEqual({ kind: 'applied' });
+    expect((await entry('service-splitter'))?.Splits).toEqual([{ Weight: 100, ServiceSubset: 'v1' }]);
+    expect(await dataPlane.observe(late, 0)).toEqual({ kind: 'served' });
+  });
+
+  it('restores what was changed or deleted behind its back', async () => {
+    const { service, dataPlane, fragment, entry, kinds } = open();
+    const wanted = fragment(1, { v1: 90, v2: 10 });
+    await dataPlane.apply(wanted);
+    const splitter = await entry('service-splitter');
+    const Splits = [{ Weight: 100, ServiceSubset: 'v2' }];
+    await bench().put({ Kind: 'service-splitter', Name: service, Splits, Meta: splitter?.Meta ?? {} });
+    const router = await bench().consul.read('service-router', service);
+    if (router.kind === 'found') await bench().consul.remove('service-router', service, router.index);
+    expect(await dataPlane.observe(wanted, 0)).toMatchObject({ kind: 'waiting' });
+    await dataPlane.apply(wanted);
+    expect((await entry('service-splitter'))?.Splits).toEqual(splitter?.Splits);
+    expect(await kinds()).toContain('service-router');
+    expect(await dataPlane.observe(wanted, 0)).toEqual({ kind: 'served' });
+  });
+
+  it("refuses to write over somebody else's entry, names it, and leaves all as it was", async () => {
+    const { service, dataPlane, fragment, kinds } = open();
+    await bench().put({ Kind: 'service-defaults', Name: service, Protocol: 'http' });
+    const applied = await dataPlane.apply(fragment(1, { v1: 100 }));
+    expect(applied).toMatchObject({
+      kind: 'refused',
+      message: expect.stringContaining(`service-defaults ${service} was written by somebody else`),
+    });
+    expect(await kinds()).toEqual(['service-defaults']);
+  });
+
+  it("takes somebody else's entry over when asked to, with the fields that say nothing of a plan", async () => {
+    const { service, dataPlane, fragment, entry } = open({ takeOver: true });
+    const UpstreamConfig = { Overrides: [{ Name: 'stock', Limits: { MaxConnections: 7 } }] };
+    await bench().put({ Kind: 'service-defaults', Name: service, Protocol: 'http2', UpstreamConfig, Meta: { team: 'shelf' } });
+    const wanted = fragment(1, { v1: 100 });
+    expect(await dataPlane.apply(wanted)).toEqual({ kind: 'applied' });
+    expect(await entry('service-defaults')).toMatchObject({ Protocol: 'http', Meta: { team: 'shelf', 'meshwright/service': service } });
+    expect(JSON.stringify((await entry('service-defaults'))?.UpstreamConfig)).toContain('"MaxConnections":7');
+    expect(await dataPlane.observe(wanted, 0)).toEqual({ kind: 'served' });
+    await dataPlane.apply(fragmentOf(service, 2, null));
+    const { Protocol, Meta, UpstreamConfig: left } = (await entry('service-defaults')) ?? {};
+    expect({ Protocol: Protocol ?? '', Meta }).toEqual({ Protocol: '', Meta: { team: 'shelf' } });
+    expect(JSON.stringify(left)).toContain('"MaxConnections":7');
+  });
+
+  it.each([
+    [{ 'meshwright/mesh': 'other', 'meshwright/service': 'catalog' }, 'in mesh other'],
+    [{ 'external-source': 'kubernetes' }, 'consul-k8s'],
+  ])('takes over neither what another mesh wrote nor what a controller would write back: %j', async (Meta, words) => {
+    const { service, dataPlane, fragment } = open({ takeOver: true });
+    await bench().put({ Kind: 'service-resolver', Name: service, Meta });
+    expect(await dataPlane.apply(fragment(1, { v1: 100 }))).toMatchObject({ kind: 'refused', message: expect.stringContaining(words) });
+  });
+
+  it('keeps the subsets that proxies may still go by until what replaced them is served', async () => {
+    const { dataPlane, fragment, subsets, kinds } = open();
+    const before = fragment(1, { v1: 90, v2: 10 }, { security: STRICT });
+    await dataPlane.apply(before);
+    const after = fragment(2, { v2: 70, v3: 30 });
+    expect(await dataPlane.apply(after)).toEqual({ kind: 'applied' });
+    expect(await subsets()).toEqual(['v1', 'v2', 'v3']);
+    expect(await kinds()).toContain('service-intentions');
+    expect(await dataPlane.observe(after, 0)).toEqual({ kind: 'served' });
+    expect(await dataPlane.prune?.(after)).toEqual({ kind: 'applied' });
+    expect(await subsets()).toEqual(['v2', 'v3']);
+    expect(await kinds()).not.toContain('service-intentions');
+    expect(await dataPlane.observe(after, 0)).toEqual({ kind: 'served' });
+  });
+
+  it('takes everything away of a service that is gone', async () => {
+    const { service, dataPlane, fragment, kinds } = open();
+    await dataPlane.apply(fragment(1, { v1: 90, v2: 10 }, { security: STRICT }));
+    const gone = fragmentOf(service, 2, null);
+    expect(await dataPlane.apply(gone)).toEqual({ kind: 'applied' });
+    expect(await kinds()).toEqual([]);
+    expect(await dataPlane.observe(gone, 0)).toEqual({ kind: 'served' });
+  });
+
+  it('looks again when somebody was faster, and stops where that was a newer revision', async () => {
+    const { consul } = bench();
+    let between: () => Promise<unknown> = async () => undefined;
+    const disturbed: Consul = {
+      ...consul,
+      async write(entry, over) {
+        const disturb = between;
+        between = async () => undefined;
+        await disturb();
+        return consul.write(entry, over);
+      },
+    };
+    const { service, dataPlane, fragment, entry } = open({ consul: disturbed });
+    const other = consulDataPlane(consul, { defaultPolicy: 'deny', takeOver: false });
+    between = () => other.apply(fragmentOf(service, 1, planOf(service, { v1: 100 })));
+    expect(await dataPlane.apply(fragment(2, { v1: 80, v2: 20 }))).toEqual({ kind: 'applied' });
+    expect((await entry('service-splitter'))?.Splits).toHaveLength(2);
+    between = () => other.apply(fragmentOf(service, 4, planOf(service, { v2: 100 })));
+    expect(await dataPlane.apply(fragment(3, { v1: 50, v2: 50 }))).toEqual({ kind: 'applied' });
+    expect((await entry('service-splitter'))?.Splits).toEqual([{ Weight: 100, ServiceSubset: 'v2' }]);
+  });
+
+  it('waits for what is not compiled yet, and no longer than it must', async () => {
+    const { service, dataPlane, fragment } = open();
+    await dataPlane.apply(fragment(1, { v1: 100 }));
+    const next = fragment(2, { v1: 100 }, { protocol: 'http2' });
+    const waiting = await dataPlane.observe(next, 0);
+    expect(waiting).toEqual({ kind: 'waiting', for: [], because: 'Consul does not have the service-defaults of this revision.' });
+    const second = consulDataPlane(bench().consul, { defaultPolicy: 'deny', takeOver: false });
+    const seen = dataPlane.observe(next, 0);
+    await second.apply(fragmentOf(service, 2, next.plan));
+    expect(await seen).toEqual({ kind: 'served' });
+  });
+
+  it('refuses what Consul cannot mean before it writes anything of it', async () => {
+    const { dataPlane, fragment, kinds } = open();
+    const applied = await dataPlane.apply(fragment(1, { v1: 100 }, { retryBudget: { percent: 20, minConcurrent: 3 } }));
+    expect(applied).toMatchObject({ kind: 'refused', message: expect.stringMatching(/^retryBudget: Consul has no budget/) });
+    expect(await kinds()).toEqual([]);
+  });
+}
