@@ -18,8 +18,8 @@ import type { Json, JsonObject } from '../journal/documents.ts';
 export interface ConsulAddress {
   /** Such as `https://consul.example:8501`. */
   readonly address: string;
-  /** Absent = as the anonymous token. */
-  readonly token?: string;
+  /** Asked for at each call; absent = as the anonymous token. */
+  readonly token?: () => string;
 }
 
 const TIMEOUT_MS = 5_000;
@@ -46,10 +46,10 @@ interface Answer {
 /** `timeoutMs`: within which Consul has answered each call, beside what a call asks it to wait. */
 export function consulOverHttp({ address, token }: ConsulAddress, timeoutMs = TIMEOUT_MS): Consul {
   const base = address.replace(/\/+$/, '');
-  const headers = token === undefined ? {} : { 'x-consul-token': token };
 
   /** Throws `ConsulUnavailable`. */
   async function ask(method: string, path: string, body?: JsonObject, patienceMs = timeoutMs): Promise<Answer> {
+    const headers = token === undefined ? {} : { 'x-consul-token': token() };
     let answer: Answer;
     try {
       const response = await fetch(`${base}${path}`, {
@@ -93,7 +93,7 @@ export function consulOverHttp({ address, token }: ConsulAddress, timeoutMs = TI
     async chain(service, after): Promise<ChainOutcome> {
       const wait = after ? `?index=${after.index}&wait=${after.waitMs}ms` : '';
       // Consul adds up to a sixteenth, so that those who wait do not come together.
-      const patienceMs = timeoutMs + (after?.waitMs ?? 0) * (1 + 1 / 16);
+      const patienceMs = timeoutMs + Math.ceil((after?.waitMs ?? 0) * (1 + 1 / 16));
       const answer = await ask('GET', `/v1/discovery-chain/${encodeURIComponent(service)}${wait}`, undefined, patienceMs);
       if (answer.status !== 200) return refused(answer);
       return { kind: 'compiled', chain: z.object({ Chain: chainSchema }).parse(parsed(answer.text)).Chain, index: answer.index };

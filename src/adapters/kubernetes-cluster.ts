@@ -5,7 +5,6 @@
  */
 import http from 'node:http';
 import https from 'node:https';
-import type { Duplex } from 'node:stream';
 import type { KubeConfig } from '@kubernetes/client-node';
 import { z } from 'zod';
 import {
@@ -20,7 +19,6 @@ import {
   type ObjectName,
   objectSchema,
   type Permission,
-  type PodPort,
   type ResourceKind,
 } from '../dataplanes/kubernetes/cluster.ts';
 import { exchange, explained } from './http-exchange.ts';
@@ -37,8 +35,6 @@ export interface ClusterAccess {
   readonly config: () => Promise<KubeConfig>;
   /** Of each request to the API server, and to a pod. */
   readonly timeoutMs?: number;
-  /** Opens a byte stream to a pod's port; left out: through the API server. */
-  readonly dial?: (at: PodPort) => Promise<Duplex>;
 }
 
 interface Call {
@@ -56,7 +52,7 @@ const listSchema = z.object({
 const groupSchema = z.object({ versions: z.array(z.object({ groupVersion: z.string() })) });
 const reviewSchema = z.object({ status: z.object({ allowed: z.boolean() }) });
 
-export function kubernetesCluster({ config, timeoutMs = 10_000, dial }: ClusterAccess): Cluster {
+export function kubernetesCluster({ config, timeoutMs = 10_000 }: ClusterAccess): Cluster {
   const agents = { 'https:': new https.Agent({ keepAlive: true }), 'http:': new http.Agent({ keepAlive: true }) };
 
   /** Rejects with `ClusterUnavailable` when there is no whole answer in time. */
@@ -142,7 +138,7 @@ export function kubernetesCluster({ config, timeoutMs = 10_000, dial }: ClusterA
     },
 
     may,
-    door: (to) => podDoor({ to, dial: dial ?? (async (at) => forwardedPort(await config(), at)), timeoutMs, may }),
+    door: (to) => podDoor({ to, dial: async (at) => forwardedPort(await config(), at), timeoutMs, may }),
   };
 }
 

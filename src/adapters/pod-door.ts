@@ -9,8 +9,6 @@ import { type AskOutcome, ClusterUnavailable, type Permission, type PodDoor, typ
 import { exchange, explained } from './http-exchange.ts';
 import { ForwardForbidden } from './port-forward.ts';
 
-const CONNECTIONS = 4;
-
 export interface PodDoorPorts {
   readonly to: PodPort;
   /** Rejects with `ForwardForbidden` where the caller may not. */
@@ -54,7 +52,7 @@ class DiallingAgent extends http.Agent {
   #closed = false;
 
   constructor(dial: () => Promise<Duplex>) {
-    super({ keepAlive: true, maxSockets: CONNECTIONS });
+    super({ keepAlive: true });
     this.#dial = dial;
   }
 

@@ -1,6 +1,6 @@
 /**
- * A byte stream to a pod's port through the API server: `pods/portforward` over a WebSocket, by the official client. Errors that
- * the kubelet tells on the second stream end the first.
+ * A byte stream to a pod's port through the API server: `pods/portforward` over a WebSocket, by the official client. What the
+ * kubelet says on the second stream, that of errors, ends the first.
  */
 import { Duplex, PassThrough, Writable } from 'node:stream';
 import type { KubeConfig } from '@kubernetes/client-node';
@@ -13,20 +13,25 @@ export class ForwardForbidden extends Error {
 
 export async function forwardedPort(config: KubeConfig, { namespace, pod, port }: PodPort): Promise<Duplex> {
   const { PortForward } = await import('@kubernetes/client-node');
-  const fromPod = new PassThrough();
   const toPod = new PassThrough();
-  const stream = Duplex.from({ readable: fromPod, writable: toPod });
-  const errors = new Writable({
-    write(chunk: Buffer, _encoding, done) {
-      const text = chunk.toString('utf8').trim();
-      if (text !== '') stream.destroy(new Error(text));
-      done();
-    },
+  const stream = new Duplex({
+    read() {},
+    write: (chunk: Buffer, _encoding, done) => void toPod.write(chunk, done),
+    final: (done) => void toPod.end(done),
   });
-  const opened = await new PortForward(config).portForward(namespace, pod, [port], fromPod, errors, toPod).catch(rejectAs);
+  const receiving = (take: (chunk: Buffer) => void) =>
+    new Writable({
+      write(chunk: Buffer, _encoding, done) {
+        if (chunk.length > 0 && !stream.destroyed) take(chunk);
+        done();
+      },
+    });
+  const data = receiving((chunk) => stream.push(chunk));
+  const errors = receiving((chunk) => stream.destroy(new Error(chunk.toString('utf8').trim())));
+  const opened = await new PortForward(config).portForward(namespace, pod, [port], data, errors, toPod).catch(rejectAs);
   const socket = typeof opened === 'function' ? opened() : opened;
   if (!socket) throw new Error('the API server opened no stream');
-  socket.addEventListener('close', () => fromPod.end());
+  socket.addEventListener('close', () => stream.push(null));
   stream.once('close', () => socket.close());
   return stream;
 }

@@ -3,13 +3,14 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { z } from 'zod';
 import { MemoryDocuments } from '../../src/adapters/memory-documents.ts';
 import { istioDataPlane } from '../../src/dataplanes/istio/data-plane.ts';
-import { sendRequests } from '../e2e/traffic.ts';
+import { sendRequests, startTraffic } from '../e2e/traffic.ts';
 import { until } from '../e2e/until.ts';
 import { realEnvoy } from '../real-envoy.ts';
 import { deployment, World } from '../world.ts';
 import { type ApiServer, startApiServer } from './api-server.ts';
 import { type IstioCaller, type IstioEnvoys, istioEnvoys } from './istio-envoys.ts';
 import { ISTIO_NAMESPACE, type Istiod, startIstiod } from './istiod.ts';
+import type { Kubelet } from './kubelet.ts';
 import { connector, istiodPod } from './kubernetes-connector.ts';
 import { haveServers } from './servers/build.ts';
 
@@ -30,6 +31,7 @@ describe.skipIf(!have)('a canary over a real istiod', () => {
   let istiod: Istiod;
   let envoys: IstioEnvoys;
   let web: IstioCaller;
+  let kubelet: Kubelet;
   let world: World;
 
   beforeAll(async () => {
@@ -39,7 +41,8 @@ describe.skipIf(!have)('a canary over a real istiod', () => {
     await envoys.service(catalog);
     await Promise.all([envoys.workload(catalog, 'v1'), envoys.workload(catalog, 'v2')]);
     web = await envoys.caller('web', 'shop', catalog.port);
-    const cluster = connector(api, undefined, await istiodPod(api, istiod));
+    kubelet = await istiodPod(api, istiod);
+    const cluster = connector(api);
     const documents = new MemoryDocuments();
     const options = { cluster, documents, controlPlaneNamespace: ISTIO_NAMESPACE, takeOver: false, observe: true };
     world = new World({ documents, connect: () => istioDataPlane(options) });
@@ -47,6 +50,7 @@ describe.skipIf(!have)('a canary over a real istiod', () => {
     await settled();
   });
   afterAll(async () => {
+    await kubelet?.stop();
     await envoys?.stop();
     await istiod?.stop();
     await api?.stop();
@@ -81,6 +85,7 @@ describe.skipIf(!have)('a canary over a real istiod', () => {
   };
 
   it('moves as proxies are seen to serve each step, and the weights are those that istiod pushes', async () => {
+    const traffic = startTraffic(web.to(catalog), 200);
     await world.app.receiveEvent(deployment('1', 'catalog', 'v2'));
     const weights: number[] = [];
     await until('v2 is stable', async () => {
@@ -97,6 +102,10 @@ describe.skipIf(!have)('a canary over a real istiod', () => {
     await settled();
     expect(await pushed()).toEqual({ v2: 100 });
     expect(await subsets()).toEqual(['v2']);
+    // Neither a weight nor a subset that went lost a request.
+    const { failures, requests } = await traffic.stop();
+    expect(failures).toEqual([]);
+    expect(requests).toBeGreaterThan(100);
   });
 
   it('goes back when it is told to, and proxies are seen to follow', async () => {
