@@ -50,6 +50,8 @@ const TABLE: Readonly<Record<string, readonly string[]>> = {
     'src/spec/schema.ts',
   ],
   'src/adapters': [
+    'src/dataplanes/consul/data-plane.ts',
+    'src/dataplanes/consul/server.ts',
     'src/dataplanes/kubernetes/cluster.ts',
     'src/environment.ts',
     'src/journal/documents.ts',
