@@ -11,8 +11,7 @@ import type { DataPlaneSpec, MeshSpec, ServiceSpec } from './spec/schema.ts';
 export interface ServiceFidelity {
   readonly service: string;
   readonly dataPlane: DataPlaneSpec;
-  /** `undefined`: nothing is rendered for this kind of data plane yet. */
-  readonly entries: readonly FidelityEntry[] | undefined;
+  readonly entries: readonly FidelityEntry[];
 }
 
 /** By service, then by data plane. */
@@ -24,14 +23,13 @@ export function specFidelity(mesh: MeshSpec, services: readonly ServiceSpec[]): 
   );
 }
 
-export function serviceFidelity(mesh: string, service: ServiceSpec, dataPlane: DataPlaneSpec): readonly FidelityEntry[] | undefined {
-  const table = rendererOf(dataPlane)?.fidelity;
-  return table && judge(planService(mesh, service, { split: splitOfRollout(service) }), table);
+export function serviceFidelity(mesh: string, service: ServiceSpec, dataPlane: DataPlaneSpec): readonly FidelityEntry[] {
+  return judge(planService(mesh, service, { split: splitOfRollout(service) }), rendererOf(dataPlane).fidelity);
 }
 
 /** Everything that is refused, each thing once for the place where it is written. */
 export function refusedProblems(fidelity: readonly ServiceFidelity[], places: SpecPlaces): readonly SpecProblem[] {
-  const problems = fidelity.flatMap(({ service, dataPlane, entries = [] }) =>
+  const problems = fidelity.flatMap(({ service, dataPlane, entries }) =>
     entries.filter(isRefusal).map(({ where, judgement: { code, sentence } }): SpecProblem => {
       const message = `${service} on ${dataPlane.name} (${dataPlane.kind}): ${sentence}`;
       return { ...places.problemOfService(service, where, message), refusal: { service, dataPlane: dataPlane.name, code } };

@@ -30,16 +30,15 @@ export interface ExportOptions {
 export async function exportSpec(terminal: Terminal, { mesh: folder, as, out, force = false, json }: ExportOptions): Promise<void> {
   const spec = await readSpecIn(folder);
   const dataPlane = dataPlaneFor(spec, as);
-  if (!rendererOf(dataPlane)) throw new Failure(`This version of meshwright renders nothing for ${as} yet.`, { exitCode: 2 });
   const fidelity = spec.services.map(
     (service): ServiceFidelity => ({ service: service.name, dataPlane, entries: serviceFidelity(spec.mesh.name, service, dataPlane) }),
   );
-  const refused = fidelity.some(({ entries = [] }) => entries.some(isRefusal));
+  const refused = fidelity.some(({ entries }) => entries.some(isRefusal));
   const files = refused ? new Map<string, string>() : filesOf(spec, dataPlane);
   const report = {
     mesh: spec.mesh.name,
     as,
-    entries: fidelity.flatMap(({ service, entries = [] }) => entries.map((entry) => ({ service, ...entry }))),
+    entries: fidelity.flatMap(({ service, entries }) => entries.map((entry) => ({ service, ...entry }))),
   };
   await writeExport(out, files, report, force);
   if (json) terminal.out(JSON.stringify({ ...report, files: [...files.keys()] }, null, 2));
@@ -76,7 +75,7 @@ function filesOf(spec: Spec, dataPlane: DataPlaneSpec): ReadonlyMap<string, stri
   }
   const renderer = rendererOf(dataPlane);
   const form = dataPlane.kind === 'consul' ? 'json' : 'yaml';
-  return new Map(plans.flatMap((plan) => [...named(plan.service, renderer?.render(plan) ?? [], form)]));
+  return new Map(plans.flatMap((plan) => [...named(plan.service, renderer.render(plan), form)]));
 }
 
 function named(prefix: string, resources: readonly Resource[], form: 'json' | 'yaml'): ReadonlyMap<string, string> {
@@ -102,7 +101,7 @@ function yaml(value: unknown): string {
 }
 
 function exportText(fidelity: readonly ServiceFidelity[], files: number, out: string): string {
-  const nearly = fidelity.flatMap(({ service, entries = [] }) =>
+  const nearly = fidelity.flatMap(({ service, entries }) =>
     entries.flatMap(({ where, judgement }) =>
       judgement.kind === 'approximated' ? [`${service} ${where}: only nearly; ${judgement.difference}`] : [],
     ),

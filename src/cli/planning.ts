@@ -30,7 +30,7 @@ interface Planned {
   readonly service: string;
   readonly dataPlane: string;
   readonly kind: DataPlaneSpec['kind'];
-  /** `undefined` for what the spec has no longer, and for kinds that nothing is rendered for yet. */
+  /** `undefined`: the spec has it no longer. */
   readonly fidelity?: readonly FidelityEntry[];
   readonly resources: readonly Resource[];
   readonly changes?: readonly Change[];
@@ -41,7 +41,7 @@ export async function showPlan(running: Connection | undefined, terminal: Termin
   const spec = await readSpecIn(folder);
   const { mesh, services } = spec;
   const adopted = running && (await adoptedSide(running, mesh.name));
-  const next: Side = { mesh, services, splitOf: (service) => adopted?.splits.get(service.name) ?? wholeStable(service) };
+  const next: Side = { mesh, services, splitOf: (service) => splitNow(adopted, service) };
   const fidelity = specFidelity(mesh, services);
   const planned = fidelity.map((each): Planned => plannedFor(each, next, running ? { side: adopted } : undefined));
   const gone = adopted ? removedServices(adopted, fidelity) : [];
@@ -57,14 +57,14 @@ function plannedFor(
   against: { side: AdoptedSide | undefined } | undefined,
 ): Planned {
   const { name, kind } = dataPlane;
-  const sayable = entries !== undefined && !entries.some(isRefusal);
+  const sayable = !entries.some(isRefusal);
   const resources = sayable ? resourcesOf(next, service, name) : [];
   const before = against?.side === undefined ? [] : resourcesOf(against.side, service, name);
   return {
     service,
     dataPlane: name,
     kind,
-    ...(entries === undefined ? {} : { fidelity: entries }),
+    fidelity: entries,
     resources,
     ...(against === undefined || !sayable ? {} : { changes: changesBetween(before, resources) }),
   };
@@ -88,10 +88,14 @@ function resourcesOf({ mesh, services, splitOf }: Side, service: string, dataPla
   const place = mesh.dataPlanes.find(({ name }) => name === dataPlane);
   const split = spec === undefined ? [] : splitOf(spec);
   if (spec === undefined || place === undefined || split.length === 0 || !spec.dataPlanes.includes(dataPlane)) return [];
-  return rendererOf(place)?.render(planService(mesh.name, spec, { split })) ?? [];
+  return rendererOf(place).render(planService(mesh.name, spec, { split }));
 }
 
-const wholeStable = ({ stable }: ServiceSpec): Split => (stable === undefined ? [] : [{ version: stable, weight: 100 }]);
+/** Applying a spec moves no weight: only where there are none yet, all requests go to `stable`. */
+function splitNow(adopted: AdoptedSide | undefined, { name, stable }: ServiceSpec): Split {
+  const split = adopted?.splits.get(name) ?? [];
+  return split.length > 0 || stable === undefined ? split : [{ version: stable, weight: 100 }];
+}
 
 interface AdoptedSide extends Side {
   readonly splits: ReadonlyMap<string, Split>;
@@ -129,8 +133,7 @@ function plannedText({ service, dataPlane, kind, fidelity, resources, changes }:
   });
   const lines = changes?.map(changeLine) ?? resources.map((resource) => `  ${kindAndName(resource)}`);
   const nothing = changes === undefined ? [] : ['  no change'];
-  const unknown = fidelity === undefined && changes === undefined ? [`  nothing is rendered for ${kind} yet`] : [];
-  return [title, ...new Set(notes), ...unknown, ...(lines.length === 0 ? nothing : lines)].join('\n');
+  return [title, ...new Set(notes), ...(lines.length === 0 ? nothing : lines)].join('\n');
 }
 
 const SIGNS = { added: '+', changed: '~', removed: '-' } as const;
