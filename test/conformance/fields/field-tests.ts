@@ -1,17 +1,16 @@
-/** By data plane: which tests prove its exact fields. A renderer that is not here fails `test/dataplanes/exact-fields.test.ts`. */
+/** By data plane: which tests prove its exact fields. One that is missing here fails `test/dataplanes/exact-fields.test.ts`. */
+import { consulFidelity } from '../../../src/dataplanes/consul/fidelity.ts';
 import { istioFidelity } from '../../../src/dataplanes/istio/fidelity.ts';
 import type { FieldTests } from './exact-fields.ts';
+import { strictOrNothing } from './security-cases.ts';
 
 export const istioTests: FieldTests = {
   fidelity: istioFidelity,
-  elsewhere: {},
-  also: [
-    'protocol.http2',
-    'protocol.grpc',
-    'egress.http',
+  also: ['protocol.http2', 'protocol.grpc', 'egress.http', 'telemetry.accessLog.all', 'telemetry.accessLog.errors', 'telemetry.tracing'],
+};
 
-    'telemetry.accessLog.all',
-    'telemetry.accessLog.errors',
-    'telemetry.tracing',
-  ],
+export const consulTests: FieldTests = {
+  fidelity: consulFidelity,
+  own: { 'mtls.strict': strictOrNothing },
+  also: ['route.timeout.none', 'route.retries.attempts'],
 };

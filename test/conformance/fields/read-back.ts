@@ -4,12 +4,11 @@
  */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Json } from '../../../src/journal/documents.ts';
-import type { PlanField } from '../../../src/plan/fidelity.ts';
+import { type FidelityEntry, isRefusal, judge, type PlanField } from '../../../src/plan/fidelity.ts';
 import type { ServicePlan } from '../../../src/plan/plan.ts';
 import { until } from '../../e2e/until.ts';
 import type { Running } from '../process.ts';
-import { fieldCases } from './cases.ts';
-import { exactFields, type FieldTests } from './exact-fields.ts';
+import { caseOf, exactFields, type FieldTests } from './exact-fields.ts';
 import { type FieldCase, type Ground, planOf } from './field-case.ts';
 import type { Held } from './held.ts';
 import { type Proxies, Seen, type Spelling } from './seen.ts';
@@ -53,6 +52,7 @@ const outcome = (read: () => Json): Outcome => {
 /** `have`: whether its servers are here. */
 export function describeFields(name: string, have: boolean, tests: FieldTests, start: () => Promise<Stage>): void {
   const fields = [...exactFields(tests), ...(tests.also ?? [])];
+  const cases = new Map(fields.map((field) => [field, caseOf(tests, field)]));
 
   describe.skipIf(!have)(`${name}: two values of each field that is exact are told apart at the proxies`, () => {
     let stage: Stage;
@@ -61,19 +61,21 @@ export function describeFields(name: string, have: boolean, tests: FieldTests, s
 
     beforeAll(async () => {
       stage = await start();
-      const plans = (value: 0 | 1) =>
-        fields.map((field) => ({ field, plan: planOf(field, fieldCases[field].values[value].plan, stage.ground) }));
-      await stage.prepare(plans(0).map(({ field, plan }) => ({ plan, needs: fieldCases[field].needs })));
+      const given = (value: 0 | 1): Given[] =>
+        [...cases].map(([field, { values, read }]) => {
+          const plan = planOf(field, values[value].plan, stage.ground);
+          return { field, plan, read, reads: values[value].reads, refusals: judge(plan, tests.fidelity).filter(isRefusal) };
+        });
+      await stage.prepare(given(0).map(({ field, plan }) => ({ plan, needs: cases.get(field)?.needs })));
       for (const value of [0, 1] as const) {
-        const { outcomes, refusals } = await appliedAndRead(stage, value, plans(value));
+        const { outcomes, refusals } = await appliedAndRead(stage, given(value));
         seen.push(outcomes);
         refused = [...refused, ...refusals];
       }
     }, 240_000);
     afterAll(() => stage?.stop());
 
-    it.each(fields)('%s', (field) => {
-      const [first, second] = fieldCases[field].values;
+    it.each([...cases])('%s', (field, { values: [first, second] }) => {
       expect(first.reads, 'the case tells nothing apart').not.toEqual(second.reads);
       expect(seen[0]?.get(field), 'the first value').toEqual({ reads: first.reads });
       expect(seen[1]?.get(field), 'the second value').toEqual({ reads: second.reads });
@@ -88,34 +90,41 @@ export function describeFields(name: string, have: boolean, tests: FieldTests, s
 interface Given {
   readonly field: PlanField;
   readonly plan: ServicePlan;
+  readonly read: FieldCase['read'];
+  readonly reads: Json;
+  readonly refusals: readonly FidelityEntry[];
 }
 
 /** Reads again and again until each case reads as expected, and gives what was read last. */
-async function appliedAndRead(stage: Stage, value: 0 | 1, given: readonly Given[]) {
+async function appliedAndRead(stage: Stage, given: readonly Given[]) {
   const unapplied = new Map<PlanField, Outcome>();
-  for (const { field, plan } of given) {
-    await stage.apply(plan).catch((error: unknown) => unapplied.set(field, { fails: String(error) }));
+  for (const { field, plan, refusals } of given) {
+    if (refusals.length > 0)
+      unapplied.set(field, { fails: `The case says what is refused here: ${refusals.map((each) => each.field).join()}` });
+    else await stage.apply(plan).catch((error: unknown) => unapplied.set(field, { fails: String(error) }));
   }
   let outcomes = unapplied;
-  let refusals: readonly string[] = [];
+  let refused: readonly string[] = [];
   const look = async (): Promise<boolean> => {
     const looked = await stage.look();
-    outcomes = new Map(given.map(({ field, plan }) => [field, unapplied.get(field) ?? outcome(() => readIn(stage, looked, field, plan))]));
-    refusals = [looked.caller, ...looked.receivers.values(), ...(looked.gateway ? [looked.gateway] : [])].flatMap((held) => held.refused);
-    return given.every(({ field }) => {
+    outcomes = new Map(
+      given.map((each) => [each.field, unapplied.get(each.field) ?? outcome(() => each.read(seenIn(stage, looked, each.plan)))]),
+    );
+    refused = [looked.caller, ...looked.receivers.values(), ...(looked.gateway ? [looked.gateway] : [])].flatMap((held) => held.refused);
+    return given.every(({ field, reads }) => {
       const found = outcomes.get(field);
-      return found !== undefined && 'reads' in found && isSame(found.reads, fieldCases[field].values[value].reads);
+      return found !== undefined && 'reads' in found && isSame(found.reads, reads);
     });
   };
   // What is not as it should be after that is told field by field.
   await until('all cases read as expected', look, WITHIN_MS).catch(() => undefined);
-  return { outcomes, refusals };
+  return { outcomes, refusals: refused };
 }
 
-function readIn({ spelling }: Stage, { caller, receivers, gateway }: Looked, field: PlanField, plan: ServicePlan): Json {
+function seenIn({ spelling }: Stage, { caller, receivers, gateway }: Looked, plan: ServicePlan): Seen {
   const receiver = receivers.get(plan.service);
   const proxies: Proxies = { caller, ...(receiver ? { receiver } : {}), ...(gateway ? { gateway } : {}) };
-  return fieldCases[field].read(new Seen(plan, proxies, spelling));
+  return new Seen(plan, proxies, spelling);
 }
 
 const isSame = (a: Json, b: Json): boolean => canonical(a) === canonical(b);

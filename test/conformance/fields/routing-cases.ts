@@ -20,8 +20,9 @@ const header = (...values: readonly string[]) =>
   goTo({ none: {}, ...Object.fromEntries(values.map((value) => [value, { headers: { 'x-tenant': value } }])) });
 const on = (condition: NonNullable<RouteMatch['headers']>[number]): Said => toVersion2({ headers: [condition] });
 
-const wide = { name: 'wide', match: { path: { prefix: '/a' } }, split: only('v2') };
-const narrow = { name: 'narrow', match: { path: { exact: '/a/b' } }, split: only('v3') };
+/** Of two that match equally closely the first counts, so that a mesh which tries the closer one first says this too. */
+const byTenant = { name: 'tenant', match: { headers: [{ name: 'x-tenant', exact: 'a' }] }, split: only('v2') };
+const byRegion = { name: 'region', match: { headers: [{ name: 'x-region', exact: 'r' }] }, split: only('v3') };
 
 /** HTTP/2 over a connection of the cluster's own making; `auto` speaks what the caller spoke. */
 function upstreamProtocol(seen: Seen): Json {
@@ -162,10 +163,10 @@ export const routingCases = {
   },
   ...conditions,
   'route.order': {
-    read: paths('/a', '/a/b'),
+    read: goTo({ tenant: { headers: { 'x-tenant': 'a' } }, both: { headers: { 'x-tenant': 'a', 'x-region': 'r' } } }),
     values: [
-      { plan: { routes: [wide, narrow] }, reads: { '/a': 'v2', '/a/b': 'v2' } },
-      { plan: { routes: [narrow, wide] }, reads: { '/a': 'v2', '/a/b': 'v3' } },
+      { plan: { routes: [byTenant, byRegion] }, reads: { tenant: 'v2', both: 'v2' } },
+      { plan: { routes: [byRegion, byTenant] }, reads: { tenant: 'v2', both: 'v3' } },
     ],
   },
 } satisfies Record<string, FieldCase>;

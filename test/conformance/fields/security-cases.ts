@@ -33,6 +33,13 @@ const staged = {
   strict: { plan: strict(web), reads: { plaintext: 'refused', stranger: 'refused', reported: 'nothing' } },
 } as const;
 
+/** Where the stages before it cannot be said, and proxies never take plaintext. */
+export const strictOrNothing: FieldCase = {
+  needs: 'receiver',
+  read: stage,
+  values: [staged.strict, { plan: {}, reads: { plaintext: 'refused', stranger: 'let in', reported: 'nothing' } }],
+};
+
 const paths = (...all: readonly string[]) => answers(Object.fromEntries(all.map((path) => [path, { path }])));
 const onPaths = (path: NonNullable<AllowRule['paths']>[number]): Said => strict({ ...web, paths: [path] });
 
