@@ -14,15 +14,23 @@ beforeEach(async () => {
 afterEach(() => rm(folder, { recursive: true, force: true }));
 
 /** Holds the lock until it is killed. */
-async function otherProcess(file: string) {
+async function otherProcess(file: string): Promise<AsyncDisposable & { kill(): void }> {
   const module = JSON.stringify(join(import.meta.dirname, 'lock.ts'));
   const hold = `import(${module}).then(({ holdingLock }) => holdingLock(${JSON.stringify(file)}, () => {}, () => {
     console.log('held');
     return new Promise(() => setInterval(() => {}, 1000));
   }))`;
   const child = spawn(process.execPath, ['-e', hold], { stdio: ['ignore', 'pipe', 'inherit'] });
+  const ended = once(child, 'exit');
   await once(child.stdout, 'data');
-  return child;
+  const kill = () => child.kill('SIGKILL');
+  return {
+    kill,
+    async [Symbol.asyncDispose]() {
+      kill();
+      await ended;
+    },
+  };
 }
 
 describe('the lock over builds', () => {
@@ -45,7 +53,10 @@ describe('the lock over builds', () => {
         order.push('second waits');
         first.resolve();
       },
-      async () => order.push('second begins'),
+      async () => {
+        order.push('second begins');
+        first.resolve();
+      },
     );
     await Promise.all([one, two]);
     expect(order).toEqual(['first begins', 'second waits', 'first ends', 'second begins']);
@@ -53,13 +64,17 @@ describe('the lock over builds', () => {
 
   it('goes with the process that has it', async () => {
     const file = join(folder, 'lock');
-    const child = await otherProcess(file);
-    const done = await holdingLock(
+    const order: string[] = [];
+    await using child = await otherProcess(file);
+    await holdingLock(
       file,
-      () => child.kill('SIGKILL'),
-      async () => child.killed,
+      () => {
+        child.kill();
+        order.push('killed');
+      },
+      async () => order.push('had'),
     );
-    expect(done).toBe(true);
+    expect(order).toEqual(['killed', 'had']);
   });
 
   it('is given back by work that fails', async () => {
