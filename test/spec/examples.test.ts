@@ -2,9 +2,15 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { readSpec } from '../../src/spec/read-spec.ts';
+import { readSpec, type SpecFile } from '../../src/spec/read-spec.ts';
+import { refusedProblems, specFidelity } from '../../src/spec-fidelity.ts';
 
 const root = join(import.meta.dirname, '..', '..');
+
+function whyNot(files: readonly SpecFile[]) {
+  const spec = readSpec(files);
+  return spec.ok ? refusedProblems(specFidelity(spec.mesh, spec.services), spec.places) : spec.problems;
+}
 
 describe('what the documentation shows', () => {
   const blocks = [...readFileSync(join(root, 'docs/spec.md'), 'utf8').matchAll(/```yaml\n([\s\S]*?)```/g)].map(([, text = '']) => text);
@@ -20,17 +26,17 @@ describe('what the documentation shows', () => {
       { path: 'mesh.yaml', text: mesh },
       { path: 'service.yaml', text },
     ];
-    expect(readSpec(files)).toMatchObject({ ok: true });
+    expect(whyNot(files)).toEqual([]);
   });
 });
 
 describe('examples/', () => {
   const folders = readdirSync(join(root, 'examples'));
 
-  it.each(folders)('%s can be applied', (folder) => {
+  it.each(folders)('%s can be applied, or is there to be refused', (folder) => {
     const names = readdirSync(join(root, 'examples', folder)).filter((name) => name.endsWith('.yaml'));
-    expect(readSpec(names.map((path) => ({ path, text: readFileSync(join(root, 'examples', folder, path), 'utf8') })))).toMatchObject({
-      ok: true,
-    });
+    const problems = whyNot(names.map((path) => ({ path, text: readFileSync(join(root, 'examples', folder, path), 'utf8') })));
+    expect(problems.filter(({ refusal }) => refusal === undefined)).toEqual([]);
+    expect(problems.length > 0).toBe(folder === 'refused');
   });
 });
