@@ -9,6 +9,7 @@ import { type Backend, startBackend } from './backend.ts';
 import { type Envoy, grpcCluster, loopbackAddress, startEnvoy } from './envoy.ts';
 import { startSdsServer } from './istio-identity.ts';
 import type { Istiod } from './istiod.ts';
+import type { Pod } from './network.ts';
 import { LOOPBACK, Started } from './process.ts';
 
 const NETWORKING = 'networking.istio.io/v1';
@@ -43,8 +44,11 @@ export interface IstioEnvoys extends AsyncDisposable {
   workload(service: IstioService, version: string, options?: { sidecar?: boolean; serviceAccount?: string }): Promise<IstioWorkload>;
   /** An Envoy that calls services on `port`, as `namespace`/`name`, which is its service account too. */
   caller(name: string, namespace: string, port: number): Promise<IstioCaller>;
-  /** An Envoy that a Gateway selects by `istio: <name>`; the Gateway says where it listens (`bind`). */
-  gateway(name: string, namespace: string): Promise<Envoy>;
+  /**
+   * An Envoy labelled `istio: <name>`, for a Gateway to select: it listens where the Gateway says (`bind`), which for one of Gateway
+   * API is everywhere, so that it wants a `pod`.
+   */
+  gateway(name: string, namespace: string, pod?: Pod): Promise<Envoy>;
   stop(): Promise<void>;
 }
 
@@ -52,10 +56,11 @@ export function istioEnvoys(api: ApiServer, istiod: Istiod): IstioEnvoys {
   const started = new Started();
   let count = 0;
 
-  async function attach(proxy: Omit<Proxy, 'sdsPort'>, kind: 'sidecar' | 'router' = 'sidecar'): Promise<Envoy> {
+  async function attach(proxy: Omit<Proxy, 'sdsPort'>, kind: 'sidecar' | 'router' = 'sidecar', pod?: Pod): Promise<Envoy> {
     const sds = started.add(await startSdsServer(api, istiod, proxy.namespace, proxy.serviceAccount));
     const bootstrap = istioBootstrap(istiod.xdsPort, { ...proxy, sdsPort: sds.port }, kind);
-    return started.add(await startEnvoy({ name: proxy.name, bootstrap }));
+    for (const port of [istiod.xdsPort, sds.port]) await pod?.expose(port, port);
+    return started.add(await startEnvoy({ name: proxy.name, bootstrap, ...(pod ? { pod } : {}) }));
   }
 
   return {
@@ -109,9 +114,10 @@ export function istioEnvoys(api: ApiServer, istiod: Istiod): IstioEnvoys {
       };
     },
 
-    async gateway(name, namespace) {
+    async gateway(name, namespace, pod) {
       await api.namespace(namespace);
-      return attach({ name, namespace, address: loopbackAddress(), labels: { istio: name }, serviceAccount: name }, 'router');
+      const address = pod?.address ?? loopbackAddress();
+      return attach({ name, namespace, address, labels: { istio: name }, serviceAccount: name }, 'router', pod);
     },
 
     stop: () => started.stop(),

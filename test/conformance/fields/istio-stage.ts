@@ -4,12 +4,14 @@
  */
 import type { JsonObject } from '../../../src/journal/documents.ts';
 import type { ServicePlan } from '../../../src/plan/plan.ts';
-import { startApiServer } from '../api-server.ts';
+import { type ApiServer, startApiServer } from '../api-server.ts';
+import type { CrdSet } from '../crds.ts';
 import { type Envoy, loopbackAddress } from '../envoy.ts';
-import { istioEnvoys } from '../istio-envoys.ts';
+import { type IstioEnvoys, istioEnvoys } from '../istio-envoys.ts';
 import { startIstiod, TRUST_DOMAIN } from '../istiod.ts';
 import type { KubeObject } from '../kube-client.ts';
-import { startingTogether } from '../process.ts';
+import { startNetwork } from '../network.ts';
+import { type Started, startingTogether } from '../process.ts';
 import { NAMESPACE, PORT } from './field-case.ts';
 import { type Held, heldBy } from './held.ts';
 import { Written } from './kubernetes-objects.ts';
@@ -45,12 +47,15 @@ const isAtPort = (listener: JsonObject): boolean => at(listener, 'address', 'soc
 export interface IstioStageOptions {
   readonly dataPlane: string;
   readonly spelling: Spelling;
+  readonly crds: readonly CrdSet[];
   render(plan: ServicePlan): readonly JsonObject[];
+  /** The gateway that users have, as `gateway` in `NAMESPACE`. */
+  openGateway(api: ApiServer, envoys: IstioEnvoys, started: Started): Promise<Envoy>;
 }
 
-export function startIstioStage({ dataPlane, spelling, render }: IstioStageOptions): Promise<Stage> {
+export function startIstioStage({ dataPlane, spelling, crds, render, openGateway }: IstioStageOptions): Promise<Stage> {
   return startingTogether(async (started) => {
-    const api = started.add(await startApiServer('istio', 'gateway-api'));
+    const api = started.add(await startApiServer(...crds));
     const istiod = started.add(await startIstiod(api, { mesh: PROVIDERS }));
     const envoys = started.add(istioEnvoys(api, istiod));
     const written = new Written(api);
@@ -62,10 +67,7 @@ export function startIstioStage({ dataPlane, spelling, render }: IstioStageOptio
       ground: { dataPlane, trustDomain: TRUST_DOMAIN },
       spelling,
       async prepare(wanted) {
-        if (wanted.some(({ needs }) => needs === 'gateway')) {
-          gateway = await envoys.gateway('gateway', NAMESPACE);
-          await api.admin.mustApply(usersGateway());
-        }
+        if (wanted.some(({ needs }) => needs === 'gateway')) gateway = await openGateway(api, envoys, started);
         for (const { plan, needs } of wanted) {
           await api.admin.mustApply(usersService(plan));
           if (needs !== 'receiver') continue;
@@ -124,12 +126,43 @@ function callerSidecar(): KubeObject {
   };
 }
 
-function usersGateway(): KubeObject {
+/** A Gateway of Istio's own. */
+export async function openIstioGateway(api: ApiServer, envoys: IstioEnvoys): Promise<Envoy> {
   const server = { port: { number: PORT, protocol: 'HTTP', name: 'http' }, bind: loopbackAddress(), hosts: ['*/*'] };
-  return {
+  const envoy = await envoys.gateway('gateway', NAMESPACE);
+  await api.admin.mustApply({
     apiVersion: 'networking.istio.io/v1',
     kind: 'Gateway',
     metadata: { name: 'gateway', namespace: NAMESPACE },
     spec: { selector: { istio: 'gateway' }, servers: [server] },
-  };
+  });
+  return envoy;
+}
+
+/** A Gateway of Gateway API: one that istiod deploys nothing for, since it names the Service whose workload it is. */
+export async function openKubernetesGateway(api: ApiServer, envoys: IstioEnvoys, started: Started): Promise<Envoy> {
+  const network = started.add(await startNetwork());
+  const pod = await network.pod('gateway');
+  const metadata = { name: 'gateway', namespace: NAMESPACE };
+  const labels = { istio: 'gateway' };
+  await api.admin.mustApply(
+    { apiVersion: 'v1', kind: 'Service', metadata, spec: { selector: labels, ports: [{ name: 'http', port: PORT }] } },
+    {
+      apiVersion: 'networking.istio.io/v1',
+      kind: 'WorkloadEntry',
+      metadata: { ...metadata, labels },
+      spec: { address: pod.address, labels, serviceAccount: 'gateway' },
+    },
+    {
+      apiVersion: 'gateway.networking.k8s.io/v1',
+      kind: 'Gateway',
+      metadata,
+      spec: {
+        gatewayClassName: 'istio',
+        addresses: [{ type: 'Hostname', value: `gateway.${NAMESPACE}.svc.cluster.local` }],
+        listeners: [{ name: 'http', port: PORT, protocol: 'HTTP', allowedRoutes: { namespaces: { from: 'All' } } }],
+      },
+    },
+  );
+  return envoys.gateway('gateway', NAMESPACE, pod);
 }

@@ -3,11 +3,17 @@ import { istioRenderer } from '../../../src/dataplanes/istio/renderer.ts';
 import { realEnvoy } from '../../real-envoy.ts';
 import { haveServers } from '../servers/build.ts';
 import { istioTests } from './field-tests.ts';
-import { istioSpelling, startIstioStage } from './istio-stage.ts';
+import { istioSpelling, openIstioGateway, startIstioStage } from './istio-stage.ts';
 import { describeFields } from './read-back.ts';
 
 const have = (await haveServers('etcd', 'kube-apiserver', 'pilot-discovery')) && (await realEnvoy()) !== undefined;
 
 describeFields('istio', have, istioTests, () =>
-  startIstioStage({ dataPlane: 'istio', spelling: istioSpelling, render: (plan) => istioRenderer.render(plan) }),
+  startIstioStage({
+    dataPlane: 'istio',
+    spelling: istioSpelling,
+    crds: ['istio'],
+    render: (plan) => istioRenderer.render(plan),
+    openGateway: openIstioGateway,
+  }),
 );
