@@ -120,10 +120,10 @@ async function made(name: string, folder: string, how: readonly string[], make: 
   });
 }
 
-/** A Go from 1.21 on fetches the one go.mod asks for by itself, unless it is told not to. */
+/** That of go.mod reads it; one from 1.21 on fetches the Go it asks for by itself, unless it is told not to. */
 async function requireGo(folder: string): Promise<void> {
-  await run('go', ['version'], { cwd: join(import.meta.dirname, folder) }).catch((error: Error) => {
-    const words = 'code' in error && error.code === 'ENOENT' ? 'there is none on PATH' : error.message.trim();
+  await run('go', ['list', '-m'], { cwd: join(import.meta.dirname, folder) }).catch((error: Error) => {
+    const words = 'code' in error && error.code === 'ENOENT' ? 'there is none on PATH' : error.message.trim().split('\n').at(-1);
     throw new GoMissing(
       `the servers are built from Go modules, which takes Go ${GO_NEEDED} or newer (${words}); install it from https://go.dev/dl`,
     );
