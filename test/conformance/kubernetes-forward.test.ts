@@ -53,10 +53,8 @@ describe.skipIf(!have)('a door to a pod', () => {
     }
     expect(connections).toBe(4);
     door.close();
-    await until(
-      'the pod has no connection any more',
-      () => new Promise((resolve) => pod.getConnections((_, count) => resolve(count === 0 && 'none'))),
-    );
+    const noConnection = (): Promise<boolean> => new Promise((resolve) => pod.getConnections((_, count) => resolve(count === 0)));
+    await until('the pod has no connection any more', noConnection);
   });
 
   it('says which permission is missing', async () => {
