@@ -16,6 +16,7 @@ import {
 import { BinaryReader, BinaryWriter, WireType } from '@bufbuild/protobuf/wire';
 import { FileDescriptorSetSchema, StructSchema } from '@bufbuild/protobuf/wkt';
 import { type EnvoyResource, type EnvoyResourceType, messageOf } from '../dataplanes/envoy/resources.ts';
+import { isList, isObject } from './references.ts';
 
 /** In the order in which changes reach a node: what is named comes before what names it. */
 export const resourceTypes = ['cluster', 'endpoints', 'listener', 'route'] as const satisfies readonly EnvoyResourceType[];
@@ -40,8 +41,28 @@ export function loadEncoder(descriptorSet: Uint8Array): EncodeResource {
     listener: schema(registry, messageOf.listener),
     route: schema(registry, messageOf.route),
   };
+  const message = (type: EnvoyResourceType, json: EnvoyResource['json']): Uint8Array =>
+    toBinary(schemas[type], fromJson(schemas[type], plain(json), { registry }));
+  const hosts = new WeakMap<EnvoyResource['json'], Uint8Array>();
+
+  /**
+   * Messages of one type that follow each other are one message, their lists joined (protobuf's encoding, "Last One Wins"): so a
+   * virtual host that is the same object is encoded once, however often its route configuration changes.
+   */
+  const routes = (json: EnvoyResource['json']): Uint8Array => {
+    const { virtual_hosts: listed = [], ...frame } = json;
+    if (!isList(listed)) return message('route', json);
+    const parts = listed.map((host) => {
+      if (!isObject(host)) return message('route', { virtual_hosts: [host] });
+      const bytes = hosts.get(host) ?? message('route', { virtual_hosts: [host] });
+      hosts.set(host, bytes);
+      return bytes;
+    });
+    return Buffer.concat([message('route', frame), ...parts]);
+  };
+
   return ({ type, json }) => {
-    const value = toBinary(schemas[type], fromJson(schemas[type], plain(json), { registry }));
+    const value = type === 'route' ? routes(json) : message(type, json);
     return new BinaryWriter().tag(1, WireType.LengthDelimited).string(typeUrl(type)).tag(2, WireType.LengthDelimited).bytes(value).finish();
   };
 }

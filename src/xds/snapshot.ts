@@ -4,6 +4,7 @@
  * Unchanged resources and sets are the previous snapshot's own objects: comparing is `===`, and bytes are shared.
  */
 import { createHash } from 'node:crypto';
+import { isDeepStrictEqual } from 'node:util';
 import type { EnvoyResource, EnvoyResourceType } from '../dataplanes/envoy/resources.ts';
 import type { JsonObject } from '../journal/documents.ts';
 import { type EncodeResource, resourceTypes } from './protobuf.ts';
@@ -161,20 +162,47 @@ export function encodeResource(resource: EnvoyResource, encode: EncodeResource):
     );
   }
   const assignment = type === 'cluster' ? assignmentNameOf(resource) : undefined;
-  const references = referencesOf(json);
   const hash = hashOf(bytes);
+  const parts = type === 'route' ? partsOfRoute(name, json) : undefined;
+  const references = parts ? together(parts.map((part) => part.references)) : referencesOf(json);
   const whole: Piece = { id: `${name}//${hash}`, name: '', json, reached: references.reached };
-  const pieces = type === 'route' ? piecesOfRoute(name, json) : [whole];
+  const pieces = parts?.map(({ piece }) => piece) ?? [whole];
   return { type, name, json, bytes, hash, references, pieces, ...(assignment === undefined ? {} : { assignment }) };
 }
 
-function piecesOfRoute(route: string, json: JsonObject): readonly Piece[] {
+interface Part {
+  readonly piece: Piece;
+  readonly references: References;
+}
+
+/** By route configuration and part: a virtual host that stays is not read again. */
+const partsRead = new WeakMap<JsonObject, Map<string, Part>>();
+
+/** The frame first, then the virtual hosts. */
+function partsOfRoute(route: string, json: JsonObject): readonly Part[] {
   const { virtual_hosts: hosts, ...frame } = json;
   const parts = hosts !== undefined && isList(hosts) ? [frame, ...hosts.filter(isObject)] : [frame];
   return parts.map((part, index) => {
     const name = index > 0 && typeof part.name === 'string' ? part.name : '';
-    return { id: `${route}/${name}/${hashOf(JSON.stringify(part))}`, name, json: part, reached: referencesOf(part).reached };
+    const read = partsRead.get(part) ?? new Map<string, Part>();
+    partsRead.set(part, read);
+    const known = read.get(`${route}/${name}`);
+    if (known) return known;
+    const references = referencesOf(part);
+    const piece = { id: `${route}/${name}/${hashOf(JSON.stringify(part))}`, name, json: part, reached: references.reached };
+    read.set(`${route}/${name}`, { piece, references });
+    return { piece, references };
   });
+}
+
+function together(all: readonly References[]): References {
+  const found = { clusters: new Set<string>(), reached: new Set<string>(), routes: new Set<string>() };
+  for (const { clusters, reached, routes } of all) {
+    for (const each of clusters) found.clusters.add(each);
+    for (const each of reached) found.reached.add(each);
+    for (const each of routes) found.routes.add(each);
+  }
+  return found;
 }
 
 function danglingReference(resources: readonly Resource[], sets: ResourceSets): SnapshotRefusal | undefined {
@@ -196,7 +224,8 @@ function danglingReference(resources: readonly Resource[], sets: ResourceSets): 
 }
 
 function sameJson(one: JsonObject, other: JsonObject): boolean {
-  return one === other || JSON.stringify(one) === JSON.stringify(other);
+  // Parts that are the same objects are not looked into.
+  return isDeepStrictEqual(one, other);
 }
 
 function sameResources(one: ReadonlyMap<string, Resource>, other: ReadonlyMap<string, Resource>): boolean {

@@ -8,13 +8,14 @@ import type { CircuitBreaker, LoadBalancing, OutlierDetection, Protocol, Service
 import { protoDuration } from './duration.ts';
 import { loadAssignment, TAKES_MTLS } from './endpoints.ts';
 import { clusterName, INBOUND } from './naming.ts';
+import { oncePerPlan } from './once.ts';
 import type { Identity } from './resources.ts';
 import { upstreamTls } from './tls.ts';
 
 const UNLIMITED = 4_294_967_295;
 
 /** A cluster of one version; its endpoints come by EDS. `identity` is the caller's, who without one speaks plaintext. */
-export function versionCluster(plan: ServicePlan, version: string, identity?: Identity): JsonObject {
+export const versionCluster = oncePerPlan((plan: ServicePlan, version: string, identity?: Identity): JsonObject => {
   const { circuitBreaker, connectTimeoutMs, outlierDetection } = plan;
   return {
     name: clusterName(plan, version),
@@ -35,7 +36,7 @@ export function versionCluster(plan: ServicePlan, version: string, identity?: Id
     // Below the hour after which the other side's Envoy closes, so that no request meets a closing connection.
     typed_extension_protocol_options: protocolOptions(plan.protocol, '300s', circuitBreaker?.maxRequestsPerConnection),
   };
-}
+});
 
 const LB_POLICIES: Readonly<Record<LoadBalancing['policy'], string>> = {
   'least-request': 'LEAST_REQUEST',
@@ -43,6 +44,9 @@ const LB_POLICIES: Readonly<Record<LoadBalancing['policy'], string>> = {
   'round-robin': 'ROUND_ROBIN',
   hash: 'RING_HASH',
 };
+
+/** Below half of them healthy Envoy would send to all again, ejected or far away; and the second of two that are ejected within a second would stay until its end. */
+const ONLY_HEALTHY: JsonObject = { healthy_panic_threshold: { value: 0 }, update_merge_window: '0s' };
 
 /** Envoy's own limits (1,024 connections and requests, 3 retries at a time) would refuse calls that no plan limits. */
 function limits({ maxConnections, maxPendingRequests, maxRequests }: CircuitBreaker = {}): JsonObject {

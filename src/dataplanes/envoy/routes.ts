@@ -8,6 +8,7 @@ import type { JsonObject } from '../../journal/documents.ts';
 import type { HeaderMatch, PathMatch, PlannedRetries, PlannedRoute, RouteMatch, ServicePlan, WeightedVersion } from '../../plan/plan.ts';
 import { protoDuration } from './duration.ts';
 import { clusterName, compareText, FAULT_FILTER, GATEWAY, OUTBOUND, plansByName, qualifiedName } from './naming.ts';
+import { oncePerPlan } from './once.ts';
 import { type Gateway, gatewayDomains, outsideHosts, outsideVirtualHosts } from './outside.ts';
 
 /** `identity`: whether the callers have one. */
@@ -35,7 +36,7 @@ export function gatewayRoutes(plans: readonly ServicePlan[], gateway: Gateway, c
   return { name: GATEWAY, virtual_hosts: hosts.sort((a, b) => compareText(String(a.name), String(b.name))) };
 }
 
-function virtualHost(plan: ServicePlan, domains: readonly string[], { identity }: Callers): JsonObject {
+const virtualHost = oncePerPlan((plan: ServicePlan, domains: readonly string[], { identity }: Callers): JsonObject => {
   const name = qualifiedName(plan);
   // Sent in plaintext it would be refused, and read on the way.
   if (plan.security?.stage === 'strict' && !identity) return { name, domains, routes: [withoutIdentity(name)] };
@@ -56,7 +57,7 @@ function virtualHost(plan: ServicePlan, domains: readonly string[], { identity }
       ...faults(route),
     })),
   };
-}
+});
 
 function withoutIdentity(name: string): JsonObject {
   const text = `${name} takes mTLS only, and this Envoy has no identity: start it with one (meshwright envoy bootstrap --identity).\n`;
