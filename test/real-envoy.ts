@@ -27,6 +27,8 @@ export async function realEnvoy(): Promise<string | undefined> {
 }
 
 export interface RunningEnvoy {
+  /** What it has written to its standard output: access logs. */
+  readonly output: () => string;
   readonly stop: () => Promise<void>;
 }
 
@@ -36,10 +38,12 @@ export async function runEnvoy(path: string, configuration: JsonObject, listenin
   const file = join(folder, 'envoy.json');
   await writeFile(file, JSON.stringify(configuration));
   const child = spawn(path, ['-c', file, '--concurrency', '1', '--disable-hot-restart', '--log-level', 'error'], {
-    stdio: ['ignore', 'ignore', 'pipe'],
+    stdio: ['ignore', 'pipe', 'pipe'],
   });
   const ended = once(child, 'exit');
   let words = '';
+  let output = '';
+  child.stdout.on('data', (chunk) => (output += chunk));
   child.stderr.on('data', (chunk) => {
     words = `${words}${chunk}`.slice(-2000);
   });
@@ -57,7 +61,7 @@ export async function runEnvoy(path: string, configuration: JsonObject, listenin
     await stop();
     throw error;
   }
-  return { stop };
+  return { output: () => output, stop };
 }
 
 /** Ports of 127.0.0.1 that were free a moment ago, no two the same. */

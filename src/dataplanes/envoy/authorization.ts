@@ -5,6 +5,7 @@
  */
 import type { JsonObject } from '../../journal/documents.ts';
 import type { AllowRule, PathMatch, PlannedSecurity } from '../../plan/plan.ts';
+import { normalized } from './paths.ts';
 import { spiffeId } from './tls.ts';
 
 export const RBAC_FILTER = 'envoy.filters.http.rbac';
@@ -49,8 +50,8 @@ function anyOf(permissions: readonly JsonObject[]): JsonObject {
 const LEADS_ELSEWHERE = String.raw`(?i).*(/|%2f|%5c)(\.|%2e){2}((/|;|%2f|%5c).*)?`;
 
 function pathPermission(path: PathMatch): JsonObject {
-  if ('exact' in path) return urlPath({ exact: path.exact });
-  const match = 'prefix' in path ? { prefix: path.prefix } : { safe_regex: { regex: path.regex } };
+  if ('exact' in path) return urlPath({ exact: normalized(path.exact) });
+  const match = 'prefix' in path ? { prefix: normalized(path.prefix) } : { safe_regex: { regex: path.regex } };
   return { and_rules: { rules: [urlPath(match), { not_rule: urlPath({ safe_regex: { regex: LEADS_ELSEWHERE } }) }] } };
 }
 

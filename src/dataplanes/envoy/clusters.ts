@@ -24,10 +24,7 @@ export const versionCluster = oncePerPlan((plan: ServicePlan, version: string, i
     // Left out: long enough for one lost SYN, which is sent again after a second.
     connect_timeout: connectTimeoutMs === undefined || connectTimeoutMs === 0 ? '2s' : protoDuration(connectTimeoutMs),
     lb_policy: LB_POLICIES[plan.loadBalancing?.policy ?? 'least-request'],
-    // Below half of them healthy Envoy would send to all again, ejected or far away.
-    ...(outlierDetection === undefined && plan.failover === undefined
-      ? {}
-      : { common_lb_config: { healthy_panic_threshold: { value: 0 } } }),
+    ...(outlierDetection === undefined && plan.failover === undefined ? {} : { common_lb_config: ONLY_HEALTHY }),
     circuit_breakers: { thresholds: [{ ...limits(circuitBreaker), ...retryBudget(plan) }] },
     ...(outlierDetection === undefined ? {} : { outlier_detection: ejection(outlierDetection) }),
     // With time-outs off, only this notices a peer that vanished without a word.

@@ -10,6 +10,7 @@ import { protoDuration } from './duration.ts';
 import { clusterName, compareText, FAULT_FILTER, GATEWAY, OUTBOUND, plansByName, qualifiedName } from './naming.ts';
 import { oncePerPlan } from './once.ts';
 import { type Gateway, gatewayDomains, outsideHosts, outsideVirtualHosts } from './outside.ts';
+import { normalized } from './paths.ts';
 
 /** `identity`: whether the callers have one. */
 export interface Callers {
@@ -117,8 +118,8 @@ function routeMatch(match: RouteMatch): JsonObject {
 
 function pathMatch(path: PathMatch | undefined): JsonObject {
   if (path === undefined) return { prefix: '/' };
-  if ('exact' in path) return { path: path.exact };
-  if ('prefix' in path) return { prefix: path.prefix };
+  if ('exact' in path) return { path: normalized(path.exact) };
+  if ('prefix' in path) return { prefix: normalized(path.prefix) };
   return { safe_regex: { regex: path.regex } };
 }
 

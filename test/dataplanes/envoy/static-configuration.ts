@@ -12,9 +12,9 @@ import type { JsonObject } from '../../../src/journal/documents.ts';
 export function staticConfiguration(bootstrap: JsonObject, resources: readonly EnvoyResource[]): JsonObject {
   const { dynamic_resources: _, ...rest } = bootstrap;
   const assignments = new Map(resources.filter(isOf('endpoints')).map((each) => [each.name, each.json]));
-  const [routes] = resources.filter(isOf('route')).map((each) => each.json);
+  const routes = new Map(resources.filter(isOf('route')).map((each) => [each.name, { ...each.json, validate_clusters: true }]));
   const clusters = resources.filter(isOf('cluster')).map((each) => withEndpoints(each.json, assignments.get(each.name)));
-  const listeners = resources.filter(isOf('listener')).map((each) => withRoutes(each.json, { ...routes, validate_clusters: true }));
+  const listeners = resources.filter(isOf('listener')).map((each) => withRoutes(each.json, routes));
   return { ...rest, static_resources: { clusters, listeners } };
 }
 
@@ -39,10 +39,10 @@ function withEndpoints(cluster: JsonObject, assignment: JsonObject | undefined):
   return { ...rest, type: 'STATIC', load_assignment: assignment };
 }
 
-function withRoutes(listener: JsonObject, routes: JsonObject): JsonObject {
+function withRoutes(listener: JsonObject, routes: ReadonlyMap<string, JsonObject>): JsonObject {
   return JSON.parse(JSON.stringify(listener), (_, value) => {
     if (typeof value !== 'object' || value === null || !('rds' in value)) return value;
-    const { rds: _rds, ...rest } = value;
-    return { ...rest, route_config: routes };
+    const { rds, ...rest } = value;
+    return { ...rest, route_config: routes.get(rds.route_config_name) };
   });
 }
