@@ -73,6 +73,17 @@ describe('what is refused', () => {
     expect(refusedProblems([on('vms', nearly)], read().places)).toEqual([]);
   });
 
+  it('of more than anyone reads ends with a problem that is no refusal', () => {
+    const { places } = read();
+    const many = Array.from({ length: 150 }, (_, index) => ({
+      ...places.problemOfService('catalog', 'retries', `${index}`),
+      refusal: { service: 'catalog', dataPlane: 'aks', code: 'NoRetries' },
+    }));
+    const shown = problemsInOrder(many, files);
+    expect(shown).toHaveLength(101);
+    expect(shown.at(-1)).toEqual({ file: 'catalog.yaml', line: 5, field: '', message: expect.stringContaining('more problems') });
+  });
+
   it('comes in the order of files and lines', () => {
     const { places } = read();
     const problems = [places.problemOfService('catalog', 'retries', 'b'), places.problemOfDataPlane('aks', 'a')];

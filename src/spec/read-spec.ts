@@ -209,5 +209,6 @@ export function problemsInOrder(problems: readonly SpecProblem[], files: readonl
   const all = [...problems].sort((a, b) => place(a) - place(b) || a.line - b.line || (a.column ?? 0) - (b.column ?? 0));
   const last = all[MAX_PROBLEMS];
   if (last === undefined) return all;
-  return [...all.slice(0, MAX_PROBLEMS), { ...last, field: '', message: 'there are more problems; mend those above first' }];
+  const { file, line } = last;
+  return [...all.slice(0, MAX_PROBLEMS), { file, line, field: '', message: 'there are more problems; mend those above first' }];
 }
