@@ -15,22 +15,31 @@ export interface BootstrapAsked {
   readonly outbound?: string;
   readonly inbound?: string;
   readonly workload?: string;
+  readonly gateway?: string;
+  readonly gatewayName?: string;
+  readonly identity?: string;
   readonly admin?: string;
   readonly tokenFile?: string;
 }
 
 export async function printBootstrap(terminal: Terminal, asked: BootstrapAsked): Promise<void> {
-  const { node: id, mesh, dataPlane, outbound, admin, tokenFile } = asked;
+  const { node: id, mesh, dataPlane, outbound, identity, admin, tokenFile } = asked;
   const inbound = inboundOf(asked);
+  const gateway = gatewayOf(asked);
   const node: EnvoyNode = {
     id,
     mesh,
     dataPlane,
     ...(outbound === undefined ? {} : { outbound: addressOf('--outbound', outbound) }),
     ...(inbound === undefined ? {} : { inbound }),
+    ...(gateway === undefined ? {} : { gateway }),
+    ...(identity === undefined ? {} : { identity: { directory: identity } }),
   };
-  if (outbound === undefined && inbound === undefined) {
-    throw new Failure('An Envoy that listens nowhere is of no use: give --outbound, or --inbound with --workload.', { exitCode: 2 });
+  if (outbound === undefined && inbound === undefined && gateway === undefined) {
+    throw new Failure(
+      'An Envoy that listens nowhere is of no use: give --outbound, --inbound with --workload, or --gateway with --gateway-name.',
+      { exitCode: 2 },
+    );
   }
   // The xds server reads it so: what it would refuse is refused before an Envoy is started with it.
   const read = parseNode(nodeMessage(node));
@@ -55,6 +64,17 @@ function inboundOf({ inbound, workload }: BootstrapAsked): EnvoyNode['inbound'] 
     });
   }
   return { service, version, workloadPort: Number(workloadPort), ...addressOf('--inbound', inbound) };
+}
+
+function gatewayOf({ gateway, gatewayName }: BootstrapAsked): EnvoyNode['gateway'] | undefined {
+  if (gateway === undefined && gatewayName === undefined) return undefined;
+  const [, namespace, name] = /^([^/]+)\/([^/]+)$/.exec(gatewayName ?? '') ?? [];
+  if (gateway === undefined || namespace === undefined || name === undefined) {
+    throw new Failure('Give --gateway <address:port> together with --gateway-name <namespace>/<name>, such as edge/public.', {
+      exitCode: 2,
+    });
+  }
+  return { name, namespace, ...addressOf('--gateway', gateway) };
 }
 
 /** Envoy binds addresses; it resolves no names for them. */

@@ -162,6 +162,9 @@ function addOffline(program: Command, terminal: Terminal): void {
     .option('--outbound <address:port>', 'where it takes the calls of its own workload')
     .option('--inbound <address:port>', 'where it takes the calls of others')
     .option('--workload <service/version:port>', 'what stands behind --inbound, such as catalog/v1:8080')
+    .option('--gateway <address:port>', 'where it takes calls from outside')
+    .option('--gateway-name <namespace/name>', 'the gateway it is, as `ingress` in the specs names it')
+    .option('--identity <directory>', 'where its certificate and trust bundle are: default.yaml and bundle.yaml; without it no mTLS')
     .option('--admin <address:port>', "Envoy's own admin interface; without it there is none")
     .option('--token-file <file>', 'the token for the xds server, which then is part of what is printed')
     .action((asked: BootstrapAsked) => printBootstrap(terminal, asked));

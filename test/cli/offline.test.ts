@@ -24,6 +24,7 @@ describe('envoy bootstrap', () => {
     await writeFile(join(directory, 'token'), 'node-token\n');
     const { code, out } = await bootstrap(
       ...['--outbound', '127.0.0.1:15001', '--inbound', '[::]:15006', '--workload', 'catalog/v1:8080'],
+      ...['--gateway', '0.0.0.0:8443', '--gateway-name', 'edge/public', '--identity', '/var/lib/meshwright/identity'],
       ...['--admin', '127.0.0.1:9901', '--token-file', 'token'],
     );
     expect(code).toBe(0);
@@ -34,15 +35,17 @@ describe('envoy bootstrap', () => {
       dataPlane: 'vms',
       outbound: { address: '127.0.0.1', port: 15_001 },
       inbound: { service: 'catalog', version: 'v1', address: '::', port: 15_006, workloadPort: 8080 },
+      gateway: { name: 'public', namespace: 'edge', address: '0.0.0.0', port: 8443 },
+      identity: { directory: '/var/lib/meshwright/identity' },
     };
     const xds = { address: 'xds.internal', port: 18_000 };
     expect(printed).toEqual(renderBootstrap({ node, xds, admin: { address: '127.0.0.1', port: 9901 }, token: 'node-token' }));
     expect(parseNode(z.object({ node: z.unknown() }).parse(printed).node)).toEqual({ ok: true, node });
-    expect((await bootstrap('--outbound', '127.0.0.1:15001')).out).not.toMatch(/admin|authorization|inbound/);
+    expect((await bootstrap('--outbound', '127.0.0.1:15001')).out).not.toMatch(/admin|authorization|inbound|gateway|identity/);
   });
 
   it.each([
-    [[], 'give --outbound, or --inbound with --workload'],
+    [[], 'give --outbound, --inbound with --workload, or --gateway'],
     [['--outbound', 'localhost:15001'], '--outbound needs an IP address and a port'],
     [['--outbound', '127.0.0.1:0'], '--outbound needs an address and a port'],
     [['--outbound', '127.0.0.1:65536'], '--outbound needs an address and a port'],
@@ -50,6 +53,10 @@ describe('envoy bootstrap', () => {
     [['--workload', 'catalog/v1:8080'], 'Give --inbound <address:port> together with --workload'],
     [['--inbound', '127.0.0.1:15006', '--workload', 'catalog:8080'], 'Give --inbound <address:port> together with --workload'],
     [['--inbound', '127.0.0.1:15006', '--workload', 'catalog/v1:99999'], 'The xds server would not understand this node'],
+    [['--gateway', '0.0.0.0:8443'], 'Give --gateway <address:port> together with --gateway-name'],
+    [['--gateway', '0.0.0.0:8443', '--gateway-name', 'public'], 'Give --gateway <address:port> together with --gateway-name'],
+    [['--outbound', '127.0.0.1:15001', '--identity', 'here'], 'use an absolute path without a slash at its end'],
+    [['--outbound', '127.0.0.1:15001', '--identity', '/here/'], 'use an absolute path without a slash at its end'],
     [['--outbound', '127.0.0.1:15001', '--token-file', 'absent'], 'The token file absent cannot be read.'],
   ])('is not printed for %j', async (args, sentence) => {
     const { code, out, err } = await bootstrap(...args);

@@ -13,8 +13,16 @@ const arbitraryNode: fc.Arbitrary<EnvoyNode> = fc
     fc.record({ id: name, mesh: name, dataPlane: name }),
     fc.option(fc.record({ address, port })),
     fc.option(fc.record({ service: name, version: name, address, port, workloadPort: port })),
+    fc.option(fc.record({ name, namespace: name, address, port })),
+    fc.option(fc.record({ directory: fc.constantFrom('/var/lib/meshwright', '/x', 'C:/identity') })),
   )
-  .map(([node, outbound, inbound]) => ({ ...node, ...(outbound === null ? {} : { outbound }), ...(inbound === null ? {} : { inbound }) }));
+  .map(([node, outbound, inbound, gateway, identity]) => ({
+    ...node,
+    ...(outbound === null ? {} : { outbound }),
+    ...(inbound === null ? {} : { inbound }),
+    ...(gateway === null ? {} : { gateway }),
+    ...(identity === null ? {} : { identity }),
+  }));
 
 const xds = { address: '127.0.0.1', port: 18_000 };
 const valid = {
