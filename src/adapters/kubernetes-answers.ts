@@ -114,4 +114,5 @@ function statusOf({ body }: HttpAnswer): Status {
   }
 }
 
-export const nameOf = (kind: ResourceKind, { namespace, name }: ObjectName): string => `${kind.kind} ${namespace}/${name}`;
+export const nameOf = (kind: ResourceKind, { namespace, name }: ObjectName): string =>
+  `${kind.kind} ${namespace === '' ? name : `${namespace}/${name}`}`;

@@ -145,7 +145,7 @@ export function kubernetesCluster({ config, timeoutMs = 10_000 }: ClusterAccess)
 const pathOf = ({ apiVersion, plural }: ResourceKind, { namespace, name }: Partial<ObjectName>): string =>
   [
     apiVersion.includes('/') ? `/apis/${apiVersion}` : `/api/${apiVersion}`,
-    ...(namespace === undefined ? [] : ['namespaces', encodeURIComponent(namespace)]),
+    ...(namespace ? ['namespaces', encodeURIComponent(namespace)] : []),
     plural,
     ...(name === undefined ? [] : [encodeURIComponent(name)]),
   ].join('/');

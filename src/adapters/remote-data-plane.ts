@@ -45,7 +45,7 @@ export function remoteDataPlanes(now: () => number, patience: Patience = PATIENC
     };
 
     return {
-      apply: (fragment) => dataPlane.apply(fragment),
+      ...dataPlane,
       async observe(fragment, at) {
         const until = now() + patience.observeMs;
         for (;;) {

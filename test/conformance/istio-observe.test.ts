@@ -144,7 +144,9 @@ describe.skipIf(!have)('what proxies are seen to serve', () => {
     expect(await west({ cluster, observe: false }).observe(fragment, Date.now())).toMatchObject({ kind: 'unobserved' });
     expect(await west({ controlPlaneNamespace: 'default' }).observe(fragment, Date.now())).toMatchObject({
       kind: 'waiting',
-      because: 'There is no ready pod labelled app=istiod in default to ask.',
+      because: expect.stringMatching(
+        /^There is no ready pod labelled app=istiod in default to ask\. Namespace shop has no label that asks for injection/,
+      ),
     });
   });
 

@@ -11,6 +11,7 @@ import { type Fragment, readFragment } from '../../reconcile/model.ts';
 import { type Bringing, bring, prune } from '../kubernetes/apply.ts';
 import type { Cluster, Refused } from '../kubernetes/cluster.ts';
 import { ownerLabels } from '../kubernetes/objects.ts';
+import { keptOutOfMesh, withoutEffect } from './findings.ts';
 import { DESTINATION_RULE, RENDERED_KINDS, VIRTUAL_SERVICE } from './kinds.ts';
 import { type Look, observeProxies } from './observe.ts';
 import { carried, expectedOf, leadsTo } from './pushed.ts';
@@ -24,17 +25,17 @@ export interface IstioOptions {
   readonly documents: Documents;
   /** Where istiod runs. */
   readonly controlPlaneNamespace: string;
+  /** The value of `istio.io/rev`; left out: the default revision. */
+  readonly revision?: string;
   /** Takes fields over that another manager owns. */
   readonly takeOver: boolean;
   /** False: what was applied counts as served. */
   readonly observe: boolean;
 }
 
-export function istioDataPlane({ cluster, documents, controlPlaneNamespace, takeOver, observe }: IstioOptions): DataPlane {
-  const bringingOf = ({ mesh, service, revision, plan }: Fragment): Bringing => ({
-    mesh,
-    service,
-    revision,
+export function istioDataPlane({ cluster, documents, controlPlaneNamespace, revision, takeOver, observe }: IstioOptions): DataPlane {
+  const bringingOf = ({ plan, ...of }: Fragment): Bringing => ({
+    ...of,
     objects: plan === null ? [] : istioRenderer.render(plan),
     kinds: RENDERED_KINDS,
     naming: [VIRTUAL_SERVICE],
@@ -44,7 +45,8 @@ export function istioDataPlane({ cluster, documents, controlPlaneNamespace, take
 
   return {
     async apply(fragment): Promise<Applied> {
-      const refusal = fragment.plan === null ? undefined : meaningLost(fragment.plan);
+      const { plan } = fragment;
+      const refusal = plan === null ? undefined : (meaningLost(plan) ?? (await withoutEffect(cluster, plan)));
       return refusal === undefined ? bring(cluster, bringingOf(fragment)) : { kind: 'refused', message: refusal };
     },
 
@@ -53,6 +55,10 @@ export function istioDataPlane({ cluster, documents, controlPlaneNamespace, take
       const look = fragment.plan === null ? await goneFrom(cluster, fragment) : lookFor(fragment.plan);
       if (look.kind === 'served') return look;
       const seen = look.kind === 'look' ? await observeProxies(cluster, { ...look, controlPlaneNamespace }) : look;
+      if (seen.kind === 'waiting' && fragment.plan !== null) {
+        const findings = await keptOutOfMesh(cluster, fragment.plan, revision);
+        return { ...seen, because: [seen.because ?? '', ...findings].join(' ') };
+      }
       if (seen.kind !== 'refused') return seen;
       const because = `It cannot be seen what is served: ${seen.message} Or say \`observe: false\` of this data plane, and what was applied counts.`;
       return { kind: 'waiting', for: [], because };

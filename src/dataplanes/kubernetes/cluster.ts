@@ -9,7 +9,7 @@ import type { JsonObject } from '../../journal/documents.ts';
 /** The field manager of everything this control plane applies. */
 export const FIELD_MANAGER = 'meshwright';
 
-/** A kind of namespaced objects, with the name it has in paths (`virtualservices`). */
+/** A kind of objects, with the name it has in paths (`virtualservices`). */
 export interface ResourceKind {
   /** `v1` or `group/version`. */
   readonly apiVersion: string;
@@ -18,6 +18,7 @@ export interface ResourceKind {
 }
 
 export interface ObjectName {
+  /** '' for what is in none. */
   readonly namespace: string;
   readonly name: string;
 }
@@ -28,7 +29,7 @@ const strings = z.record(z.string(), z.string());
 export const objectSchema = z.looseObject({
   metadata: z.looseObject({
     name: z.string(),
-    namespace: z.string(),
+    namespace: z.string().default(''),
     uid: z.string(),
     resourceVersion: z.string(),
     labels: strings.default({}),

@@ -1,6 +1,7 @@
 /** Kinds that every Kubernetes cluster has and that meshes on it are read by. */
 import type { ResourceKind } from './cluster.ts';
 
+export const NAMESPACES: ResourceKind = { apiVersion: 'v1', kind: 'Namespace', plural: 'namespaces' };
 export const PODS: ResourceKind = { apiVersion: 'v1', kind: 'Pod', plural: 'pods' };
 export const SERVICES: ResourceKind = { apiVersion: 'v1', kind: 'Service', plural: 'services' };
 export const ENDPOINT_SLICES: ResourceKind = { apiVersion: 'discovery.k8s.io/v1', kind: 'EndpointSlice', plural: 'endpointslices' };
