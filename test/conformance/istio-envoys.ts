@@ -82,7 +82,8 @@ export function istioEnvoys(api: ApiServer, istiod: Istiod): IstioEnvoys {
       const address = loopbackAddress();
       const backend = started.add(await (sidecar ? startBackend(version) : startBackend(version, address, port)));
       const labels = { app, version, 'conformance/workload': name };
-      const tls = sidecar ? { 'security.istio.io/tlsMode': 'istio' } : {};
+      // Left out, one with a service account is taken for one with a sidecar.
+      const tls = { 'security.istio.io/tlsMode': sidecar ? 'istio' : 'disabled' };
       await api.admin.mustApply(...(sidecar ? [inboundSidecar(name, namespace, address, port, backend.port)] : []), {
         apiVersion: NETWORKING,
         kind: 'WorkloadEntry',
