@@ -6,55 +6,11 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { istioFidelity } from '../../../src/dataplanes/istio/fidelity.ts';
 import { renderIstio } from '../../../src/dataplanes/istio/render.ts';
-import type { Json } from '../../../src/journal/documents.ts';
 import { isRefusal, judge } from '../../../src/plan/fidelity.ts';
 import type { ServicePlan } from '../../../src/plan/plan.ts';
 import { servicePlanSchema } from '../../../src/plan/stored-plan.ts';
+import { changedAt, leaves, type Place, withoutIndexes } from '../one-value-changed.ts';
 import { renderable } from './objects.ts';
-
-type Place = readonly (string | number)[];
-
-/** Another value of the same place, where not every text or number is one. */
-const OTHER: Readonly<Record<string, Json>> = {
-  strict: 'permissive',
-  shadow: 'strict',
-  permissive: 'shadow',
-  all: 'errors',
-  errors: 'all',
-};
-const OTHERS: Readonly<Record<string, readonly [string, string]>> = {
-  protocol: ['http', 'grpc'],
-  'loadBalancing.policy': ['random', 'round-robin'],
-  'egress.protocol': ['http', 'tls'],
-  'routes.retries.on': ['reset', 'retriable-4xx'],
-};
-
-const isList = (value: Json): value is readonly Json[] => Array.isArray(value);
-
-const withoutIndexes = (place: Place): string => place.filter((step) => typeof step === 'string').join('.');
-
-function another(place: Place, value: Json): Json {
-  if (typeof value === 'number') return value > 1 ? value - 1 : value + 1;
-  if (typeof value === 'boolean') return !value;
-  if (typeof value !== 'string') throw new Error(`no leaf: ${place.join('.')}`);
-  const [one, two] = OTHERS[withoutIndexes(place)] ?? [];
-  if (one !== undefined && two !== undefined) return value === one ? two : one;
-  return OTHER[value] ?? `${value}x`;
-}
-
-function leaves(value: Json, place: Place = []): Place[] {
-  if (value === null || typeof value !== 'object') return [place];
-  if (isList(value)) return value.flatMap((each, index) => leaves(each, [...place, index]));
-  return Object.entries(value).flatMap(([name, each]) => (each === undefined ? [] : leaves(each, [...place, name])));
-}
-
-function changed(value: Json, [step, ...rest]: Place, place: Place): Json {
-  if (step === undefined) return another(place, value);
-  if (isList(value)) return value.map((each, index) => (index === step ? changed(each, rest, place) : each));
-  if (value === null || typeof value !== 'object') throw new Error(`nothing at ${place.join('.')}`);
-  const inside = value[String(step)];
-  return inside === undefined ? value : { ...value, [String(step)]: changed(inside, rest, place) };
-}
 
 /** Why a value makes no difference; `undefined` = it has to. */
 function noDifference(plan: ServicePlan, place: Place): string | undefined {
@@ -82,7 +38,7 @@ describe('a plan on its way to Istio', () => {
     });
     fc.assert(
       fc.property(example, ({ plan, json, place }) => {
-        const parsed = servicePlanSchema.safeParse(changed(json, place, place));
+        const parsed = servicePlanSchema.safeParse(changedAt(json, place));
         fc.pre(parsed.success && !judge(parsed.data, istioFidelity).some(isRefusal));
         if (!parsed.success) return;
         const other = parsed.data;
