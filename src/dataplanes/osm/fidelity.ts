@@ -27,7 +27,7 @@ const mesh = refused(
 );
 
 const routing = {
-  'protocol.http': exact,
+  'protocol.http': asCalled,
   'protocol.http2': asCalled,
   'protocol.grpc': asCalled,
   'route.split': exact,
