@@ -3,38 +3,40 @@ import type { Json, JsonObject } from '../../../src/journal/documents.ts';
 import type { Telemetry } from '../../../src/plan/plan.ts';
 import { type FieldCase, NAMESPACE } from './field-case.ts';
 import type { Held } from './held.ts';
-import { virtualHostOf } from './outbound.ts';
+import { routed, virtualHostOf } from './outbound.ts';
 import { at, messages, number, text, texts } from './proto-json.ts';
 import type { Seen } from './seen.ts';
 
 const HOSTS = ['a.example.com', 'b.example.com'] as const;
 const [first, second] = HOSTS;
 
-/** Where a cluster leads that is resolved by DNS. */
-function outside(held: Held, cluster: string | undefined): Json {
-  const address = messages(held.clusters.get(cluster ?? ''), 'load_assignment', 'endpoints')
+/** Where a cluster leads that is resolved by DNS, or `where` if it leads to where the caller wanted anyway. */
+function outside(held: Held, name: string | undefined, where: string): Json {
+  const cluster = held.clusters.get(name ?? '');
+  if (text(cluster, 'type') === 'ORIGINAL_DST') return where;
+  const address = messages(cluster, 'load_assignment', 'endpoints')
     .flatMap((group) => messages(group, 'lb_endpoints'))
     .map((endpoint) => at(endpoint, 'endpoint', 'address', 'socket_address'))[0];
   return address === undefined ? null : `${text(address, 'address')}:${number(address, 'port_value')}`;
 }
 
-const byHost = ({ caller }: Seen): Json => {
-  const leads = (host: string): Json => {
-    const routes = messages(virtualHostOf(caller, host), 'routes');
-    return outside(caller, text(routes.at(-1), 'route', 'cluster'));
-  };
-  return Object.fromEntries(HOSTS.map((host) => [host, leads(host)]));
-};
+const forEachHost = (leads: (host: string) => Json): Json => Object.fromEntries(HOSTS.map((host) => [host, leads(host)]));
+
+const byHost = ({ own }: Seen): Json =>
+  forEachHost((host) => {
+    const route = routed(virtualHostOf(own, host) ?? {}, { method: 'GET', path: '/', headers: {} });
+    return outside(own, Object.keys(route?.split ?? {})[0], 'wherever the caller wants');
+  });
 
 /** By the filter chain that takes a TLS greeting with this server name. */
-const bySni = ({ caller }: Seen): Json => {
-  const chains = caller.listeners.flatMap((listener) => messages(listener, 'filter_chains'));
-  const leads = (host: string): Json => {
+const bySni = ({ own }: Seen): Json => {
+  const chains = own.listeners.flatMap((listener) => messages(listener, 'filter_chains'));
+  return forEachHost((host) => {
     const chain = chains.find((each) => texts(each, 'filter_chain_match', 'server_names').includes(host));
-    const proxy = messages(chain, 'filters').find(({ name }) => name === 'envoy.filters.network.tcp_proxy');
-    return outside(caller, text(proxy, 'typed_config', 'cluster'));
-  };
-  return Object.fromEntries(HOSTS.map((host) => [host, leads(host)]));
+    const proxy = messages(chain, 'filters').find((filter) => (text(filter, 'typed_config', '@type') ?? '').endsWith('TcpProxy'));
+    const where = `${host}:${number(chain, 'filter_chain_match', 'destination_port')}`;
+    return outside(own, text(proxy, 'typed_config', 'cluster'), where);
+  });
 };
 
 function egress(protocol: 'http' | 'tls', port: number): FieldCase['values'] {
@@ -81,8 +83,8 @@ function describedFilter(log: JsonObject): string {
 const telling = (telemetry: Telemetry | undefined, reads: Json) => ({ plan: telemetry === undefined ? {} : { telemetry }, reads });
 
 export const boundaryCases = {
-  'egress.http': { read: byHost, values: egress('http', 8080) },
-  'egress.tls': { read: bySni, values: egress('tls', 8443) },
+  'egress.http': { needs: 'receiver', read: byHost, values: egress('http', 8080) },
+  'egress.tls': { needs: 'receiver', read: bySni, values: egress('tls', 8443) },
   ingress: { needs: 'gateway', read: entering, values: [inviting(first), inviting(second)] },
   'telemetry.accessLog.all': {
     needs: 'receiver',

@@ -18,6 +18,8 @@ export interface FieldTests {
   readonly elsewhere?: Readonly<Partial<Record<PlanField, Elsewhere>>>;
   /** Fields that are approximated, and yet read as the cases say. */
   readonly also?: readonly PlanField[];
+  /** Of these it says the first value only, and refuses the other: there are no two to tell apart. */
+  readonly single?: readonly PlanField[];
   /** In place of the cases for all, where a value of theirs is one that this data plane refuses. */
   readonly own?: Readonly<Partial<Record<PlanField, FieldCase>>>;
 }

@@ -37,31 +37,31 @@ export const CALLERS = ['web', 'admin'] as const;
 /** `route.retries.on.5xx` has the service `route-retries-on-5xx`. */
 export const serviceOf = (field: PlanField): string => field.toLowerCase().replaceAll('.', '-');
 
-/** What a data plane adds to every plan: what it can not leave out, such as a trust domain that is given. */
+/** What a data plane brings to every plan. */
 export interface Ground {
   readonly dataPlane: string;
   readonly trustDomain: string;
-  readonly route?: Pick<PlannedRoute, 'timeoutMs' | 'retries'>;
+  /** `PORT` unless said. */
+  readonly port?: number;
+  /** Where a case says nothing of it. */
+  readonly security?: Said['security'];
 }
 
 export function planOf(field: PlanField, said: Said, ground: Ground): ServicePlan {
   const service = serviceOf(field);
-  const { routes = [], route = {}, security, ...rest } = said;
+  const { routes = [], route = {}, security = ground.security, ...rest } = said;
   const labels = { app: service };
   return {
     mesh: 'conformance',
     service,
     namespace: NAMESPACE,
-    port: PORT,
+    port: ground.port ?? PORT,
     protocol: 'http',
     selector: labels,
     versions: ['v1', 'v2', 'v3'].map((version) => ({ name: version, labels: { ...labels, version } })),
     dataPlanes: [ground.dataPlane],
     ...rest,
-    routes: [
-      ...routes.map((each) => ({ ...ground.route, ...each })),
-      { name: 'default', match: {}, split: [{ version: 'v1', weight: 100 }], ...ground.route, ...route },
-    ],
+    routes: [...routes, { name: 'default', match: {}, split: [{ version: 'v1', weight: 100 }], ...route }],
     ...(security ? { security: { ...security, trustDomain: ground.trustDomain, serviceAccount: service } } : {}),
   };
 }

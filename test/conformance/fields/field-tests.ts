@@ -2,6 +2,7 @@
 import { consulFidelity } from '../../../src/dataplanes/consul/fidelity.ts';
 import { gatewayApiFidelity } from '../../../src/dataplanes/gateway-api/fidelity.ts';
 import { istioFidelity } from '../../../src/dataplanes/istio/fidelity.ts';
+import { osmFidelity } from '../../../src/dataplanes/osm/fidelity.ts';
 import type { FieldTests } from './exact-fields.ts';
 import { strictOrNothing } from './security-cases.ts';
 
@@ -22,3 +23,8 @@ export const gatewayApiTests: FieldTests = {
 };
 
 export const experimentalGatewayApiTests: FieldTests = { fidelity: gatewayApiFidelity(true) };
+
+export const osmTests: FieldTests = {
+  fidelity: osmFidelity,
+  single: ['route.timeout.none', 'route.retries.none', 'mtls.strict'],
+};

@@ -23,7 +23,9 @@ export interface Spelling {
   clusterName(plan: ServicePlan, version: string): string;
   /** The listener through which calls reach a workload of the service. */
   inbound(receiver: Held, plan: ServicePlan): JsonObject | undefined;
-  /** The URI in the certificate of this workload identity. */
+  /** Of workloads; that of the service unless said. */
+  readonly targetPort?: number;
+  /** The name in the certificate of this workload identity. */
   identity(namespace: string, serviceAccount: string): string;
   /** What callers of the mesh say in their TLS greeting. */
   greeting(plan: ServicePlan): NonNullable<InboundCall['tls']>;
@@ -42,8 +44,11 @@ export class Seen {
     this.#spelling = spelling;
   }
 
-  get caller(): Held {
-    return this.#proxies.caller;
+  /** The proxy of a workload of the service, by which that one calls others. */
+  get own(): Held {
+    const { receiver } = this.#proxies;
+    if (!receiver) throw new Error('No workload of this service has a proxy here.');
+    return receiver;
   }
 
   /** The caller's route of a request; GET / unless said. @throws when there is none. */
@@ -103,20 +108,22 @@ export class Seen {
   /** What becomes of a call by this service account of the namespace, over the mesh's mTLS. */
   receives(serviceAccount: string, said: Said = {}): Reception {
     const identity = this.#spelling.identity(this.plan.namespace, serviceAccount);
-    return this.#received({ ...filled(said), port: this.plan.port, identity, tls: this.#spelling.greeting(this.plan) });
+    return this.#received({ ...filled(said), port: this.#port, identity, tls: this.#spelling.greeting(this.plan) });
   }
 
   /** What becomes of a call in plaintext. */
   receivesPlaintext(said: Said = {}): Reception {
-    return this.#received({ ...filled(said), port: this.plan.port });
+    return this.#received({ ...filled(said), port: this.#port });
+  }
+
+  get #port(): number {
+    return this.#spelling.targetPort ?? this.plan.port;
   }
 
   #received(call: InboundCall): Reception {
-    const { receiver } = this.#proxies;
-    if (!receiver) throw new Error('No workload of this service has a proxy here.');
-    const listener = this.#spelling.inbound(receiver, this.plan);
+    const listener = this.#spelling.inbound(this.own, this.plan);
     if (!listener) throw new Error(`The workload's proxy has no listener for ${this.plan.service}.`);
-    return received(receiver, listener, call);
+    return received(this.own, listener, call);
   }
 
   #versions(split: Readonly<Record<string, number>>): string {
