@@ -5,9 +5,11 @@
 import { readFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import type { KubeConfig } from '@kubernetes/client-node';
+import type { Refused } from '../dataplanes/kubernetes/cluster.ts';
+import { noAccess } from './kubernetes-answers.ts';
 
-/** Rejects with a sentence that says what to change. */
-export async function readKubeconfig(pathOrText: string, context?: string): Promise<KubeConfig> {
+/** Rejects where there is no such file, or no YAML in it. */
+export async function readKubeconfig(pathOrText: string, context?: string): Promise<KubeConfig | Refused> {
   const { KubeConfig } = await import('@kubernetes/client-node');
   const config = new KubeConfig();
   const isText = /[\n{]/.test(pathOrText.trim());
@@ -15,8 +17,7 @@ export async function readKubeconfig(pathOrText: string, context?: string): Prom
   if (!isText) config.makePathsAbsolute(dirname(pathOrText));
   if (context !== undefined) config.setCurrentContext(context);
   const problem = whatIsWrong(config);
-  if (problem !== undefined) throw new Error(`The kubeconfig cannot be used: ${problem}`);
-  return config;
+  return problem === undefined ? config : noAccess(`The kubeconfig cannot be used: ${problem}`);
 }
 
 function whatIsWrong(config: KubeConfig): string | undefined {

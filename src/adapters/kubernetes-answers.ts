@@ -85,6 +85,9 @@ const refusal = (status: number, what: string, why: string): Refused => ({
   message: `The API server refuses to ${what}: ${why}`,
 });
 
+/** Refused before anything was asked: we have nothing to sign in with. */
+export const noAccess = (message: string): Refused => ({ kind: 'refused', status: 401, message });
+
 function notServed({ apiVersion, kind }: ResourceKind, versions: readonly string[]): string {
   if (versions.length === 0) return `it has no ${kind} of ${apiVersion}; install its CRD.`;
   return `it has ${kind} not as ${apiVersion} but only ${versions.join(', ')}; update its CRD.`;

@@ -19,6 +19,7 @@ import {
   type ObjectName,
   objectSchema,
   type Permission,
+  type Refused,
   type ResourceKind,
 } from '../dataplanes/kubernetes/cluster.ts';
 import { exchange, explained } from './http-exchange.ts';
@@ -31,8 +32,8 @@ const PAGE = 500;
 const NEVER_THERE = '1';
 
 export interface ClusterAccess {
-  /** Its current context is the cluster. */
-  readonly config: () => Promise<KubeConfig>;
+  /** Its current context is the cluster. Rejects when it may go better later. */
+  readonly config: () => Promise<KubeConfig | Refused>;
   /** Of each request to the API server, and to a pod. */
   readonly timeoutMs?: number;
 }
@@ -55,9 +56,21 @@ const reviewSchema = z.object({ status: z.object({ allowed: z.boolean() }) });
 export function kubernetesCluster({ config, timeoutMs = 10_000 }: ClusterAccess): Cluster {
   const agents = { 'https:': new https.Agent({ keepAlive: true }), 'http:': new http.Agent({ keepAlive: true }) };
 
+  async function access(): Promise<KubeConfig | Refused> {
+    try {
+      return await config();
+    } catch (error) {
+      throw new ClusterUnavailable(`It is not known how to reach the API server: ${explained(error, timeoutMs)}`, { cause: error });
+    }
+  }
+
   /** Rejects with `ClusterUnavailable` when there is no whole answer in time. */
-  async function send({ method, path, query = {}, body, contentType = 'application/json' }: Call, what: string): Promise<HttpAnswer> {
-    const kubeConfig = await config();
+  async function send(
+    { method, path, query = {}, body, contentType = 'application/json' }: Call,
+    what: string,
+  ): Promise<HttpAnswer | Refused> {
+    const kubeConfig = await access();
+    if ('message' in kubeConfig) return kubeConfig;
     const server = kubeConfig.getCurrentCluster();
     if (!server) throw new Error('The kubeconfig has no cluster in its current context.');
     const url = new URL(server.server.replace(/\/$/, '') + path);
@@ -84,7 +97,9 @@ export function kubernetesCluster({ config, timeoutMs = 10_000 }: ClusterAccess)
     const [group, version] = apiVersion.split('/');
     if (version === undefined) return [];
     const answer = await send({ method: 'GET', path: `/apis/${group}` }, `name the versions of ${group}`);
-    return answer.status === 200 ? groupSchema.parse(JSON.parse(answer.body)).versions.map(({ groupVersion }) => groupVersion) : [];
+    return 'body' in answer && answer.status === 200
+      ? groupSchema.parse(JSON.parse(answer.body)).versions.map(({ groupVersion }) => groupVersion)
+      : [];
   };
 
   async function may({ verb, group, resource, subresource, namespace }: Permission): Promise<boolean> {
@@ -92,7 +107,7 @@ export function kubernetesCluster({ config, timeoutMs = 10_000 }: ClusterAccess)
     const body = { apiVersion: 'authorization.k8s.io/v1', kind: 'SelfSubjectAccessReview', spec: { resourceAttributes } };
     const path = '/apis/authorization.k8s.io/v1/selfsubjectaccessreviews';
     const answer = await send({ method: 'POST', path, body }, 'say what meshwright may do');
-    return answer.status === 201 && reviewSchema.parse(JSON.parse(answer.body)).status.allowed;
+    return 'body' in answer && answer.status === 201 && reviewSchema.parse(JSON.parse(answer.body)).status.allowed;
   }
 
   return {
@@ -103,12 +118,13 @@ export function kubernetesCluster({ config, timeoutMs = 10_000 }: ClusterAccess)
       const query = { fieldManager: FIELD_MANAGER, force: String(force), ...(dryRun ? { dryRun: 'All' } : {}) };
       const contentType = 'application/apply-patch+yaml';
       const answer = await send({ method: 'PATCH', path: pathOf(kind, metadata), query, body, contentType }, what);
-      return applyOutcome(answer, what, kind, () => served(kind));
+      return 'body' in answer ? applyOutcome(answer, what, kind, () => served(kind)) : answer;
     },
 
     async get(kind, name): Promise<GetOutcome> {
       const what = `read ${nameOf(kind, name)}`;
-      return getOutcome(await send({ method: 'GET', path: pathOf(kind, name) }, what), what, kind, () => served(kind));
+      const answer = await send({ method: 'GET', path: pathOf(kind, name) }, what);
+      return 'body' in answer ? getOutcome(answer, what, kind, () => served(kind)) : answer;
     },
 
     async list(kind, { namespace, labels = {} }): Promise<ListOutcome> {
@@ -121,6 +137,7 @@ export function kubernetesCluster({ config, timeoutMs = 10_000 }: ClusterAccess)
       do {
         const query = { limit: String(PAGE), ...(labelSelector ? { labelSelector } : {}), ...(next ? { continue: next } : {}) };
         const answer = await send({ method: 'GET', path: pathOf(kind, namespace === undefined ? {} : { namespace }), query }, what);
+        if ('message' in answer) return answer;
         if (answer.status === 410) throw new ClusterUnavailable(`${kind.plural} changed too fast to be listed.`);
         if (answer.status !== 200) return refused(answer, what, kind, () => served(kind));
         const page = listSchema.parse(JSON.parse(answer.body));
@@ -134,11 +151,11 @@ export function kubernetesCluster({ config, timeoutMs = 10_000 }: ClusterAccess)
       const what = `delete ${nameOf(kind, metadata)}`;
       const body = { preconditions: { uid: metadata.uid, resourceVersion: metadata.resourceVersion } };
       const answer = await send({ method: 'DELETE', path: pathOf(kind, metadata), body }, what);
-      return deleteOutcome(answer, what, kind, () => served(kind));
+      return 'body' in answer ? deleteOutcome(answer, what, kind, () => served(kind)) : answer;
     },
 
     may,
-    door: (to) => podDoor({ to, dial: async (at) => forwardedPort(await config(), at), timeoutMs, may }),
+    door: (to) => podDoor({ to, dial: async (at) => forwardedPort(await access(), at), timeoutMs, may }),
   };
 }
 

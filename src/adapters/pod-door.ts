@@ -27,7 +27,8 @@ export function podDoor({ to, dial, timeoutMs, may }: PodDoorPorts): PodDoor {
         const { status, body } = await exchange(url, { agent, signal: AbortSignal.timeout(timeoutMs) });
         return { kind: 'answered', status, body };
       } catch (error) {
-        if (error instanceof ForwardForbidden) return { kind: 'refused', status: 403, message: await whyForbidden(to, may) };
+        if (error instanceof ForwardForbidden)
+          return { kind: 'refused', status: 403, message: error.said ?? (await whyForbidden(to, may)) };
         throw new ClusterUnavailable(`${where} could not be asked: ${explained(error, timeoutMs)}.`, { cause: error });
       }
     },

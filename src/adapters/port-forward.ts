@@ -4,14 +4,21 @@
  */
 import { Duplex, PassThrough, Writable } from 'node:stream';
 import type { KubeConfig } from '@kubernetes/client-node';
-import type { PodPort } from '../dataplanes/kubernetes/cluster.ts';
+import type { PodPort, Refused } from '../dataplanes/kubernetes/cluster.ts';
 
-/** The caller may not forward ports there. */
+/** The caller may not forward ports there; `said`: why, where that is known. */
 export class ForwardForbidden extends Error {
   override readonly name = 'ForwardForbidden';
+  readonly said: string | undefined;
+
+  constructor(message: string, said?: string) {
+    super(message);
+    this.said = said;
+  }
 }
 
-export async function forwardedPort(config: KubeConfig, { namespace, pod, port }: PodPort): Promise<Duplex> {
+export async function forwardedPort(config: KubeConfig | Refused, { namespace, pod, port }: PodPort): Promise<Duplex> {
+  if ('message' in config) throw new ForwardForbidden(config.message, config.message);
   const { PortForward } = await import('@kubernetes/client-node');
   const toPod = new PassThrough();
   const stream = new Duplex({

@@ -55,7 +55,7 @@ export function istioDataPlane({ cluster, documents, controlPlaneNamespace, revi
       const look = fragment.plan === null ? await goneFrom(cluster, fragment) : lookFor(fragment.plan);
       if (look.kind === 'served') return look;
       const seen = look.kind === 'look' ? await observeProxies(cluster, { ...look, controlPlaneNamespace }) : look;
-      if (seen.kind === 'waiting' && fragment.plan !== null) {
+      if (seen.kind === 'waiting' && seen.for.length === 0 && fragment.plan !== null) {
         const findings = await keptOutOfMesh(cluster, fragment.plan, revision);
         return { ...seen, because: [seen.because ?? '', ...findings].join(' ') };
       }
