@@ -38,7 +38,7 @@ describe.skipIf(!haveConsul)('applying to a real Consul', () => {
     const unknown = consulEntries(planOf('unknown', { v1: 100 })).map((entry) => ({ ...entry, fields: { ...entry.fields, Surprise: 1 } }));
     expect(await bring(consul, { mesh: 'shop', service: 'unknown', revision: 1, entries: unknown, takeOver: false })).toEqual({
       kind: 'refused',
-      message: 'service-defaults unknown: Consul answered 400: Request decoding failed: 1 error occurred: * invalid config key "Surprise"',
+      message: 'service-resolver unknown: Consul answered 400: Request decoding failed: 1 error occurred: * invalid config key "Surprise"',
     });
   });
 
@@ -57,7 +57,7 @@ describe.skipIf(!haveConsul)('applying to a real Consul', () => {
     const reader = await server.user('reader', 'service_prefix "" { policy = "read" }');
     expect(await dataPlaneOf(as(reader)).apply(fragmentOf('guarded', 2, guarded.plan))).toMatchObject({
       kind: 'refused',
-      message: expect.stringMatching(/^service-defaults guarded: Consul answered 403: .* lacks permission 'service:write' on "guarded"$/),
+      message: expect.stringMatching(/^service-resolver guarded: Consul answered 403: .* lacks permission 'service:write' on "guarded"$/),
     });
     expect(await dataPlaneOf(as('nobody')).apply(guarded)).toEqual({ kind: 'refused', message: 'Consul answered 403: ACL not found' });
     await expect(dataPlaneOf(as('nobody')).readiness('shop', 'guarded', 0)).rejects.toThrow('ACL not found');

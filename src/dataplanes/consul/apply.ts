@@ -65,7 +65,7 @@ async function untilUndisturbed(consul: Consul, bringing: Bringing, attempt: (li
 
 const isOurs = (live: Found, { mesh, service }: Bringing): boolean => ownerOf(live, mesh, service).kind === 'ours';
 
-const holdsNewer = (live: Live, bringing: Bringing): boolean =>
+export const holdsNewer = (live: Live, bringing: Bringing): boolean =>
   [...live.values()].some((each) => isOurs(each, bringing) && revisionOf(each) > bringing.revision);
 
 /** Looked at before anything is written, so that nothing is half applied. */

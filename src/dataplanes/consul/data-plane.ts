@@ -6,11 +6,11 @@ import type { JsonObject } from '../../journal/documents.ts';
 import { isRefusal, judge } from '../../plan/fidelity.ts';
 import type { Applied, DataPlane, Observation } from '../../reconcile/data-plane.ts';
 import type { Fragment } from '../../reconcile/model.ts';
-import { type Bringing, bring, type Live, look, prune } from './apply.ts';
+import { type Bringing, bring, holdsNewer, type Live, look, prune } from './apply.ts';
 import { notYetCompiled } from './chain.ts';
 import { isObject } from './entries.ts';
 import { consulFidelity } from './fidelity.ts';
-import { isUpToDate, ownerOf, revisionOf, stamped, widened, writtenOver } from './ownership.ts';
+import { isUpToDate, ownerOf, stamped, widened, writtenOver } from './ownership.ts';
 import { consulEntries } from './render.ts';
 import type { Consul, Instance, Refused } from './server.ts';
 import { conditionOf } from './subsets.ts';
@@ -89,12 +89,13 @@ async function seenNow(consul: Consul, bringing: Bringing): Promise<Observation 
 const isRefused = (seen: Live | Refused): seen is Refused => 'message' in seen;
 
 /** In words; a newer revision is as good. */
-function notYetWritten({ mesh, service, revision, entries }: Bringing, live: Live): string | undefined {
+function notYetWritten(bringing: Bringing, live: Live): string | undefined {
+  if (holdsNewer(live, bringing)) return undefined;
+  const { mesh, service, revision, entries } = bringing;
   for (const entry of entries) {
     const there = live.get(entry.kind);
-    if (!there || ownerOf(there, mesh, service).kind !== 'ours' || revisionOf(there) < revision) return `the ${entry.kind}`;
-    const wanted = writtenOver(widened(stamped(entry, revision), there), there);
-    if (revisionOf(there) === revision && !isUpToDate(wanted, there)) return `the ${entry.kind}`;
+    if (!there || ownerOf(there, mesh, service).kind !== 'ours') return `the ${entry.kind}`;
+    if (!isUpToDate(writtenOver(widened(stamped(entry, revision), there), there), there)) return `the ${entry.kind}`;
   }
   const left = [...live].find(([, each]) => entries.length === 0 && ownerOf(each, mesh, service).kind === 'ours');
   return left && `taken away the ${left[0]}`;

@@ -5,8 +5,11 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { Json, JsonObject } from '../../journal/documents.ts';
 
-/** Each is written before those that need it: L7 intentions and routes need the protocol, splitters and routers the subsets. */
-export const KINDS = ['service-defaults', 'service-intentions', 'service-resolver', 'service-splitter', 'service-router'] as const;
+/**
+ * Each is written before those that need it: L7 intentions and routes need the protocol, splitters and routers the subsets. The
+ * resolver is the first that carries a revision, and so the fence.
+ */
+export const KINDS = ['service-resolver', 'service-defaults', 'service-intentions', 'service-splitter', 'service-router'] as const;
 export type Kind = (typeof KINDS)[number];
 
 export const MESH = 'meshwright/mesh';

@@ -37,10 +37,12 @@ export function ownerOf({ meta }: Found, mesh: string, service: string): Owner {
     : { kind: 'another', mesh: owner.mesh, service: owner.service };
 }
 
-/** 0 where we never wrote it. */
+/** 0 where it carries none. */
 export const revisionOf = ({ meta }: Found): number => Number(meta[REVISION] ?? 0) || 0;
 
+/** Not service-defaults: their `Meta` is part of what proxies are made from, and all of the service would be made anew. */
 export function stamped(entry: Entry, revision: number): Entry {
+  if (entry.kind === 'service-defaults') return entry;
   return { ...entry, meta: { ...entry.meta, [REVISION]: String(revision) } };
 }
 

@@ -27,9 +27,9 @@ export function consulEntries(plan: ServicePlan): readonly Entry[] {
     fields,
   });
   return [
+    entry('service-resolver', resolver(plan)),
     entry('service-defaults', defaults(plan)),
     ...(plan.security?.stage === 'strict' ? [entry('service-intentions', intentions(plan.security))] : []),
-    entry('service-resolver', resolver(plan)),
     entry('service-splitter', splitter(plan)),
     entry('service-router', router(plan)),
   ];

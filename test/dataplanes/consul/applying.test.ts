@@ -16,7 +16,7 @@ describe('applying to Consul in memory', () => {
     const guarded = { ...consul, write: async () => ({ kind: 'refused', message: words }) as const };
     const dataPlane = consulDataPlane(guarded, { defaultPolicy: 'deny', takeOver: false });
     const applied = await dataPlane.apply(fragmentOf('guarded', 1, planOf('guarded', { v1: 100 })));
-    expect(applied).toEqual({ kind: 'refused', message: `service-defaults guarded: ${words}` });
+    expect(applied).toEqual({ kind: 'refused', message: `service-resolver guarded: ${words}` });
   });
 });
 

@@ -15,7 +15,7 @@ export interface Bench {
   put(entry: JsonObject): Promise<void>;
 }
 
-const KINDS = ['service-defaults', 'service-intentions', 'service-resolver', 'service-splitter', 'service-router'];
+const KINDS = ['service-resolver', 'service-defaults', 'service-intentions', 'service-splitter', 'service-router'];
 export const STRICT: PlannedSecurity = {
   stage: 'strict',
   trustDomain: 'mesh.example',
@@ -95,6 +95,16 @@ export function specifyApplying(bench: () => Bench): void {
     expect(await dataPlane.prune?.(late)).toEqual({ kind: 'applied' });
     expect((await entry('service-splitter'))?.Splits).toEqual([{ Weight: 100, ServiceSubset: 'v1' }]);
     expect(await dataPlane.observe(late, 0)).toEqual({ kind: 'served' });
+  });
+
+  it('leaves service-defaults alone that say the same: whatever they say, proxies are made anew from them', async () => {
+    const { dataPlane, fragment, entry } = open();
+    await dataPlane.apply(fragment(1, { v1: 90, v2: 10 }));
+    const before = await entry('service-defaults');
+    await dataPlane.apply(fragment(2, { v1: 50, v2: 50 }));
+    expect((await entry('service-defaults'))?.ModifyIndex).toBe(before?.ModifyIndex);
+    await dataPlane.apply(fragment(3, { v1: 50, v2: 50 }, { protocol: 'http2' }));
+    expect((await entry('service-defaults'))?.Protocol).toBe('http2');
   });
 
   it('restores what was changed or deleted behind its back', async () => {
@@ -199,7 +209,7 @@ export function specifyApplying(bench: () => Bench): void {
     await dataPlane.apply(fragment(1, { v1: 100 }));
     const next = fragment(2, { v1: 100 }, { protocol: 'http2' });
     const waiting = await dataPlane.observe(next, 0);
-    expect(waiting).toEqual({ kind: 'waiting', for: [], because: 'Consul does not have the service-defaults of this revision.' });
+    expect(waiting).toEqual({ kind: 'waiting', for: [], because: 'Consul does not have the service-resolver of this revision.' });
     const second = consulDataPlane(bench().consul, { defaultPolicy: 'deny', takeOver: false });
     const seen = dataPlane.observe(next, 0);
     await second.apply(fragmentOf(service, 2, next.plan));
