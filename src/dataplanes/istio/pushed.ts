@@ -61,19 +61,20 @@ export function carried(virtualHosts: readonly VirtualHost[], expected: Expected
   return concerned.every((virtualHost) => carries(virtualHost, expected)) ? 'yes' : 'no';
 }
 
-/** One route becomes several where it has alternatives, all of one name. */
-function carries({ routes }: VirtualHost, expected: Expected): boolean {
+/** One route becomes several where it has alternatives, all of one name. Gateways merge the routes of others into a host's, sidecars don't. */
+function carries(virtualHost: VirtualHost, { host, origin, routes: expected }: Expected): boolean {
+  const routes = host === undefined ? virtualHost.routes.filter((route) => route.origin === origin) : virtualHost.routes;
   const names = routes.map(({ name }) => name).filter((name, index, all) => name !== all[index - 1]);
   if (
     !isDeepStrictEqual(
       names,
-      expected.routes.map(({ name }) => name),
+      expected.map(({ name }) => name),
     )
   )
     return false;
-  return routes.every(({ name, origin, weights }) => {
-    const wanted = expected.routes.find((route) => route.name === name)?.weights ?? {};
-    return origin === expected.origin && isDeepStrictEqual(bySubset(weights), share(wanted));
+  return routes.every((route) => {
+    const wanted = expected.find(({ name }) => name === route.name)?.weights ?? {};
+    return route.origin === origin && isDeepStrictEqual(bySubset(route.weights), share(wanted));
   });
 }
 
