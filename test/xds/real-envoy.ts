@@ -41,10 +41,24 @@ export interface RunningEnvoy {
   stop(): Promise<void>;
 }
 
-export async function startEnvoy(binary: string, node: EnvoyNode, xdsPort: number): Promise<RunningEnvoy> {
+/** `token`: what it shows the server; `admin`: the port of its admin interface. */
+export async function startEnvoy(
+  binary: string,
+  node: EnvoyNode,
+  xdsPort: number,
+  { token, admin }: { token?: string; admin?: number } = {},
+): Promise<RunningEnvoy> {
   const file = join(tmpdir(), `meshwright-envoy-${process.pid}-${node.id}-${Math.random().toString(36).slice(2)}.json`);
-  await writeFile(file, JSON.stringify(renderBootstrap({ node, xds: { address: '127.0.0.1', port: xdsPort } })));
-  const child = spawn(binary, ['-c', file, '--use-dynamic-base-id', '--concurrency', '1', '--log-level', 'info'], {
+  const bootstrap = renderBootstrap({
+    node,
+    xds: { address: '127.0.0.1', port: xdsPort },
+    ...(token === undefined ? {} : { token }),
+    ...(admin === undefined ? {} : { admin: { address: '127.0.0.1', port: admin } }),
+  });
+  await writeFile(file, JSON.stringify(bootstrap));
+  // Access logs are to be read at once.
+  const quickly = ['--file-flush-interval-msec', '50'];
+  const child = spawn(binary, ['-c', file, '--use-dynamic-base-id', '--concurrency', '1', '--log-level', 'info', ...quickly], {
     stdio: ['ignore', 'pipe', 'pipe'],
   });
   let log = '';

@@ -9,7 +9,6 @@ import type { Endpoint } from './resources.ts';
 
 type Address = Pick<Endpoint, 'address' | 'port'>;
 type Target = Pick<Endpoint, 'address' | 'port' | 'region' | 'mtls'>;
-type Wishes = Pick<ServicePlan, 'failover' | 'security'>;
 
 /** What an endpoint's metadata says where it takes mTLS, and a cluster's `transport_socket_matches` looks for. */
 export const TAKES_MTLS: JsonObject = { mtls: true };
@@ -18,15 +17,18 @@ export const TAKES_MTLS: JsonObject = { mtls: true };
 const FIRST_WITH_ANY_HEALTHY: JsonObject = { overprovisioning_factor: 100_000 };
 
 /** Duplicates are given once; an empty list is an assignment without endpoints, which Envoy needs to warm the cluster. */
-export function loadAssignment(clusterName: string, targets: readonly Target[], { failover, security }: Wishes = {}): JsonObject {
+export function loadAssignment(
+  clusterName: string,
+  targets: readonly Target[],
+  { failover }: Pick<ServicePlan, 'failover'> = {},
+): JsonObject {
   const sorted = targets.toSorted(byAddress);
   const unique = sorted.filter((each, index) => {
     const before = sorted[index - 1];
     return before === undefined || before.address !== each.address || before.port !== each.port;
   });
-  const lbEndpoints = (those: readonly Target[]) => those.map((each) => lbEndpoint(each, security !== undefined));
   if (failover === undefined) {
-    return { cluster_name: clusterName, endpoints: unique.length === 0 ? [] : [{ lb_endpoints: lbEndpoints(unique) }] };
+    return { cluster_name: clusterName, endpoints: unique.length === 0 ? [] : [{ lb_endpoints: unique.map(lbEndpoint) }] };
   }
   // Those that say no region, or one that is not in the list, are the farthest.
   const byDistance = Map.groupBy(unique, ({ region }) => (region !== undefined && failover.includes(region) ? region : undefined));
@@ -40,15 +42,16 @@ export function loadAssignment(clusterName: string, targets: readonly Target[], 
     endpoints: present.map(({ region, those }, priority) => ({
       ...(region === undefined ? {} : { locality: { region } }),
       priority,
-      lb_endpoints: lbEndpoints(those),
+      lb_endpoints: those.map(lbEndpoint),
     })),
     policy: FIRST_WITH_ANY_HEALTHY,
   };
 }
 
-function lbEndpoint(target: Target, isSecured: boolean): JsonObject {
+/** Said before any plan asks for mTLS: connections that are open when it is said later stay in plaintext for as long as they live. */
+function lbEndpoint(target: Target): JsonObject {
   const metadata = { filter_metadata: { 'envoy.transport_socket_match': TAKES_MTLS } };
-  return { endpoint: { address: socketAddress(target) }, ...(isSecured && target.mtls === true ? { metadata } : {}) };
+  return { endpoint: { address: socketAddress(target) }, ...(target.mtls === true ? { metadata } : {}) };
 }
 
 export function socketAddress(at: Address): JsonObject {
