@@ -1,5 +1,7 @@
 /** A whole canary over a real istiod with proxies connected: started, observed, advanced and taken back through the app. */
+import { readFile } from 'node:fs/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { parseAllDocuments } from 'yaml';
 import { z } from 'zod';
 import { MemoryDocuments } from '../../src/adapters/memory-documents.ts';
 import { istioDataPlane } from '../../src/dataplanes/istio/data-plane.ts';
@@ -26,6 +28,22 @@ const service = {
   text: 'apiVersion: meshwright.dev/v1\nkind: Service\nname: catalog\nnamespace: shop\nport: 8080\nstable: v1\nrollout: canary\n',
 };
 
+/** Of a user with the roles that docs/istio.md asks for, and no other. */
+async function tokenOfTheDocs(api: ApiServer): Promise<string> {
+  const page = await readFile(new URL('../../docs/istio.md', import.meta.url), 'utf8');
+  const roles = /```yaml\n(apiVersion: rbac[^`]*)```/.exec(page)?.[1] ?? '';
+  const token = await api.serviceAccountToken('default', 'meshwright');
+  const user = 'system:serviceaccount:default:meshwright';
+  const documents = parseAllDocuments(roles.replaceAll('MESHWRIGHT', user)).map((each) => objectSchema.parse(each.toJS()));
+  expect(documents.map(({ kind }) => kind)).toEqual(['ClusterRole', 'ClusterRoleBinding', 'Role', 'RoleBinding']);
+  await api.admin.mustApply(...documents);
+  return token;
+}
+
+const objectSchema = z
+  .object({ apiVersion: z.string(), kind: z.string(), metadata: z.object({ name: z.string(), namespace: z.string().exactOptional() }) })
+  .catchall(z.json());
+
 describe.skipIf(!have)('a canary over a real istiod', () => {
   let api: ApiServer;
   let istiod: Istiod;
@@ -42,7 +60,7 @@ describe.skipIf(!have)('a canary over a real istiod', () => {
     await Promise.all([envoys.workload(catalog, 'v1'), envoys.workload(catalog, 'v2')]);
     web = await envoys.caller('web', 'shop', catalog.port);
     kubelet = await istiodPod(api, istiod);
-    const cluster = connector(api);
+    const cluster = connector(api, await tokenOfTheDocs(api));
     const documents = new MemoryDocuments();
     const options = { cluster, documents, controlPlaneNamespace: ISTIO_NAMESPACE, takeOver: false, observe: true };
     world = new World({ documents, connect: () => istioDataPlane(options) });
