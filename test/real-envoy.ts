@@ -37,7 +37,9 @@ export async function runEnvoy(path: string, configuration: JsonObject, listenin
   const folder = await mkdtemp(join(tmpdir(), 'meshwright-envoy-'));
   const file = join(folder, 'envoy.json');
   await writeFile(file, JSON.stringify(configuration));
-  const child = spawn(path, ['-c', file, '--concurrency', '1', '--disable-hot-restart', '--log-level', 'error'], {
+  // Access logs are to be read at once.
+  const quickly = ['--file-flush-interval-msec', '50'];
+  const child = spawn(path, ['-c', file, '--concurrency', '1', '--disable-hot-restart', '--log-level', 'error', ...quickly], {
     stdio: ['ignore', 'pipe', 'pipe'],
   });
   const ended = once(child, 'exit');

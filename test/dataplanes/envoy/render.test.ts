@@ -152,6 +152,61 @@ describe('several methods of a route', () => {
   });
 });
 
+describe('the access log', () => {
+  it('is off until it is asked for', () => {
+    const logs = (over: Partial<ServicePlan>) => JSON.stringify(renderNode(node, [plan(over)])).match(/"access_log":/g)?.length ?? 0;
+    expect(logs({})).toBe(0);
+    // For calls by mTLS and for those in plaintext.
+    expect(logs({ telemetry: { accessLog: 'all' } })).toBe(2);
+  });
+});
+
+describe('a region', () => {
+  const regions = (failover?: readonly string[]) => {
+    const at = (port: number, region?: string) => ({
+      service: 'catalog',
+      version: 'v1',
+      address: '10.0.0.1',
+      port,
+      ...(region ? { region } : {}),
+    });
+    const endpoints = [at(1), at(2, 'far'), at(3, 'near'), at(4, 'nowhere'), at(5, 'near')];
+    const shared = renderShared([plan(failover ? { failover } : {})], endpoints);
+    const groups = list(member(shared.find(({ type }) => type === 'endpoints')?.json, 'endpoints'));
+    return groups.map((group) => [
+      member(group, 'priority'),
+      member(member(group, 'locality'), 'region'),
+      addressesOf({ endpoints: [group] }).length,
+    ]);
+  };
+
+  it('is as far as the plan says; one that is not named, or not said, is farther than all', () => {
+    expect(regions(['near', 'between', 'far'])).toEqual([
+      [0, 'near', 2],
+      [1, 'far', 1],
+      [2, undefined, 2],
+    ]);
+  });
+
+  it('means nothing to a plan without an order of them', () => {
+    expect(regions()).toEqual([[undefined, undefined, 5]]);
+  });
+});
+
+describe('an identity', () => {
+  const { identity } = node;
+  it('changes nothing that is shared while no plan asks for mTLS, and then only what is about its services', () => {
+    const other = plan({ service: 'stock', selector: { app: 'stock' } });
+    const secured = plan({ security: { stage: 'shadow', trustDomain: 'mesh.example', serviceAccount: 'catalog', allow: [] } });
+    expect(renderShared([plan({}), other], [], identity)).toEqual(renderShared([plan({}), other], []));
+    const plain = renderShared([secured, other], []);
+    const changed = renderShared([secured, other], [], identity).filter(
+      (each, index) => JSON.stringify(each) !== JSON.stringify(plain[index]),
+    );
+    expect(changed.map(({ type, name }) => [type, name])).toEqual([['cluster', 'catalog.shop|v1']]);
+  });
+});
+
 describe('a version without endpoints', () => {
   it('has an empty assignment, so that its cluster can warm', () => {
     expect(renderShared([plan({})], []).find((each) => each.type === 'endpoints')?.json).toEqual({
