@@ -71,13 +71,13 @@ const TELLINGS: { readonly [T in Topic]: (told: Told) => Telling } = {
     tone: 'info',
     sentence: `${split(told)} ${nextAfterStep(told)}`,
   }),
-  delayed: ({ subject, version, text, until, at }) => ({
+  delayed: ({ subject, version, text, what, until, at }) => ({
     title: `${subject}: ${version} waits to begin`,
     tone: 'warning',
     sentence:
       (text
         ? `${version} of ${subject} gets no traffic while an alert stands: ${closed(text)}`
-        : `${version} of ${subject} gets no traffic until it is seen ready on every data plane.`) +
+        : `${version} of ${subject} gets no traffic until it is seen ready on ${what}.`) +
       ` It begins by itself as soon as that ends${byWhen(' or is given up at', until, at)}.`,
   }),
   held: ({ subject, version, text, weight, stableName, until, at }) => ({

@@ -1,5 +1,5 @@
 /** What is known of a service's versions over all its data planes, as one word each. */
-import type { Readiness } from '../rollouts/commands.ts';
+import type { ServiceContext } from '../rollouts/commands.ts';
 import type { ServiceState } from '../rollouts/state.ts';
 import type { EffectPorts } from './effects.ts';
 
@@ -9,7 +9,7 @@ export async function readinessNow(
   mesh: string,
   service: string,
   state: ServiceState,
-): Promise<(version: string) => Readiness> {
+): Promise<Pick<ServiceContext, 'readinessOf' | 'notReadyOn'>> {
   const dataPlanes = state.spec?.dataPlanes ?? [];
   const known = await Promise.all(
     dataPlanes.map(async (name) => {
@@ -21,9 +21,16 @@ export async function readinessNow(
       }
     }),
   );
-  return (version) => {
-    const words = known.map((versions) => versions[version] ?? 'unknown');
-    if (words.length > 0 && words.every((word) => word === 'ready')) return 'ready';
-    return words.length > 0 && words.every((word) => word === 'none') ? 'none' : 'unknown';
+  const wordsFor = (version: string) => known.map((versions) => versions[version] ?? 'unknown');
+  return {
+    readinessOf(version) {
+      const words = wordsFor(version);
+      if (words.length > 0 && words.every((word) => word === 'ready')) return 'ready';
+      return words.length > 0 && words.every((word) => word === 'none') ? 'none' : 'unknown';
+    },
+    notReadyOn(version) {
+      const words = wordsFor(version);
+      return dataPlanes.filter((_, index) => words[index] !== 'ready');
+    },
   };
 }

@@ -59,8 +59,8 @@ export function tending(ports: TendingPorts): Tending {
   async function giveService(mesh: string, service: string, delivery: Delivery, command: ServiceCommand): Promise<Answer> {
     const stream = serviceStreamId(mesh, service);
     const decideAt = async (state: ServiceState, version: number, at: number): Promise<Decision<ServiceEvent>> => {
-      const readinessOf = await readinessNow(ports, mesh, service, state);
-      return decide(state, command, { now: at, version: version + 1, readinessOf });
+      const readiness = await readinessNow(ports, mesh, service, state);
+      return decide(state, command, { now: at, version: version + 1, ...readiness });
     };
     const racing = { ...delivery, wayBack: WAYS_BACK.includes(command.type) };
     const appended = await patiently(() => append(documents, serviceStream, stream, racing, now, decideAt));

@@ -44,4 +44,6 @@ export interface ServiceContext {
   /** Version of the commit that will hold what is decided. */
   readonly version: number;
   readonly readinessOf: (version: string) => Readiness;
+  /** The data planes on which it is not seen ready. */
+  readonly notReadyOn: (version: string) => readonly string[];
 }

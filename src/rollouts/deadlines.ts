@@ -3,6 +3,7 @@ import { type Decision, unchanged } from '../decision.ts';
 import type { DeadlineName, ServiceContext } from './commands.ts';
 import { Draft } from './draft.ts';
 import type { ServiceEvent } from './events.ts';
+import { obstacleTo } from './standing.ts';
 import type { ServiceState } from './state.ts';
 import { advance } from './steps.ts';
 import { returnOverdue, wayBack } from './way-back.ts';
@@ -50,10 +51,13 @@ export function elapsed(
       advance(draft);
       break;
     case 'start':
-      wayBack(draft, { reason: 'StartTimedOut', message: `${version} could not begin in time.` });
+      wayBack(draft, {
+        reason: 'StartTimedOut',
+        message: `${version} could not begin in time.${because(obstacleTo(state, version, context))}`,
+      });
       break;
     case 'step':
-      wayBack(draft, { reason: 'StepTimedOut', message: stepMessage(state, version) });
+      wayBack(draft, { reason: 'StepTimedOut', message: stepMessage(state, version, context) });
       break;
     case 'pause':
       wayBack(draft, { reason: 'PauseExpired', message: `The pause of ${version} ran out.` });
@@ -66,9 +70,11 @@ export function elapsed(
   return draft.accepted(`The ${next.name} deadline of ${version} has passed.`);
 }
 
-function stepMessage(state: ServiceState, version: string): string {
+const because = (obstacle: string | undefined): string => (obstacle === undefined ? '' : ` ${obstacle}`);
+
+function stepMessage(state: ServiceState, version: string, context: ServiceContext): string {
   const phase = state.rollout?.phase;
-  if (phase?.name !== 'shifting') return `What held ${version} back did not end in time.`;
+  if (phase?.name !== 'shifting') return `What held ${version} back did not end in time.${because(obstacleTo(state, version, context))}`;
   if (phase.refusal) return `${phase.refusal.dataPlane} refused the weight of ${version}: ${phase.refusal.message}`;
   const missing = (state.spec?.dataPlanes ?? []).filter((dataPlane) => !phase.served.includes(dataPlane));
   return `${version} was not seen to be served in time by ${missing.join(', ')}.`;

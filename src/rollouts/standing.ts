@@ -1,4 +1,5 @@
-/** Whether an alert stands in the way of giving a candidate traffic, or more of it. */
+/** What stands in the way of giving a candidate traffic, or more of it: an alert, or a data plane where it is not seen ready. */
+import type { ServiceContext } from './commands.ts';
 import type { AlertRecord, ServiceState } from './state.ts';
 
 /** Some alerts are never resolved (stateless log alerts): after a day one no longer stands in the way. */
@@ -11,4 +12,12 @@ export function standingAlert(state: ServiceState, now: number): AlertRecord | u
       ({ firedAt, resolvedAt }) => firedAt !== undefined && now - firedAt < STANDS_MS && (resolvedAt === undefined || resolvedAt < firedAt),
     )
     .sort((a, b) => (a.firedAt ?? 0) - (b.firedAt ?? 0) || (a.rule < b.rule ? -1 : 1))[0];
+}
+
+/** Why a candidate gets no more traffic now, in a sentence; `undefined`: nothing speaks against it. */
+export function obstacleTo(state: ServiceState, version: string, context: ServiceContext): string | undefined {
+  const alert = standingAlert(state, context.now);
+  if (alert) return `The alert ${alert.rule} stands.`;
+  if (context.readinessOf(version) === 'ready') return undefined;
+  return `${version} is not seen ready on ${context.notReadyOn(version).join(', ')}.`;
 }

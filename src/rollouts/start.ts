@@ -16,7 +16,8 @@ export function startRollout(draft: Draft, release: Release, place?: Place): voi
   const waiting = draft.state.rollout?.phase;
   if (waiting?.name !== 'waiting') return;
   const text = waiting.because === 'AlertFiring' ? standingAlert(draft.state, draft.context.now)?.summary : undefined;
-  draft.card('delayed', { version: release.version, until: waiting.deadline, ...(text ? { text } : {}) });
+  const what = draft.context.notReadyOn(release.version).join(', ');
+  draft.card('delayed', { version: release.version, until: waiting.deadline, ...(text ? { text } : { what }) });
 }
 
 /** Gives a waiting candidate its first weight, or says what it waits for. */

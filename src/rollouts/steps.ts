@@ -4,7 +4,7 @@
  */
 import type { ServiceCommand } from './commands.ts';
 import type { Draft } from './draft.ts';
-import { standingAlert } from './standing.ts';
+import { obstacleTo } from './standing.ts';
 import { beginStep, startQueued, tryBegin } from './start.ts';
 import type { Phase, Rollout } from './state.ts';
 import { finishReturn, wayBack } from './way-back.ts';
@@ -49,11 +49,10 @@ export function advance(draft: Draft): void {
     wayBack(draft, candidateDown(candidate.version));
     return;
   }
-  const alert = standingAlert(draft.state, draft.context.now);
-  if (alert || readiness !== 'ready') {
+  const reason = obstacleTo(draft.state, candidate.version, draft.context);
+  if (reason !== undefined) {
     draft.watch();
     if (phase.overdue) return;
-    const reason = alert ? `The alert ${alert.rule} stands.` : `${candidate.version} is not seen ready on every data plane.`;
     draft.record({ type: 'AdvanceHeldBack', reason }).card('held', { version: candidate.version, text: reason, until: phase.deadline });
     return;
   }

@@ -51,7 +51,7 @@ describe('what is decided is told', () => {
 
   it('when it is given up before it began: no deadline is left to name', () => {
     const story = resting().readiness('v2', 'unknown');
-    expect(told(story, deploy('v2'))[0]).toContain('gets no traffic until it is seen ready on every data plane.');
+    expect(told(story, deploy('v2'))[0]).toContain('gets no traffic until it is seen ready on edge.');
     story.after(30 * MINUTE);
     const decision = story.give({ type: 'Elapsed', deadline: 'start', dueAt: story.now });
     expect(sentences(story, decision)[0]).toMatch(/^v2 of catalog is given up before it had any traffic: v2 could not begin in time\./);

@@ -12,7 +12,10 @@ const shifting = { version: 'v2', stable: 'v1', phase: 'shifting', promoted: fal
 export const SAMPLES: Readonly<Record<string, { readonly topic: Topic; readonly data: Notice['data'] }>> = {
   established: { topic: 'established', data: { version: 'v1', weight: 100, stable: 'v1', phase: null, until: null, step: 0, steps: 0 } },
   started: { topic: 'started', data: { ...shifting, nextWeight: 50, until: minutes(10) } },
-  delayed: { topic: 'delayed', data: { ...shifting, phase: 'waiting', weight: 0, step: 0, holdMs: null, until: minutes(15) } },
+  delayed: {
+    topic: 'delayed',
+    data: { ...shifting, phase: 'waiting', weight: 0, step: 0, holdMs: null, until: minutes(15), what: 'edge' },
+  },
   'delayed-by-alert': {
     topic: 'delayed',
     data: { ...shifting, phase: 'waiting', weight: 0, step: 0, text: 'catalog 5xx fired: requests/failed was 31.', until: minutes(15) },

@@ -83,7 +83,12 @@ export class Story {
 
   /** Decides and, where accepted, records. */
   give(command: ServiceCommand): Decision<ServiceEvent> {
-    const context = { now: this.now, version: this.version + 1, readinessOf: (version: string) => this.#readiness.get(version) ?? 'ready' };
+    const context = {
+      now: this.now,
+      version: this.version + 1,
+      readinessOf: (version: string) => this.#readiness.get(version) ?? 'ready',
+      notReadyOn: () => ['edge'],
+    };
     const decision = decide(this.state, command, context);
     if (decision.kind === 'accepted') {
       this.version += 1;
