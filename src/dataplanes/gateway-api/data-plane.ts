@@ -1,0 +1,56 @@
+/**
+ * Gateway API in one cluster as a data plane: applied as objects, observed by the status that controllers write on routes, and, where
+ * the controller is Istio, at the proxies that its istiods push to. Of any other implementation the status is all there is to see.
+ */
+import type { DataPlane, Observation } from '../../reconcile/data-plane.ts';
+import type { Fragment } from '../../reconcile/model.ts';
+import { observeProxies } from '../istio/observe.ts';
+import type { Refused } from '../kubernetes/cluster.ts';
+import { PODS, SERVICES } from '../kubernetes/kinds.ts';
+import { type KubernetesOptions, meshDataPlane } from '../kubernetes/mesh-data-plane.ts';
+import { ownerLabels } from '../kubernetes/objects.ts';
+import { carriesRoutes, leadsToServices } from './pushed.ts';
+import { gatewayApiRenderer } from './renderer.ts';
+import { HTTP_ROUTE, routesSaid } from './route-status.ts';
+
+export interface GatewayApiOptions extends KubernetesOptions {
+  /** Where the implementation runs. */
+  readonly controlPlaneNamespace: string;
+  readonly experimental: boolean;
+}
+
+/** As istiod writes it on routes of gateways and of services alike. */
+const ISTIO = /^istio\.io\//;
+
+export function gatewayApiDataPlane({ controlPlaneNamespace, experimental, ...options }: GatewayApiOptions): DataPlane {
+  const { cluster } = options;
+  const renderer = gatewayApiRenderer(experimental);
+
+  async function see(fragment: Fragment): Promise<Observation | Refused> {
+    const { plan } = fragment;
+    if (plan === null) return seeGone(fragment);
+    const said = await routesSaid(cluster, renderer.render(plan));
+    if (said.kind !== 'accepted') return said;
+    if (!said.controllers.some((controller) => ISTIO.test(controller))) return { kind: 'served' };
+    const host = `${plan.service}.${plan.namespace}.svc.`;
+    return observeProxies(cluster, { controlPlaneNamespace, host, someone: true, judge: carriesRoutes(plan) });
+  }
+
+  /** Of a service that is gone: no proxy of an istiod leads to what is left of it. */
+  async function seeGone({ mesh, service }: Fragment): Promise<Observation | Refused> {
+    const labels = ownerLabels(mesh, service);
+    const left = await cluster.list(SERVICES, { labels });
+    if (left.kind === 'refused') return left;
+    const [first] = left.objects;
+    const istiods = await cluster.list(PODS, { namespace: controlPlaneNamespace, labels: { app: 'istiod' } });
+    if (!first || istiods.kind === 'refused' || istiods.objects.length === 0) return { kind: 'served' };
+    const { namespace } = first.metadata;
+    const judge = leadsToServices(
+      left.objects.map(({ metadata }) => metadata.name),
+      namespace,
+    );
+    return observeProxies(cluster, { controlPlaneNamespace, host: `${service}.${namespace}.svc.`, someone: false, judge });
+  }
+
+  return meshDataPlane(options, { renderer, kinds: [SERVICES, HTTP_ROUTE], naming: [HTTP_ROUTE], see });
+}

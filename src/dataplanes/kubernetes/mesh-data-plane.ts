@@ -1,0 +1,81 @@
+/**
+ * A mesh on Kubernetes whose versions are Services of their own, as a data plane: what is rendered is applied by server-side apply,
+ * for the port that the service's own Service leads to, and seen as the mesh's room sees it.
+ */
+import type { Documents } from '../../journal/documents.ts';
+import { isRefusal, judge } from '../../plan/fidelity.ts';
+import type { ServicePlan } from '../../plan/plan.ts';
+import type { Applied, DataPlane, Observation } from '../../reconcile/data-plane.ts';
+import { type Fragment, readFragment } from '../../reconcile/model.ts';
+import { versionsReady } from '../istio/readiness.ts';
+import type { Renderer } from '../renderer.ts';
+import { type Bringing, bring, prune } from './apply.ts';
+import type { Cluster, Refused, ResourceKind } from './cluster.ts';
+import { retargeted, targetPortOf } from './target-port.ts';
+
+export interface KubernetesOptions {
+  readonly cluster: Cluster;
+  /** Where the mesh's model is. */
+  readonly documents: Documents;
+  /** Takes fields over that another manager owns. */
+  readonly takeOver: boolean;
+  /** False: what was applied counts as served. */
+  readonly observe: boolean;
+}
+
+export interface MeshRoom {
+  readonly renderer: Renderer;
+  /** Everything the renderer may render, in the order in which it is applied. */
+  readonly kinds: readonly ResourceKind[];
+  /** Those that name others: what is left over of them goes first. */
+  readonly naming: readonly ResourceKind[];
+  /** Why what is rendered would not mean what it says in this cluster. */
+  readonly withoutEffect?: (plan: ServicePlan) => Promise<string | undefined>;
+  /** What is seen of a service; of one that is gone where `plan` is null. A refusal: nobody lets us look. */
+  readonly see: (fragment: Fragment) => Promise<Observation | Refused>;
+}
+
+export function meshDataPlane({ cluster, documents, takeOver, observe }: KubernetesOptions, room: MeshRoom): DataPlane {
+  const bringingOf = async (fragment: Fragment): Promise<Bringing | Refused> => {
+    const { plan, ...of } = fragment;
+    const rest = { ...of, kinds: room.kinds, naming: room.naming, force: takeOver, widened: asItIs };
+    if (plan === null) return { ...rest, objects: [] };
+    const target = await targetPortOf(cluster, plan);
+    return 'kind' in target ? target : { ...rest, objects: retargeted(room.renderer.render(plan), target.port) };
+  };
+  const bringing = async (fragment: Fragment, how: typeof bring): Promise<Applied> => {
+    const wanted = await bringingOf(fragment);
+    return 'kind' in wanted ? { kind: 'refused', message: wanted.message } : how(cluster, wanted);
+  };
+
+  return {
+    async apply(fragment) {
+      const { plan } = fragment;
+      const refusal = plan === null ? undefined : (meaningLost(plan, room.renderer) ?? (await room.withoutEffect?.(plan)));
+      return refusal === undefined ? bringing(fragment, bring) : { kind: 'refused', message: refusal };
+    },
+
+    async observe(fragment) {
+      if (!observe) return { kind: 'unobserved', reason: 'the mesh says `observe: false`' };
+      const seen = await room.see(fragment);
+      if (seen.kind !== 'refused') return seen;
+      const because = `It cannot be seen what is served: ${seen.message} Or say \`observe: false\` of this data plane, and what was applied counts.`;
+      return { kind: 'waiting', for: [], because };
+    },
+
+    prune: (fragment) => bringing(fragment, prune),
+
+    async readiness(mesh, service) {
+      const plan = (await readFragment(documents, mesh, service))?.plan;
+      return plan ? versionsReady(cluster, plan) : {};
+    },
+  };
+}
+
+/** A version's Service stays beside those of others until it is pruned. */
+const asItIs: Bringing['widened'] = (desired) => desired;
+
+function meaningLost(plan: ServicePlan, { fidelity }: Renderer): string | undefined {
+  const refusals = judge(plan, fidelity).filter(isRefusal);
+  return refusals.length === 0 ? undefined : refusals.map(({ where, judgement }) => `${where}: ${judgement.sentence}`).join(' ');
+}
