@@ -1,4 +1,4 @@
-/** The case of every plan field: one that is added to the plan has none, and does not compile, until it is written. */
+/** The case of each plan field that some data plane is read back for; `test/dataplanes/exact-fields.test.ts` says which are missing. */
 import type { PlanField } from '../../../src/plan/fidelity.ts';
 import { boundaryCases } from './boundary-cases.ts';
 import type { FieldCase } from './field-case.ts';
@@ -6,7 +6,7 @@ import { resilienceCases } from './resilience-cases.ts';
 import { routingCases } from './routing-cases.ts';
 import { securityCases } from './security-cases.ts';
 
-export const fieldCases: Readonly<Record<PlanField, FieldCase>> = {
+export const fieldCases: Readonly<Partial<Record<PlanField, FieldCase>>> = {
   ...routingCases,
   ...resilienceCases,
   ...securityCases,

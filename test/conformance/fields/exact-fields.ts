@@ -1,37 +1,50 @@
-/** Which test proves each field that a data plane calls exact: a case read back from its proxies, or a test elsewhere that is named. */
-
+/** Of which fields a data plane needs a case, which case that is, and the plans it applies: made from the data plane's fidelity table. */
 import { type FidelityTable, PLAN_FIELDS, type PlanField } from '../../../src/plan/fidelity.ts';
+import type { ServicePlan } from '../../../src/plan/plan.ts';
 import { fieldCases } from './cases.ts';
-import type { FieldCase } from './field-case.ts';
-
-/** A test in another file. */
-export interface Elsewhere {
-  /** From the root of the repository. */
-  readonly file: string;
-  /** As it stands in that file. */
-  readonly title: string;
-}
+import { type FieldCase, type Ground, planOf, type Said } from './field-case.ts';
 
 export interface FieldTests {
   readonly fidelity: FidelityTable;
-  /** Exact fields that are proved in another way. */
-  readonly elsewhere?: Readonly<Partial<Record<PlanField, Elsewhere>>>;
   /** Fields that are approximated, and yet read as the cases say. */
   readonly also?: readonly PlanField[];
   /** Of these it says the first value only, and refuses the other: there are no two to tell apart. */
   readonly single?: readonly PlanField[];
+  /** What every plan has to say here, where a case says nothing of it. */
+  readonly security?: Said['security'];
   /** In place of the cases for all, where a value of theirs is one that this data plane refuses. */
   readonly own?: Readonly<Partial<Record<PlanField, FieldCase>>>;
 }
 
 const isPlanField = (name: string): name is PlanField => name in PLAN_FIELDS;
 
-/** Those of which a case has to run. */
-export function exactFields({ fidelity, elsewhere = {} }: FieldTests): readonly PlanField[] {
+/** All that the table calls exact. */
+export function exactFields({ fidelity }: Pick<FieldTests, 'fidelity'>): readonly PlanField[] {
   return Object.keys(PLAN_FIELDS)
     .filter(isPlanField)
-    .filter((field) => fidelity[field].kind === 'exact' && elsewhere[field] === undefined);
+    .filter((field) => fidelity[field].kind === 'exact');
 }
 
 /** What a case has to tell apart here. */
-export const caseOf = ({ own = {} }: FieldTests, field: PlanField): FieldCase => own[field] ?? fieldCases[field];
+export const caseOf = ({ own = {} }: FieldTests, field: PlanField): FieldCase | undefined => own[field] ?? fieldCases[field];
+
+export interface Tested {
+  readonly field: PlanField;
+  readonly case: FieldCase;
+}
+
+/** What is run: the case of each exact field that has one, and of those that are tested `also`. */
+export function testedFields(tests: FieldTests): readonly Tested[] {
+  return [...exactFields(tests), ...(tests.also ?? [])].flatMap((field) => {
+    const found = caseOf(tests, field);
+    return found ? [{ field, case: found }] : [];
+  });
+}
+
+/** The two plans of a case. */
+export function plansOf(tests: FieldTests, tested: Tested, ground: Ground): readonly [ServicePlan, ServicePlan] {
+  const [first, second] = tested.case.values;
+  const always = tests.security ? { security: tests.security } : {};
+  const plan = (said: Said): ServicePlan => planOf(tested.field, { ...always, ...said }, ground);
+  return [plan(first.plan), plan(second.plan)];
+}

@@ -22,15 +22,14 @@ export interface Value {
 }
 
 export interface FieldCase {
-  /** What has to be there besides a caller: a proxy in front of a workload, a gateway, endpoints in `REGIONS`. */
-  readonly needs?: 'receiver' | 'gateway' | 'regions';
+  /** What has to be there besides a caller: a proxy in front of a workload, a gateway. */
+  readonly needs?: 'receiver' | 'gateway';
   readonly read: (seen: Seen) => Json;
   readonly values: readonly [Value, Value];
 }
 
 export const NAMESPACE = 'fields';
 export const PORT = 8080;
-export const REGIONS = ['near', 'middle', 'far'] as const;
 /** The service accounts that call; `admin` is never the one that only `web` may be. */
 export const CALLERS = ['web', 'admin'] as const;
 
@@ -43,13 +42,11 @@ export interface Ground {
   readonly trustDomain: string;
   /** `PORT` unless said. */
   readonly port?: number;
-  /** Where a case says nothing of it. */
-  readonly security?: Said['security'];
 }
 
 export function planOf(field: PlanField, said: Said, ground: Ground): ServicePlan {
   const service = serviceOf(field);
-  const { routes = [], route = {}, security = ground.security, ...rest } = said;
+  const { routes = [], route = {}, security, ...rest } = said;
   const labels = { app: service };
   return {
     mesh: 'conformance',

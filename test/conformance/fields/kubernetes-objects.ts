@@ -14,10 +14,13 @@ export class Written {
     this.#api = api;
   }
 
-  /** Rejects with the server's words when it does not take one. */
+  /** Rejects with the server's words when it does not take one. Fields of other managers stay. */
   async replace(plan: ServicePlan, rendered: readonly JsonObject[]): Promise<void> {
     const objects = rendered.map(kubeObject);
-    await this.#api.admin.mustApply(...objects);
+    for (const object of objects) {
+      const { status, body } = await this.#api.admin.apply(object, { manager: 'meshwright', force: true });
+      if (status >= 300) throw new Error(`${object.kind} ${object.metadata.name} was not taken (${status}): ${JSON.stringify(body)}`);
+    }
     const names = new Set(objects.map(nameOf));
     for (const gone of (this.#before.get(plan.service) ?? []).filter((object) => !names.has(nameOf(object)))) {
       await this.#api.admin.ask('DELETE', await this.#api.admin.pathOf(gone));

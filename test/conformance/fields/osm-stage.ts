@@ -46,13 +46,7 @@ export function startOsmStage(dataPlane: string, render: (plan: ServicePlan) => 
     const { envoy: caller } = await envoys.caller(NAMESPACE, web);
     const receivers = new Map<string, Envoy>();
     return {
-      ground: {
-        dataPlane,
-        trustDomain: OSM_TRUST_DOMAIN,
-        port: OSM_SERVICE_PORT,
-        // A caller is told of those services only that it may call.
-        security: { stage: 'strict', allow: [{ callers: [{ namespace: NAMESPACE, serviceAccount: web, service: web }] }] },
-      },
+      ground: { dataPlane, trustDomain: OSM_TRUST_DOMAIN, port: OSM_SERVICE_PORT },
       spelling: osmSpelling,
       async prepare(wanted) {
         for (const { plan } of wanted.filter(({ needs }) => needs === 'receiver')) {

@@ -4,12 +4,12 @@
  */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Json } from '../../../src/journal/documents.ts';
-import { type FidelityEntry, isRefusal, judge, type PlanField } from '../../../src/plan/fidelity.ts';
+import { isRefusal, judge, type PlanField } from '../../../src/plan/fidelity.ts';
 import type { ServicePlan } from '../../../src/plan/plan.ts';
 import { until } from '../../e2e/until.ts';
 import type { Running } from '../process.ts';
-import { caseOf, exactFields, type FieldTests } from './exact-fields.ts';
-import { type FieldCase, type Ground, planOf } from './field-case.ts';
+import { caseOf, exactFields, type FieldTests, plansOf, testedFields } from './exact-fields.ts';
+import type { FieldCase, Ground } from './field-case.ts';
 import type { Held } from './held.ts';
 import { type Proxies, Seen, type Spelling } from './seen.ts';
 
@@ -53,8 +53,7 @@ const outcome = (read: () => Json): Outcome => {
 
 /** `have`: whether its servers are here. */
 export function describeFields(name: string, have: boolean, tests: FieldTests, start: () => Promise<Stage>): void {
-  const fields = [...exactFields(tests), ...(tests.also ?? [])];
-  const cases = new Map(fields.map((field) => [field, caseOf(tests, field)]));
+  const tested = testedFields(tests);
 
   describe.skipIf(!have)(`${name}: two values of each field that is exact are told apart at the proxies`, () => {
     let stage: Stage;
@@ -64,11 +63,11 @@ export function describeFields(name: string, have: boolean, tests: FieldTests, s
     beforeAll(async () => {
       stage = await start();
       const given = (value: 0 | 1): Given[] =>
-        [...cases].map(([field, { values, read }]) => {
-          const plan = planOf(field, values[value].plan, stage.ground);
-          return { field, plan, read, reads: values[value].reads, refusals: judge(plan, tests.fidelity).filter(isRefusal) };
+        tested.map((each) => {
+          const plan = plansOf(tests, each, stage.ground)[value];
+          return { field: each.field, plan, read: each.case.read, reads: each.case.values[value].reads, refused: isRefused(plan, tests) };
         });
-      await stage.prepare(given(0).map(({ field, plan }) => ({ plan, needs: cases.get(field)?.needs })));
+      await stage.prepare(given(0).map(({ plan }, index) => ({ plan, needs: tested[index]?.case.needs })));
       for (const value of [0, 1] as const) {
         const { outcomes, refusals } = await appliedAndRead(stage, given(value));
         seen.push(outcomes);
@@ -77,7 +76,12 @@ export function describeFields(name: string, have: boolean, tests: FieldTests, s
     }, 240_000);
     afterAll(() => stage?.stop());
 
-    it.each([...cases])('%s', (field, { values: [first, second] }) => {
+    it('have each a case', () => {
+      expect(exactFields(tests).filter((field) => !caseOf(tests, field))).toEqual([]);
+    });
+
+    it.each(tested)('$field', ({ field, case: { values } }) => {
+      const [first, second] = values;
       expect(first.reads, 'the case tells nothing apart').not.toEqual(second.reads);
       expect(seen[0]?.get(field), 'the first value').toEqual({ reads: first.reads });
       if (tests.single?.includes(field)) return expect(seen[1]?.get(field)).toEqual({ fails: REFUSED });
@@ -90,19 +94,21 @@ export function describeFields(name: string, have: boolean, tests: FieldTests, s
   });
 }
 
+const isRefused = (plan: ServicePlan, { fidelity }: FieldTests): boolean => judge(plan, fidelity).some(isRefusal);
+
 interface Given {
   readonly field: PlanField;
   readonly plan: ServicePlan;
   readonly read: FieldCase['read'];
   readonly reads: Json;
-  readonly refusals: readonly FidelityEntry[];
+  readonly refused: boolean;
 }
 
 /** Reads again and again until each case reads as expected, and gives what was read last. */
 async function appliedAndRead(stage: Stage, given: readonly Given[]) {
   const unapplied = new Map<PlanField, Outcome>();
-  for (const { field, plan, refusals } of given) {
-    if (refusals.length > 0) unapplied.set(field, { fails: REFUSED });
+  for (const { field, plan, refused } of given) {
+    if (refused) unapplied.set(field, { fails: REFUSED });
     else await stage.apply(plan).catch((error: unknown) => unapplied.set(field, { fails: String(error) }));
   }
   let outcomes = unapplied;

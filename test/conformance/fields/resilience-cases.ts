@@ -2,7 +2,7 @@
 import type { Json } from '../../../src/journal/documents.ts';
 import type { CircuitBreaker, LoadBalancing, OutlierDetection, PlannedRetries, RetryCondition } from '../../../src/plan/plan.ts';
 import { RETRY_CONDITIONS } from '../../../src/spec/schema.ts';
-import { type FieldCase, REGIONS, type Said } from './field-case.ts';
+import type { FieldCase, Said } from './field-case.ts';
 import { at, duration, messages, number, percent, text } from './proto-json.ts';
 import type { Seen } from './seen.ts';
 
@@ -81,7 +81,7 @@ function limit(name: keyof CircuitBreaker, read: (seen: Seen) => number | undefi
 }
 
 function outlier(part: keyof OutlierDetection, a: number, b: number, read: (seen: Seen) => number | undefined): FieldCase {
-  const whole: OutlierDetection = { consecutiveErrors: 5, intervalMs: 10_000, ejectionMs: 30_000, maxEjectionPercent: 50 };
+  const whole: OutlierDetection = { consecutiveErrors: 5, intervalMs: 10_000, ejectionMs: 30_000, maxEjectionPercent: 100 };
   const value = (of: number) => ({ plan: { outlierDetection: { ...whole, [part]: of } }, reads: of });
   return { read: (seen) => read(seen) ?? null, values: [value(a), value(b)] };
 }
@@ -97,8 +97,6 @@ function hashed(seen: Seen): Json {
   const byHash = ['RING_HASH', 'MAGLEV'].includes(text(seen.cluster(), 'lb_policy') ?? '');
   return byHash ? messages(seen.call().action, 'hash_policy').map((each) => text(each, 'header', 'header_name') ?? null) : null;
 }
-
-const [near, middle, far] = REGIONS;
 
 export const resilienceCases = {
   'route.timeout': timeouts(1_500, 2_500),
@@ -167,7 +165,7 @@ export const resilienceCases = {
   'outlierDetection.ejection': outlier('ejectionMs', 30_000, 45_000, (seen) =>
     duration(seen.cluster(), 'outlier_detection', 'base_ejection_time'),
   ),
-  'outlierDetection.maxEjectionPercent': outlier('maxEjectionPercent', 50, 100, (seen) =>
+  'outlierDetection.maxEjectionPercent': outlier('maxEjectionPercent', 100, 50, (seen) =>
     number(seen.cluster(), 'outlier_detection', 'max_ejection_percent'),
   ),
   'loadBalancing.least-request': { read: balancer, values: [balanced('least-request'), balanced('random')] },
@@ -178,14 +176,6 @@ export const resilienceCases = {
     values: [
       { plan: { loadBalancing: { policy: 'hash', header: 'x-user' } }, reads: ['x-user'] },
       { plan: { loadBalancing: { policy: 'hash', header: 'x-tenant' } }, reads: ['x-tenant'] },
-    ],
-  },
-  failover: {
-    needs: 'regions',
-    read: (seen) => seen.regions(),
-    values: [
-      { plan: { failover: [near, middle, far] }, reads: [near, middle, far] },
-      { plan: { failover: [near, far, middle] }, reads: [near, far, middle] },
     ],
   },
 } satisfies Record<string, FieldCase>;

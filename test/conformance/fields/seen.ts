@@ -5,7 +5,7 @@ import type { Held } from './held.ts';
 import { type InboundCall, type Reception, received } from './inbound.ts';
 import type { Request } from './matching.ts';
 import { type RoutedCall, routed, virtualHostOf } from './outbound.ts';
-import { at, isObject, messages, number, text } from './proto-json.ts';
+import { at, isObject, messages } from './proto-json.ts';
 
 /** What the proxies of a service hold. */
 export interface Proxies {
@@ -91,18 +91,6 @@ export class Seen {
   limits(version?: string): JsonObject {
     const all = messages(this.cluster(version), 'circuit_breakers', 'thresholds');
     return all.find(({ priority }) => priority === undefined || priority === 'DEFAULT') ?? {};
-  }
-
-  /** The regions of a version's endpoints by rising priority: `['near', 'far']`. */
-  regions(version = 'v1'): readonly string[] {
-    const name = this.#spelling.clusterName(this.plan, version);
-    const service = text(this.#proxies.caller.clusters.get(name), 'eds_cluster_config', 'service_name') ?? name;
-    const assignment = this.#proxies.caller.endpoints.get(service) ?? at(this.#proxies.caller.clusters.get(name), 'load_assignment');
-    return messages(assignment, 'endpoints')
-      .filter((group) => messages(group, 'lb_endpoints').length > 0)
-      .map((group) => ({ priority: number(group, 'priority') ?? 0, region: text(group, 'locality', 'region') ?? '' }))
-      .sort((a, b) => a.priority - b.priority)
-      .map(({ region }) => region);
   }
 
   /** What becomes of a call by this service account of the namespace, over the mesh's mTLS. */
