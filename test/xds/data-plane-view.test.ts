@@ -110,6 +110,60 @@ describe('lists that overlap', () => {
   });
 });
 
+describe('what nodes with an identity are served', () => {
+  const identity = (directory: string): EnvoyNode => ({ ...caller, identity: { directory } });
+  const secured = (sequence: number, stage: 'permissive' | 'strict'): Fragment => {
+    const { plan, ...rest } = fragment('catalog', sequence, 'v1');
+    const security = { stage, trustDomain: 'mesh.example', serviceAccount: 'catalog', allow: [] };
+    return { ...rest, plan: plan && { ...plan, security } };
+  };
+  const clusterOf = (view: DataPlaneView, node: EnvoyNode, name: string) => view.snapshotFor(node)?.sets.cluster.resources.get(name);
+
+  it('is what all are served, while no service asks for mTLS', () => {
+    const { view, update } = viewing();
+    update([fragment('catalog', 1, 'v1')], 1);
+    expect(view.snapshotFor(identity('/a'))?.shared).toBe(view.snapshotFor(caller)?.shared);
+  });
+
+  it('is one for all of one directory; services without mTLS are the same bytes for everybody', () => {
+    const { view, update } = viewing();
+    update([secured(1, 'permissive'), fragment('cart', 2, 'v1')], 2);
+    expect(view.snapshotFor(identity('/a'))?.shared).toBe(view.snapshotFor({ ...identity('/a'), id: 'other' })?.shared);
+    for (const node of [identity('/a'), identity('/b')]) {
+      expect(clusterOf(view, node, 'cart.shop|v1')?.bytes).toBe(clusterOf(view, caller, 'cart.shop|v1')?.bytes);
+      expect(clusterOf(view, node, 'catalog.shop|v1')?.bytes).not.toEqual(clusterOf(view, caller, 'catalog.shop|v1')?.bytes);
+    }
+    expect(clusterOf(view, identity('/a'), 'catalog.shop|v1')?.bytes).not.toEqual(
+      clusterOf(view, identity('/b'), 'catalog.shop|v1')?.bytes,
+    );
+  });
+
+  it('follows the plans, and what has not changed is the same object as before', () => {
+    const { view, update } = viewing();
+    update([secured(1, 'permissive'), fragment('cart', 2, 'v1')], 2);
+    const before = clusterOf(view, identity('/a'), 'catalog.shop|v1');
+    update([fragment('cart', 3, 'v2')], 3);
+    expect(clusterOf(view, identity('/a'), 'cart.shop|v2')).toBeDefined();
+    expect(clusterOf(view, identity('/a'), 'catalog.shop|v1')).toBe(before);
+    update([secured(4, 'strict')], 4);
+    view.forgetUnused();
+    expect(clusterOf(view, identity('/a'), 'catalog.shop|v1')?.json).toHaveProperty('transport_socket');
+  });
+
+  it('is told apart from what a node cannot serve without one', () => {
+    const { view, update } = viewing();
+    const inbound = { service: 'catalog', version: 'v1', address: '127.0.0.1', port: 15_006, workloadPort: 8080 };
+    update([secured(1, 'permissive')], 1);
+    expect(view.refusedBy({ ...caller, inbound })).toBeUndefined();
+    update([secured(2, 'strict')], 2);
+    expect(view.refusedBy({ ...caller, inbound })).toMatchObject({ name: 'catalog.shop', sequence: 2 });
+    expect(view.refusedBy({ ...identity('/a'), inbound })).toBeUndefined();
+    expect(view.refusedBy(caller)).toBeUndefined();
+    const listeners = (node: EnvoyNode) => [...(view.snapshotFor(node)?.sets.listener.resources.keys() ?? [])];
+    expect([listeners({ ...caller, inbound }), listeners({ ...identity('/a'), inbound })]).toEqual([['outbound'], ['inbound', 'outbound']]);
+  });
+});
+
 describe('what a node is served', () => {
   const elsewhere: EnvoyNode = { ...caller, id: 'elsewhere', outbound: { address: '127.0.0.1', port: 15_002 } };
   const listenerOf = (view: DataPlaneView, node: EnvoyNode) =>

@@ -58,6 +58,9 @@ describe('a registration', () => {
   it('takes away who is gone, then registers or renews the rest', async () => {
     const { ask, registered } = await opened();
     expect(await ask(asked)).toEqual({ status: 200, answer: { registered: 1 } });
+    const more = { ...endpoint, region: 'westeurope', mtls: true };
+    await ask({ ...asked, body: JSON.stringify({ ...registration, gone: [], endpoints: [more] }) });
+    expect(registered.pop()).toEqual(['shop', 'vms', { kind: 'register', endpoint: more, leaseMs: 30_000, ready: true }]);
     expect(registered).toEqual([
       [
         'shop',

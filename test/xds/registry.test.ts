@@ -56,6 +56,22 @@ describe('registering', () => {
     expect(readinessOf(renewed.registry, 'catalog', 45_000).get('v1')).toBe('ready');
   });
 
+  it('from another region, or with mTLS now, is a change, which is served and survives a restart', () => {
+    const said: Endpoint = { ...endpoint(1), region: 'near', mtls: true };
+    for (const [before, after] of [
+      [endpoint(1), said],
+      [said, { ...said, region: 'far' }],
+      [said, { ...said, mtls: false }],
+    ] as const) {
+      const { registry, changed } = played([
+        [0, register(before)],
+        [20_000, register(after)],
+      ]);
+      expect(changed).toBe(true);
+      expect(servedEndpoints(restoreRegistry(JSON.parse(JSON.stringify(registry)), 0))).toEqual([after]);
+    }
+  });
+
   it('under another version takes the address from the old one', () => {
     const { registry } = played([
       [0, register(endpoint(1, 'v1'))],

@@ -92,6 +92,14 @@ describe('a set of resources', () => {
     expect(refusal(...resources).slice(0, message.length)).toBe(message);
   });
 
+  it('is reached by requests through weights above 0, and not through mirrors', () => {
+    const mirroring = route({ ...weighted(100, 0), request_mirror_policies: [{ cluster: 'm' }] });
+    const built = buildShared({ resources: [cluster('a'), cluster('b'), cluster('m'), mirroring], encode });
+    if (!built.ok) throw new Error(built.message);
+    const { clusters, reached } = built.shared.sets.route.resources.get('r')?.references ?? { clusters: new Set(), reached: new Set() };
+    expect([[...clusters].sort(), [...reached]]).toEqual([['a', 'b', 'm'], ['a']]);
+  });
+
   it('is encoded as the Any of its message', () => {
     const any = fromBinary(AnySchema, encode(cluster('a')));
     expect(any.typeUrl).toBe('type.googleapis.com/envoy.config.cluster.v3.Cluster');

@@ -9,6 +9,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { renderBootstrap } from '../../../src/dataplanes/envoy/bootstrap.ts';
 import { renderNode, renderShared } from '../../../src/dataplanes/envoy/render.ts';
 import type { EnvoyNode } from '../../../src/dataplanes/envoy/resources.ts';
+import type { JsonObject } from '../../../src/journal/documents.ts';
 import type { ServicePlan } from '../../../src/plan/plan.ts';
 import { until } from '../../e2e/until.ts';
 import { freePorts, type RunningEnvoy, realEnvoy, runEnvoy } from '../../real-envoy.ts';
@@ -117,6 +118,33 @@ async function through(port: number, target: string): Promise<{ status: number; 
   socket.destroy();
   return { status: 200, body };
 }
+
+describe.skipIf(envoy === undefined)('a copy of a request', () => {
+  it('is not waited for: where its cluster is missing, the request is answered all the same', async () => {
+    const behind = await workload('v1');
+    const [outbound = 0] = await freePorts(1);
+    const at = (port: number) => ({ address: LOOPBACK, port });
+    const node: EnvoyNode = { id: 'n', mesh: 'sample', dataPlane: 'vms', outbound: at(outbound) };
+    const [route] = plan({}).routes;
+    if (route === undefined) throw new Error('the plan has no route');
+    const mirroring = plan({
+      versions: ['v1', 'v2'].map((name) => ({ name, labels: { version: name } })),
+      routes: [{ ...route, mirror: { version: 'v2', percent: 100 } }],
+    });
+    const shared = renderShared([mirroring], [{ service: 'catalog', version: 'v1', ...at(behind.port) }]);
+    const resources = [...shared.filter(({ name }) => name !== 'catalog.shop|v2'), ...renderNode(node, [mirroring])];
+    const configuration: JsonObject = JSON.parse(
+      // As with routes that come over xDS.
+      JSON.stringify(staticConfiguration(renderBootstrap({ node, xds: at(1) }), resources)).replace(
+        '"validate_clusters":true',
+        '"validate_clusters":false',
+      ),
+    );
+    const running = await runEnvoy(envoy ?? '', configuration, [outbound]);
+    cleanUp.push(running.stop);
+    expect(await call({ port: outbound, host: 'catalog' })).toEqual({ status: 200, body: 'v1' });
+  });
+});
 
 describe.skipIf(envoy === undefined)('a gateway', () => {
   const named = (service: string, host: string, name = 'public') =>
