@@ -42,7 +42,7 @@ export type ServedVersions = () => Promise<readonly string[]>;
 
 /** `what` names the request in messages: "apply VirtualService shop/catalog". */
 export async function applyOutcome(answer: HttpAnswer, what: string, kind: ResourceKind, served: ServedVersions): Promise<ApplyOutcome> {
-  if (answer.status === 200 || answer.status === 201) return { kind: 'applied', object: objectSchema.parse(JSON.parse(answer.body)) };
+  if (answer.status === 200 || answer.status === 201) return { kind: 'applied' };
   const said = statusOf(answer);
   if (answer.status === 409) {
     const owners = ownersOf(said);

@@ -74,7 +74,7 @@ export interface Refused {
 }
 
 export type ApplyOutcome =
-  | { readonly kind: 'applied'; readonly object: KubernetesObject }
+  | { readonly kind: 'applied' }
   /** Somebody else owns these fields, with other values. */
   | { readonly kind: 'conflict'; readonly owners: readonly FieldOwner[]; readonly message: string }
   /** The object is not in the state named by `over` any more. */
