@@ -128,6 +128,16 @@ const TELLINGS: { readonly [T in Topic]: (told: Told) => Telling } = {
     tone: 'warning',
     sentence: `${closed(text ?? 'An alert fired')} Nothing is being rolled out, so ${version} of ${subject} keeps its traffic; a new version waits until the alert ends.`,
   }),
+  drifted: ({ subject, what, text }) => ({
+    title: `${subject}: ${what} drifted`,
+    tone: 'warning',
+    sentence: `${what} does not have what was decided for ${subject}. ${closed(text ?? 'Ask `meshwright drift` what differs')}`,
+  }),
+  'drift-gone': ({ subject, what }) => ({
+    title: `${subject}: the drift on ${what} is gone`,
+    tone: 'good',
+    sentence: `${what} has what was decided for ${subject} again.`,
+  }),
   unmatched: ({ mesh, what, text }) => ({
     title: `${mesh}: what arrived fits no service`,
     tone: 'warning',

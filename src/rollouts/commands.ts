@@ -1,5 +1,6 @@
 /** What a service's stream can be asked, and the facts that come with the asking. */
 import type { ServiceSpec } from '../spec/schema.ts';
+import type { Difference } from './difference.ts';
 import type { Place, Release } from './state.ts';
 
 export type ServiceCommand =
@@ -21,6 +22,8 @@ export type ServiceCommand =
   | { readonly type: 'Converged'; readonly dataPlane: string; readonly revision: number; readonly unobserved?: string }
   /** A proxy or the data plane itself refused the plan of this head version. */
   | { readonly type: 'Rejected'; readonly dataPlane: string; readonly revision: number; readonly message: string }
+  /** All that a data plane at rest was seen to differ in; none: it has what was decided. */
+  | { readonly type: 'NoteDrift'; readonly dataPlane: string; readonly differences: readonly Difference[] }
   /** Readiness may have changed. */
   | { readonly type: 'Recheck' }
   | { readonly type: 'Elapsed'; readonly deadline: DeadlineName; readonly dueAt: number };

@@ -9,6 +9,7 @@ import type { ServiceCommand, ServiceContext } from './commands.ts';
 import { elapsed } from './deadlines.ts';
 import { deploy } from './deployments.ts';
 import { Draft } from './draft.ts';
+import { noteDrift } from './drift.ts';
 import type { ServiceEvent } from './events.ts';
 import type { ServiceState } from './state.ts';
 import { converged, goOnIfServed, reconsider } from './steps.ts';
@@ -45,6 +46,8 @@ export function decide(state: ServiceState, command: ServiceCommand, context: Se
       reconsider(draft);
       return draft.accepted('Readiness was looked at again.');
     }
+    case 'NoteDrift':
+      return noteDrift(state, command, context);
     case 'Rejected':
       return planRejected(state, command, context);
   }

@@ -18,7 +18,9 @@ export type CardTopic =
   | 'succeeded'
   | 'abandoned'
   | 'stuck'
-  | 'alert';
+  | 'alert'
+  | 'drifted'
+  | 'drift-gone';
 
 export class Draft {
   state: ServiceState;
@@ -43,13 +45,18 @@ export class Draft {
     return this;
   }
 
+  /** One data plane must come to serve what the state has said all along; it is looked at for drift again once it does. */
+  restore(target: string): this {
+    return this.#effect({ kind: 'serve', target, data: { restores: true } });
+  }
+
   /** Readiness decides how this goes on: keep looking at it. */
   watch(): this {
     return this.#effect({ kind: 'watch', target: 'readiness' });
   }
 
   /** The card says what is so now and what comes next; `until`: when this ends if nothing else ends it (the phase's deadline if not given). */
-  card(topic: CardTopic, words: { version: string; text?: string; until?: number }): this {
+  card(topic: CardTopic, words: { version: string; text?: string; until?: number; what?: string }): this {
     const { stable, rollout } = this.state;
     const phase = rollout?.phase;
     const step = phase && 'step' in phase ? phase.step : undefined;

@@ -1,6 +1,7 @@
 /** What happened to a service: the facts its stream records. Parsed on every read; old words are brought up to date here. */
 import { z } from 'zod';
 import { serviceSpecSchema } from '../spec/schema.ts';
+import { differenceSchema } from './difference.ts';
 import { alertSchema, causeSchema, placeSchema, releaseSchema, rolloutSchema } from './state.ts';
 
 const plan = rolloutSchema.pick({ steps: true, pauseDeadlineMs: true, startDeadlineMs: true, returnDeadlineMs: true });
@@ -35,6 +36,9 @@ export const serviceEventSchema = z.discriminatedUnion('type', [
   z.object({ type: z.literal('RolledBack'), unseen: z.array(z.string()).exactOptional(), reason: z.string().exactOptional() }),
   /** Fired, resolved or both: the record as it stands now. */
   z.object({ type: z.literal('AlertNoted'), id: z.string(), alert: alertSchema }),
+  /** It appeared, or became another; `more`: how many differences there are beside these. */
+  z.object({ type: z.literal('DriftFound'), dataPlane: z.string(), differences: z.array(differenceSchema), more: z.number().int() }),
+  z.object({ type: z.literal('DriftGone'), dataPlane: z.string() }),
   /** A push that changes nothing but its place in its repository's order. */
   z.object({ type: z.literal('PushNoted'), place: placeSchema }),
 ]);

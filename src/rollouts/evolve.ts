@@ -9,9 +9,9 @@ const REMEMBERED_ALERTS = 50;
 export function evolve(state: ServiceState, event: ServiceEvent, context: EventContext): ServiceState {
   switch (event.type) {
     case 'ServiceSpecified':
-      return { ...state, spec: event.spec, specVersion: event.specVersion, retired: false };
+      return { ...state, spec: event.spec, specVersion: event.specVersion, retired: false, drift: driftOn(state, event.spec.dataPlanes) };
     case 'ServiceRetired':
-      return { ...withoutQueued(withoutRollout(state)), specVersion: event.specVersion, retired: true, split: [] };
+      return { ...withoutQueued(withoutRollout(state)), specVersion: event.specVersion, retired: true, split: [], drift: {} };
     case 'StableEstablished':
       return { ...placed(state, event.place), stable: event.release, split: [{ version: event.release.version, weight: 100 }] };
     case 'DeploymentQueued':
@@ -35,6 +35,15 @@ export function evolve(state: ServiceState, event: ServiceEvent, context: EventC
       };
     case 'AlertNoted':
       return { ...state, alerts: newest({ ...state.alerts, [event.id]: event.alert }, alertTime, REMEMBERED_ALERTS) };
+    case 'DriftFound': {
+      const { dataPlane, differences, more } = event;
+      const since = state.drift[dataPlane]?.since ?? context.at;
+      return { ...state, drift: { ...state.drift, [dataPlane]: { since, differences, more } } };
+    }
+    case 'DriftGone': {
+      const { [event.dataPlane]: _gone, ...drift } = state.drift;
+      return { ...state, drift };
+    }
     case 'PushNoted':
       return placed(state, event.place);
     default:
@@ -55,6 +64,8 @@ type RolloutEvent = Exclude<
       | 'RolloutSuperseded'
       | 'RolloutStarted'
       | 'AlertNoted'
+      | 'DriftFound'
+      | 'DriftGone'
       | 'PushNoted';
   }
 >;
@@ -133,6 +144,10 @@ const onStable = (state: ServiceState): ServiceState =>
 function placed(state: ServiceState, place: Place | undefined): ServiceState {
   return place ? { ...state, newest: { ...state.newest, [place.repository]: place } } : state;
 }
+
+/** Of a data plane that the service left, nothing is known any more. */
+const driftOn = ({ drift }: ServiceState, dataPlanes: readonly string[]): ServiceState['drift'] =>
+  Object.fromEntries(Object.entries(drift).filter(([dataPlane]) => dataPlanes.includes(dataPlane)));
 
 function withoutRollout({ rollout: _ended, ...rest }: ServiceState): ServiceState {
   return rest;

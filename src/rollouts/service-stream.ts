@@ -5,7 +5,7 @@ import { evolve } from './evolve.ts';
 import { initialServiceState, type ServiceState, serviceStateSchema } from './state.ts';
 
 export const serviceStream = {
-  schema: 1,
+  schema: 2,
   initial: initialServiceState,
   evolve,
   parseState: (stored: unknown): ServiceState => serviceStateSchema.parse(stored),

@@ -4,6 +4,7 @@
  */
 import { z } from 'zod';
 import { serviceSpecSchema } from '../spec/schema.ts';
+import { driftSchema } from './difference.ts';
 
 /** One artifact under one version label. `digest` tells two pushes of the same label apart. */
 export const releaseSchema = z.object({ version: z.string(), digest: z.string().exactOptional() });
@@ -99,6 +100,8 @@ export const serviceStateSchema = z.object({
   newest: z.record(z.string(), placeSchema),
   /** By alert id. */
   alerts: z.record(z.string(), alertSchema),
+  /** By data plane, while it has something else than was decided. */
+  drift: z.record(z.string(), driftSchema),
 });
 export type ServiceState = z.infer<typeof serviceStateSchema>;
 
@@ -109,6 +112,7 @@ export const initialServiceState: ServiceState = {
   rejected: {},
   newest: {},
   alerts: {},
+  drift: {},
 };
 
 /** Where the candidate gets its share, the rest is stable's. */

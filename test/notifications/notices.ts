@@ -37,6 +37,17 @@ export const SAMPLES: Readonly<Record<string, { readonly topic: Topic; readonly 
     data: { ...shifting, phase: 'returning', weight: 0, text: 'Not yet seen to serve stable alone: vms.', until: minutes(4) },
   },
   alert: { topic: 'alert', data: { version: 'v1', weight: 100, stable: 'v1', text: 'catalog 5xx fired: requests/failed was 31.' } },
+  drifted: {
+    topic: 'drifted',
+    data: {
+      version: 'v1',
+      weight: 100,
+      stable: 'v1',
+      what: 'west',
+      text: 'VirtualService shop/catalog is gone; who deleted it is not kept. What nobody else owns is put back.',
+    },
+  },
+  'drift-gone': { topic: 'drift-gone', data: { version: 'v1', weight: 100, stable: 'v1', what: 'west' } },
   unmatched: { topic: 'unmatched', data: { what: 'The alert cpu', text: 'cpu fired: Average of Percentage CPU was 97.' } },
   'silent-endpoints': {
     topic: 'silent-endpoints',
