@@ -13,6 +13,7 @@ import type { JsonObject } from '../../../src/journal/documents.ts';
 import { goldenCases } from '../../golden/case.ts';
 import { arbitraryEndpoints, arbitraryPlans } from '../../plan/arbitraries.ts';
 import { realEnvoy } from '../../real-envoy.ts';
+import { createAuthority, writeIdentity } from './identities.ts';
 import { staticConfiguration, waitingConfiguration } from './static-configuration.ts';
 
 const envoy = await realEnvoy();
@@ -22,6 +23,7 @@ const node: EnvoyNode = {
   dataPlane: 'vms',
   outbound: { address: '127.0.0.1', port: 15_001 },
   inbound: { service: 'catalog', version: 'v1', address: '127.0.0.1', port: 15_006, workloadPort: 8080 },
+  gateway: { name: 'public', namespace: 'edge', address: '127.0.0.1', port: 15_080 },
 };
 const bootstrap = renderBootstrap({
   node,
@@ -32,8 +34,13 @@ const bootstrap = renderBootstrap({
 
 describe.skipIf(envoy === undefined)('a real Envoy', () => {
   let folder = '';
+  let known: EnvoyNode = node;
   beforeAll(async () => {
     folder = await mkdtemp(join(tmpdir(), 'meshwright-envoy-'));
+    const directory = join(folder, 'identity');
+    const authority = await createAuthority('mesh');
+    await writeIdentity(directory, await authority.issue('spiffe://mesh.example/ns/shop/sa/catalog'), [authority]);
+    known = { ...node, identity: { directory } };
   });
   afterAll(async () => {
     await rm(folder, { recursive: true, force: true });
@@ -62,13 +69,16 @@ describe.skipIf(envoy === undefined)('a real Envoy', () => {
   });
 
   it.each(goldenCases())('takes the golden case $name', async ({ name, plans, endpoints }) => {
-    await expectAccepted(name, [...renderShared(plans, endpoints), ...renderNode(node, plans)]);
+    const asWhom = plans.some(({ security }) => security !== undefined) ? { plain: node, known } : { plain: node };
+    for (const [who, one] of Object.entries(asWhom))
+      await expectAccepted(`${name}-${who}`, [...renderShared(plans, endpoints, one.identity), ...renderNode(one, plans)]);
   });
 
-  it('takes twenty arbitrary meshes', { timeout: 60_000 }, async () => {
+  it('takes twenty arbitrary meshes, half of them as one with an identity', { timeout: 60_000 }, async () => {
     const meshes = arbitraryPlans.chain((plans) => fc.tuple(fc.constant(plans), arbitraryEndpoints(plans)));
     for (const [index, [plans, endpoints]] of fc.sample(meshes, { seed: 7, numRuns: 20 }).entries()) {
-      await expectAccepted(`arbitrary-${index}`, [...renderShared(plans, endpoints), ...renderNode(node, plans)]);
+      const one = index % 2 === 0 ? node : known;
+      await expectAccepted(`arbitrary-${index}`, [...renderShared(plans, endpoints, one.identity), ...renderNode(one, plans)]);
     }
   });
 
