@@ -15,7 +15,7 @@ export function rendererOf(dataPlane: DataPlaneSpec): Renderer {
     case 'envoy':
       return envoyRenderer;
     case 'istio':
-      return istioRenderer;
+      return istioRenderer(dataPlane.controlPlaneNamespace);
     case 'gateway-api':
       return gatewayApiRenderer(dataPlane.experimental);
     case 'linkerd':

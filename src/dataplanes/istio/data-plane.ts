@@ -4,19 +4,20 @@
  */
 
 import type { Documents } from '../../journal/documents.ts';
-import { isRefusal, judge } from '../../plan/fidelity.ts';
+import { type FidelityTable, isRefusal, judge } from '../../plan/fidelity.ts';
 import type { ServicePlan } from '../../plan/plan.ts';
 import type { Applied, DataPlane, Observation } from '../../reconcile/data-plane.ts';
 import { type Fragment, readFragment } from '../../reconcile/model.ts';
 import { type Bringing, bring, prune } from '../kubernetes/apply.ts';
 import type { Cluster, Refused } from '../kubernetes/cluster.ts';
 import { ownerLabels } from '../kubernetes/objects.ts';
+import { istioFidelityIn } from './fidelity.ts';
 import { keptOutOfMesh, withoutEffect } from './findings.ts';
 import { DESTINATION_RULE, RENDERED_KINDS, VIRTUAL_SERVICE } from './kinds.ts';
 import { type Look, observeProxies } from './observe.ts';
 import { carried, expectedOf, leadsTo } from './pushed.ts';
 import { versionsReady } from './readiness.ts';
-import { istioRenderer } from './renderer.ts';
+import { renderIstio } from './render.ts';
 import { hostOf, keepingSubsets } from './subsets.ts';
 
 export interface IstioOptions {
@@ -36,7 +37,7 @@ export interface IstioOptions {
 export function istioDataPlane({ cluster, documents, controlPlaneNamespace, revision, takeOver, observe }: IstioOptions): DataPlane {
   const bringingOf = ({ plan, ...of }: Fragment): Bringing => ({
     ...of,
-    objects: plan === null ? [] : istioRenderer.render(plan),
+    objects: plan === null ? [] : renderIstio(plan),
     kinds: RENDERED_KINDS,
     naming: [VIRTUAL_SERVICE],
     force: takeOver,
@@ -46,7 +47,8 @@ export function istioDataPlane({ cluster, documents, controlPlaneNamespace, revi
   return {
     async apply(fragment): Promise<Applied> {
       const { plan } = fragment;
-      const refusal = plan === null ? undefined : (meaningLost(plan) ?? (await withoutEffect(cluster, plan)));
+      const refusal =
+        plan === null ? undefined : (meaningLost(plan, istioFidelityIn(controlPlaneNamespace)) ?? (await withoutEffect(cluster, plan)));
       return refusal === undefined ? bring(cluster, bringingOf(fragment)) : { kind: 'refused', message: refusal };
     },
 
@@ -72,15 +74,15 @@ export function istioDataPlane({ cluster, documents, controlPlaneNamespace, revi
   };
 }
 
-function meaningLost(plan: ServicePlan): string | undefined {
-  const refusals = judge(plan, istioRenderer.fidelity).filter(isRefusal);
+function meaningLost(plan: ServicePlan, fidelity: FidelityTable): string | undefined {
+  const refusals = judge(plan, fidelity).filter(isRefusal);
   return refusals.length === 0 ? undefined : refusals.map(({ where, judgement }) => `${where}: ${judgement.sentence}`).join(' ');
 }
 
 type WhatToLookFor = Omit<Look, 'controlPlaneNamespace'> & { readonly kind: 'look' };
 
 function lookFor(plan: ServicePlan): WhatToLookFor {
-  const expected = expectedOf(istioRenderer.render(plan));
+  const expected = expectedOf(renderIstio(plan));
   return {
     kind: 'look',
     host: `${plan.service}.${plan.namespace}.svc.`,

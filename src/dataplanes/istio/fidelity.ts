@@ -18,15 +18,27 @@ const servedRequests = approximated(
 );
 
 /** A policy that selects no workload holds for all of its namespace. */
-const selected: readonly Exception[] = [
-  {
-    code: 'NoSelector',
-    sentence: 'Istio would hold this for every workload of the namespace; give the service a `selector` with the labels of its own.',
-    at: ({ selector }) => (Object.keys(selector).length === 0 ? ['mtls', 'telemetry.accessLog', 'telemetry.tracing'] : []),
-  },
-];
+const noSelector: Exception = {
+  code: 'NoSelector',
+  sentence: 'Istio would hold this for every workload of the namespace; give the service a `selector` with the labels of its own.',
+  at: ({ selector }) => (Object.keys(selector).length === 0 ? ['mtls', 'telemetry.accessLog', 'telemetry.tracing'] : []),
+};
 
-export const istioFidelity: FidelityTable = {
+/** Policies of Istio's root namespace hold for what they select in all namespaces. */
+const inRootNamespace = (rootNamespace: string): Exception => ({
+  code: 'PolicyInRootNamespace',
+  sentence:
+    'Istio would hold what is said in its root namespace for workloads of the same labels everywhere; move the service to a namespace of its own.',
+  at: ({ namespace }) => (namespace === rootNamespace ? ['mtls'] : []),
+});
+
+/** `rootNamespace`: that of the mesh, where istiod runs unless its MeshConfig says otherwise. */
+export function istioFidelityIn(rootNamespace: string): FidelityTable {
+  const staged = { ...exact, except: [noSelector, inRootNamespace(rootNamespace)] };
+  return { ...everywhere, 'mtls.permissive': staged, 'mtls.shadow': staged, 'mtls.strict': staged };
+}
+
+const everywhere: Omit<FidelityTable, 'mtls.permissive' | 'mtls.shadow' | 'mtls.strict'> = {
   'protocol.http': exact,
   'protocol.http2': handedOn('kubernetes.io/h2c'),
   'protocol.grpc': handedOn('grpc'),
@@ -74,9 +86,6 @@ export const istioFidelity: FidelityTable = {
   failover: approximated(
     'The first region comes before all others, and these are alike; calls begin to go to them when less than five in seven of its endpoints are healthy.',
   ),
-  'mtls.permissive': { ...exact, except: selected },
-  'mtls.shadow': { ...exact, except: selected },
-  'mtls.strict': { ...exact, except: selected },
   'allow.nobody': exact,
   'allow.callers': exact,
   'allow.methods': exact,
@@ -93,10 +102,13 @@ export const istioFidelity: FidelityTable = {
   'egress.http': outsideHost,
   'egress.tls': outsideHost,
   ingress: exact,
-  'telemetry.accessLog.all': { ...servedRequests, except: selected },
-  'telemetry.accessLog.errors': { ...servedRequests, except: selected },
+  'telemetry.accessLog.all': { ...servedRequests, except: [noSelector] },
+  'telemetry.accessLog.errors': { ...servedRequests, except: [noSelector] },
   'telemetry.tracing': {
     ...approximated('Traces go to the tracing provider of the mesh (`defaultProviders.tracing`); without one nothing is traced.'),
-    except: selected,
+    except: [noSelector],
   },
 };
+
+/** Of a mesh that is installed as Istio proposes. */
+export const istioFidelity: FidelityTable = istioFidelityIn('istio-system');

@@ -1,6 +1,6 @@
-/** Istio as one of the renderers. */
+/** Istio as one of the renderers; its root namespace decides what is refused. */
 import type { Renderer } from '../renderer.ts';
-import { istioFidelity } from './fidelity.ts';
+import { istioFidelityIn } from './fidelity.ts';
 import { renderIstio } from './render.ts';
 
-export const istioRenderer: Renderer = { fidelity: istioFidelity, render: renderIstio };
+export const istioRenderer = (rootNamespace: string): Renderer => ({ fidelity: istioFidelityIn(rootNamespace), render: renderIstio });

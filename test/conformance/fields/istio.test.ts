@@ -1,5 +1,5 @@
 /** Istio's exact fields, read from stock Envoys that a real istiod configures. */
-import { istioRenderer } from '../../../src/dataplanes/istio/renderer.ts';
+import { renderIstio } from '../../../src/dataplanes/istio/render.ts';
 import { realEnvoy } from '../../real-envoy.ts';
 import { haveServers } from '../servers/build.ts';
 import { istioTests } from './field-tests.ts';
@@ -13,7 +13,7 @@ describeFields('istio', have, istioTests, () =>
     dataPlane: 'istio',
     spelling: istioSpelling,
     crds: ['istio'],
-    render: (plan) => istioRenderer.render(plan),
+    render: renderIstio,
     openGateway: openIstioGateway,
   }),
 );

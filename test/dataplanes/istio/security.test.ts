@@ -1,7 +1,7 @@
 /** Who may call, as Istio is told: never more callers than the plan names, and nobody refused before it is asked for. */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { istioFidelity } from '../../../src/dataplanes/istio/fidelity.ts';
+import { istioFidelity, istioFidelityIn } from '../../../src/dataplanes/istio/fidelity.ts';
 import { renderIstio } from '../../../src/dataplanes/istio/render.ts';
 import { isRefusal, judge } from '../../../src/plan/fidelity.ts';
 import type { AllowRule, PlannedSecurity, ServicePlan } from '../../../src/plan/plan.ts';
@@ -106,5 +106,15 @@ describe('security for Istio', () => {
     const plan = { ...planWith('strict', web), telemetry: { accessLog: 'all', tracing: { percent: 5 } } } as const;
     expect(refusals(plan)).toEqual([]);
     expect(refusals({ ...plan, selector: {} })).toEqual(['NoSelector', 'NoSelector', 'NoSelector']);
+  });
+
+  it('refuses a policy in the root namespace, where it would hold in all others too', () => {
+    const plan = { ...planWith('strict', web), namespace: 'aks-istio-system' };
+    const codes = (rootNamespace: string) =>
+      judge(plan, istioFidelityIn(rootNamespace))
+        .filter(isRefusal)
+        .map(({ where, judgement }) => `${where}: ${judgement.code}`);
+    expect(codes('istio-system')).toEqual([]);
+    expect(codes('aks-istio-system')).toEqual(['mtls: PolicyInRootNamespace']);
   });
 });
