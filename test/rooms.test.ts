@@ -101,7 +101,19 @@ const TABLE: Readonly<Record<string, readonly string[]>> = {
   ],
   // What chooses adapters.
   'src/environment.ts': [],
-  'src/azure.ts': ['src/app.ts', 'src/environment.ts', 'src/adapters/*', 'src/dataplanes/envoy/observe.ts'],
+  'src/azure.ts': ['src/app.ts', 'src/data-planes.ts', 'src/environment.ts', 'src/adapters/*'],
+  'src/data-planes.ts': [
+    'src/adapters/*',
+    'src/dataplanes/envoy/observe.ts',
+    'src/dataplanes/gateway-api/data-plane.ts',
+    'src/dataplanes/istio/data-plane.ts',
+    'src/dataplanes/linkerd/data-plane.ts',
+    'src/dataplanes/osm/data-plane.ts',
+    'src/environment.ts',
+    'src/journal/documents.ts',
+    'src/reconcile/data-plane.ts',
+    'src/spec/schema.ts',
+  ],
   'src/wiring.ts': ['src/app.ts', 'src/azure.ts', 'src/environment.ts', 'src/api/authenticate.ts', 'src/local/adapters.ts'],
   // Programs and their doors.
   'src/api': ['src/app.ts', 'src/receive.ts', 'src/wiring.ts', 'src/journal/stream.ts'],
@@ -109,6 +121,7 @@ const TABLE: Readonly<Record<string, readonly string[]>> = {
   'src/local': [
     'src/app.ts',
     'src/api/authenticate.ts',
+    'src/data-planes.ts',
     'src/environment.ts',
     'src/wiring.ts',
     'src/adapters/*',
@@ -155,7 +168,7 @@ const DOMAIN_ROOMS = [
   'src/dataplanes',
 ];
 const PURE_ROOMS = ['src/spec', 'src/plan', 'src/rollouts', 'src/intake'];
-const CHOOSE_ADAPTERS = ['src/azure.ts', 'src/local', 'src/xds', 'src/wiring.ts'];
+const CHOOSE_ADAPTERS = ['src/data-planes.ts', 'src/azure.ts', 'src/local', 'src/xds', 'src/wiring.ts'];
 
 function filesUnder(directory: string): SourceFile[] {
   return readdirSync(join(ROOT, directory), { recursive: true, withFileTypes: true })

@@ -1,0 +1,52 @@
+/** The data planes that a mesh names, each reached by its own kind's connector: the one place that knows all of them. */
+import { consulOf } from './adapters/consul-data-plane.ts';
+import { type ClusterSources, namedClusters } from './adapters/named-cluster.ts';
+import { remoteDataPlanes } from './adapters/remote-data-plane.ts';
+import { xdsPoke } from './adapters/xds-poke.ts';
+import { envoyDataPlane } from './dataplanes/envoy/observe.ts';
+import { gatewayApiDataPlane } from './dataplanes/gateway-api/data-plane.ts';
+import { istioDataPlane } from './dataplanes/istio/data-plane.ts';
+import { linkerdDataPlane } from './dataplanes/linkerd/data-plane.ts';
+import { osmDataPlane } from './dataplanes/osm/data-plane.ts';
+import { namedSetting, type Settings } from './environment.ts';
+import type { Documents } from './journal/documents.ts';
+import type { DataPlane } from './reconcile/data-plane.ts';
+import type { DataPlaneSpec, MeshSpec } from './spec/schema.ts';
+
+/** `undefined`: the spec does not say how it is reached. `credential`: who we are on Azure. */
+export function namedDataPlanes(
+  documents: Documents,
+  settings: Settings,
+  credential: ClusterSources['credential'],
+): (mesh: MeshSpec, dataPlane: DataPlaneSpec) => DataPlane | undefined {
+  const clusterOf = namedClusters({ setting: namedSetting, credential, now: Date.now });
+  const remote = remoteDataPlanes(Date.now);
+  const poke = xdsPoke(settings.MESHWRIGHT_XDS_URL);
+
+  function farAway(dataPlane: Exclude<DataPlaneSpec, { kind: 'envoy' }>): DataPlane | undefined {
+    if (dataPlane.kind === 'consul') return consulOf(dataPlane, namedSetting);
+    if (dataPlane.cluster === undefined) return undefined;
+    const { takeOver, observe } = dataPlane;
+    const options = { cluster: clusterOf(dataPlane.cluster), documents, takeOver, observe };
+    switch (dataPlane.kind) {
+      case 'istio': {
+        const { controlPlaneNamespace, revision } = dataPlane;
+        return istioDataPlane({ ...options, controlPlaneNamespace, ...(revision === undefined ? {} : { revision }) });
+      }
+      case 'gateway-api': {
+        const { controlPlaneNamespace, experimental } = dataPlane;
+        return gatewayApiDataPlane({ ...options, controlPlaneNamespace, experimental });
+      }
+      case 'linkerd':
+        return linkerdDataPlane(options);
+      case 'osm':
+        return osmDataPlane({ ...options, controlPlaneNamespace: dataPlane.controlPlaneNamespace });
+    }
+  }
+
+  return (mesh, dataPlane) => {
+    if (dataPlane.kind === 'envoy') return envoyDataPlane(documents, dataPlane.name, poke);
+    const reached = farAway(dataPlane);
+    return reached && remote(`${mesh.name}/${dataPlane.name}`, reached);
+  };
+}
