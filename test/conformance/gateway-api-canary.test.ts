@@ -12,6 +12,7 @@ import { until } from '../e2e/until.ts';
 import { realEnvoy } from '../real-envoy.ts';
 import { deployment, World } from '../world.ts';
 import { type ApiServer, startApiServer } from './api-server.ts';
+import { tokenOfTheDocs } from './documented-roles.ts';
 import { type IstioCaller, type IstioEnvoys, type IstioWorkload, istioEnvoys } from './istio-envoys.ts';
 import { ISTIO_NAMESPACE, type Istiod, startIstiod } from './istiod.ts';
 import type { Kubelet } from './kubelet.ts';
@@ -51,7 +52,7 @@ describe.skipIf(!have)('a canary by Gateway API over a real istiod', () => {
     v2 = await envoys.workload(catalog, 'v2');
     web = await envoys.caller('web', 'shop', catalog.port);
     kubelet = await istiodPod(api, istiod);
-    cluster = connector(api);
+    cluster = connector(api, await tokenOfTheDocs(api, 'gateway-api.md'));
     const documents = new MemoryDocuments();
     const options = { cluster, documents, controlPlaneNamespace: ISTIO_NAMESPACE, experimental: false, takeOver: false, observe: true };
     dataPlane = gatewayApiDataPlane(options);

@@ -1,7 +1,5 @@
 /** A whole canary over a real istiod with proxies connected: started, observed, advanced and taken back through the app. */
-import { readFile } from 'node:fs/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { parseAllDocuments } from 'yaml';
 import { z } from 'zod';
 import { MemoryDocuments } from '../../src/adapters/memory-documents.ts';
 import { istioDataPlane } from '../../src/dataplanes/istio/data-plane.ts';
@@ -10,6 +8,7 @@ import { until } from '../e2e/until.ts';
 import { realEnvoy } from '../real-envoy.ts';
 import { deployment, World } from '../world.ts';
 import { type ApiServer, startApiServer } from './api-server.ts';
+import { tokenOfTheDocs } from './documented-roles.ts';
 import { type IstioCaller, type IstioEnvoys, istioEnvoys } from './istio-envoys.ts';
 import { ISTIO_NAMESPACE, type Istiod, startIstiod } from './istiod.ts';
 import type { Kubelet } from './kubelet.ts';
@@ -28,22 +27,6 @@ const service = {
   text: 'apiVersion: meshwright.dev/v1\nkind: Service\nname: catalog\nnamespace: shop\nport: 8080\nstable: v1\nrollout: canary\n',
 };
 
-/** Of a user with the roles that docs/istio.md asks for, and no other. */
-async function tokenOfTheDocs(api: ApiServer): Promise<string> {
-  const page = await readFile(new URL('../../docs/istio.md', import.meta.url), 'utf8');
-  const roles = /```yaml\n(apiVersion: rbac[^`]*)```/.exec(page)?.[1] ?? '';
-  const token = await api.serviceAccountToken('default', 'meshwright');
-  const user = 'system:serviceaccount:default:meshwright';
-  const documents = parseAllDocuments(roles.replaceAll('MESHWRIGHT', user)).map((each) => objectSchema.parse(each.toJS()));
-  expect(documents.map(({ kind }) => kind)).toEqual(['ClusterRole', 'ClusterRoleBinding', 'Role', 'RoleBinding']);
-  await api.admin.mustApply(...documents);
-  return token;
-}
-
-const objectSchema = z
-  .object({ apiVersion: z.string(), kind: z.string(), metadata: z.object({ name: z.string(), namespace: z.string().exactOptional() }) })
-  .catchall(z.json());
-
 describe.skipIf(!have)('a canary over a real istiod', () => {
   let api: ApiServer;
   let istiod: Istiod;
@@ -60,7 +43,7 @@ describe.skipIf(!have)('a canary over a real istiod', () => {
     await Promise.all([envoys.workload(catalog, 'v1'), envoys.workload(catalog, 'v2')]);
     web = await envoys.caller('web', 'shop', catalog.port);
     kubelet = await istiodPod(api, istiod);
-    const cluster = connector(api, await tokenOfTheDocs(api));
+    const cluster = connector(api, await tokenOfTheDocs(api, 'istio.md'));
     const documents = new MemoryDocuments();
     const options = { cluster, documents, controlPlaneNamespace: ISTIO_NAMESPACE, takeOver: false, observe: true };
     world = new World({ documents, connect: () => istioDataPlane(options) });

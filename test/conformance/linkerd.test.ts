@@ -13,6 +13,7 @@ import type { DataPlane } from '../../src/reconcile/data-plane.ts';
 import { planOf } from '../dataplanes/kubernetes/requests.ts';
 import { until } from '../e2e/until.ts';
 import { type ApiServer, startApiServer } from './api-server.ts';
+import { tokenOfTheDocs } from './documented-roles.ts';
 import { connector } from './kubernetes-connector.ts';
 import { haveServers } from './servers/build.ts';
 
@@ -43,7 +44,7 @@ describe.skipIf(!have)("Linkerd's resources on a real API server", () => {
   beforeAll(async () => {
     api = await startApiServer('gateway-api', 'linkerd');
     await api.namespace('shop');
-    cluster = connector(api);
+    cluster = connector(api, await tokenOfTheDocs(api, 'linkerd.md'));
     await until('every kind can be listed', async () => Promise.all(RENDERED_KINDS.map((kind) => cluster.list(kind, {}))));
     dataPlane = linkerdDataPlane({ cluster, documents: new MemoryDocuments(), takeOver: false, observe: true });
   });

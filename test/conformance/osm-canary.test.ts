@@ -12,6 +12,7 @@ import { ask, sendRequests, type Target } from '../e2e/traffic.ts';
 import { until } from '../e2e/until.ts';
 import { realEnvoy } from '../real-envoy.ts';
 import { type ApiServer, startApiServer } from './api-server.ts';
+import { tokenOfTheDocs } from './documented-roles.ts';
 import type { Envoy } from './envoy.ts';
 import { type Kubelet, startKubelet } from './kubelet.ts';
 import { connector } from './kubernetes-connector.ts';
@@ -72,7 +73,7 @@ describe.skipIf(!have)('Open Service Mesh by a plan', () => {
       port === 15_000 ? (admins.get(pod)?.adminPort ?? 'no such pod') : `nobody listens on ${port}`,
     );
     await bindPods();
-    cluster = connector(api);
+    cluster = connector(api, await tokenOfTheDocs(api, 'osm.md'));
     dataPlane = osmDataPlane({
       cluster,
       documents: new MemoryDocuments(),

@@ -1,6 +1,6 @@
 /**
  * The Gateway API renderer, for services inside a mesh (GAMMA, GEP-1294): a Service for each version, one HTTPRoute whose parent is
- * the service, and one for each name at a gateway (hostnames hold for gateways only). Format: gateway.networking.k8s.io/v1 1.1 and
+ * the service, and one for each name at a gateway (hostnames hold for gateways only). Format: gateway.networking.k8s.io/v1 1.2 and
  * newer; `retry` is of the experimental channel.
  */
 import type { JsonObject } from '../../journal/documents.ts';
