@@ -4,7 +4,7 @@
  */
 import type { JsonObject } from '../../journal/documents.ts';
 import { isRefusal, judge } from '../../plan/fidelity.ts';
-import type { Applied, DataPlane, Observation } from '../../reconcile/data-plane.ts';
+import type { Applied, DataPlane } from '../../reconcile/data-plane.ts';
 import type { Fragment } from '../../reconcile/model.ts';
 import { type Bringing, bring, holdsNewer, type Live, look, prune } from './apply.ts';
 import { notYetCompiled } from './chain.ts';
@@ -15,8 +15,11 @@ import { consulEntries } from './render.ts';
 import type { Consul, Instance, Refused } from './server.ts';
 import { conditionOf } from './subsets.ts';
 
-/** How long is waited for anything to change before it is said what is missing. */
-const WAIT_MS = 500;
+/**
+ * How long nothing may change before it is said what is seen. An agent pushes 200 ms after the first change it hears of; and a change
+ * some 200 ms after another one can cost its proxies their endpoints for as long (`resetWatchesFromChain` in Consul 1.22).
+ */
+const QUIET_MS = 500;
 /** Each entry that is written wakes whoever waits. */
 const LOOKS = 8;
 
@@ -43,11 +46,10 @@ export function consulDataPlane(consul: Consul, { defaultPolicy, takeOver }: Con
     async observe(fragment) {
       for (let looks = 1; ; looks += 1) {
         const seen = await seenNow(consul, bringing(fragment));
-        if (!('index' in seen)) return seen;
-        const { index, because } = seen;
-        const next = looks < LOOKS ? await consul.chain(fragment.service, { index, waitMs: WAIT_MS }) : undefined;
-        if (next?.kind === 'refused') throw new Error(next.message);
-        if (!next || next.index === index) return { kind: 'waiting', for: [], because };
+        const next = await consul.chain(fragment.service, { index: seen.index, waitMs: QUIET_MS });
+        if (next.kind === 'refused') throw new Error(next.message);
+        if (next.index !== seen.index && looks < LOOKS) continue;
+        return seen.because === undefined ? { kind: 'served' } : { kind: 'waiting', for: [], because: seen.because };
       }
     },
 
@@ -77,13 +79,13 @@ async function openToPeers(consul: Consul, { service, plan }: Fragment): Promise
   return named ? { kind: 'refused', message } : undefined;
 }
 
-/** With the index to wait from where there is something to wait for. */
-async function seenNow(consul: Consul, bringing: Bringing): Promise<Observation | { readonly index: number; readonly because: string }> {
+/** `because`: what is missing; `index`: to wait from. */
+async function seenNow(consul: Consul, bringing: Bringing): Promise<{ readonly index: number; readonly because?: string }> {
   const [chain, live] = await Promise.all([consul.chain(bringing.service), look(consul, bringing.service)]);
   if (chain.kind === 'refused') throw new Error(chain.message);
   if (isRefused(live)) throw new Error(live.message);
-  const because = notYetWritten(bringing, live) ?? (bringing.entries.length === 0 ? undefined : notYetCompiled(live, chain.chain));
-  return because === undefined ? { kind: 'served' } : { index: chain.index, because: `Consul does not have ${because} of this revision.` };
+  const missing = notYetWritten(bringing, live) ?? (bringing.entries.length === 0 ? undefined : notYetCompiled(live, chain.chain));
+  return { index: chain.index, ...(missing === undefined ? {} : { because: `Consul does not have ${missing} of this revision.` }) };
 }
 
 const isRefused = (seen: Live | Refused): seen is Refused => 'message' in seen;

@@ -62,7 +62,8 @@ export function memoryConsul(): MemoryConsul {
       if (after && after.index >= index) {
         const { promise, resolve } = Promise.withResolvers<void>();
         wake = [...wake, resolve];
-        const timer = setTimeout(resolve, after.waitMs);
+        // Nothing happens here that takes longer.
+        const timer = setTimeout(resolve, Math.min(after.waitMs, 10));
         await promise;
         clearTimeout(timer);
       }
