@@ -13,7 +13,7 @@ export interface SourceFile {
 const MAX_LINES = 350;
 const AZURE_SDK_MAY_BE_IN = /^(functions\/|src\/azure\.ts$|src\/adapters\/)/;
 /** Pure, or given clock, ids and randomness as data. */
-const DOMAIN = /^src\/(intake|spec|plan|rollouts|trust|reconcile|journal|notifications)\/|^src\/dataplanes\/[^/]+\/render[^/]*\.ts$/;
+const DOMAIN = /^src\/(intake|import|spec|plan|rollouts|trust|reconcile|journal|notifications)\/|^src\/dataplanes\/[^/]+\/render[^/]*\.ts$/;
 const AMBIENT =
   /\bDate\.now\b|\bnew Date\(\s*\)|\bDate\(\s*\)|\bMath\.random\b|\brandom(UUID|Bytes|Int)\b|\bgetRandomValues\b|\bset(Timeout|Interval|Immediate)\b|\bprocess\.(env|hrtime)\b|\bperformance\.now\b/g;
 const NAMELESS = /(^|[-_./])(utils?|helpers?|common|managers?|misc)([-_./]|$)|[a-z](Utils?|Helpers?|Manager)\b/;

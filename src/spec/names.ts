@@ -35,3 +35,8 @@ export const labelKeySchema = z
 export function isVersion(text: string): boolean {
   return text.length <= 63 && VERSION.test(text);
 }
+
+/** True when `text` can be the name of a mesh, a service or a namespace. */
+export function isName(text: string): boolean {
+  return text.length <= 63 && NAME.test(text);
+}
