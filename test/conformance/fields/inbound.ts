@@ -14,7 +14,8 @@ export interface InboundCall extends Arrival {
 }
 
 export interface Reception {
-  readonly answer: 'let in' | 'refused';
+  /** `no connection`: it is refused before there is any request, whoever calls. */
+  readonly answer: 'let in' | 'refused' | 'no connection';
   /** What shadow rules would have said; absent where there are none. */
   readonly wouldBe?: 'let in' | 'refused';
   /** What may be logged of it, from the connection manager. */
@@ -22,12 +23,12 @@ export interface Reception {
   readonly tracing?: Json;
 }
 
-const REFUSED: Reception = { answer: 'refused', accessLog: [] };
+const NO_CONNECTION: Reception = { answer: 'no connection', accessLog: [] };
 
 /** `listener`: the one that the workload's port is reached through. */
 export function received(held: Held, listener: JsonObject, call: InboundCall): Reception {
   const chain = chainFor(listener, call);
-  if (chain === undefined || !handshakes(chain, call)) return REFUSED;
+  if (chain === undefined || !handshakes(chain, call)) return NO_CONNECTION;
   const filters = messages(chain, 'filters');
   const manager = at(filters.find(isConnectionManager), 'typed_config');
   const shown = call.tls === undefined ? withoutIdentity(call) : call;

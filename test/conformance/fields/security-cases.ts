@@ -30,14 +30,14 @@ const staged = {
     plan: { security: { stage: 'shadow', allow: [web] } },
     reads: { plaintext: 'let in', stranger: 'let in', reported: 'refused' },
   },
-  strict: { plan: strict(web), reads: { plaintext: 'refused', stranger: 'refused', reported: 'nothing' } },
+  strict: { plan: strict(web), reads: { plaintext: 'no connection', stranger: 'refused', reported: 'nothing' } },
 } as const;
 
 /** Where the stages before it cannot be said, and proxies never take plaintext. */
 export const strictOrNothing: FieldCase = {
   needs: 'receiver',
   read: stage,
-  values: [staged.strict, { plan: {}, reads: { plaintext: 'refused', stranger: 'let in', reported: 'nothing' } }],
+  values: [staged.strict, { plan: {}, reads: { plaintext: 'no connection', stranger: 'let in', reported: 'nothing' } }],
 };
 
 const paths = (...all: readonly string[]) => answers(Object.fromEntries(all.map((path) => [path, { path }])));
