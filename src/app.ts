@@ -1,4 +1,6 @@
 /** The use cases, wired once over the adapters they are given. Every trigger, and the simulation, goes through this door. */
+
+import { type DriftReport, type DriftScope, driftSeen, lookForDriftIn } from './drift-report.ts';
 import type { Documents } from './journal/documents.ts';
 import { commitsOf } from './journal/history.ts';
 import { listParked, type Parked, readParked } from './journal/parked.ts';
@@ -62,6 +64,10 @@ export interface App {
   meshes(): Promise<readonly AdoptedMesh[]>;
   /** `undefined`: no spec of such a mesh is adopted. */
   adopted(mesh: string): Promise<AdoptedMesh | undefined>;
+  /** Looks for drift now, of one mesh or service where it is named. */
+  lookForDrift(of?: DriftScope): Promise<readonly DriftReport[]>;
+  /** What was seen when it was looked for last, within a day. */
+  drift(of?: DriftScope): Promise<readonly DriftReport[]>;
   status(): Promise<readonly ServiceStatus[]>;
   /** Every service, and the newest commits of all of them, newest first; at most a second old. */
   overview(): Promise<Overview>;
@@ -134,6 +140,8 @@ export function createApp(adapters: Adapters): App {
         await tended.mesh(mesh, delivery, { type: 'NoteSilentEndpoints', ...told });
       }
     },
+    lookForDrift: (of) => lookForDriftIn(adopted.all, tended, of),
+    drift: (of) => driftSeen(documents, adopted.all, now(), of),
     sweep: tended.sweep,
     renewAlarms: tended.renewAlarms,
     meshes: adopted.all,

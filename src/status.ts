@@ -5,6 +5,7 @@ import { loadHead } from './journal/journal.ts';
 import type { Commit } from './journal/stream.ts';
 import type { AdoptedMesh } from './reconcile/adopted-specs.ts';
 import { nextDeadline } from './rollouts/deadlines.ts';
+import { differenceText } from './rollouts/difference.ts';
 import { serviceStream, serviceStreamId } from './rollouts/service-stream.ts';
 import { releaseKey, type ServiceState } from './rollouts/state.ts';
 
@@ -18,6 +19,13 @@ export interface ServiceStatus {
   readonly rollout: RolloutStatus | null;
   readonly queued: string | null;
   readonly rejected: readonly { readonly release: string; readonly at: number; readonly because: string }[];
+  /** Data planes at rest that have something else than was decided, and in what; `more`: beside these. */
+  readonly drift: readonly {
+    readonly dataPlane: string;
+    readonly since: number;
+    readonly differences: readonly string[];
+    readonly more: number;
+  }[];
   /** What is still owed, with the last error of its tries. */
   readonly pending: readonly { readonly what: string; readonly since: number; readonly error?: string }[];
 }
@@ -46,6 +54,12 @@ export async function serviceStatus(documents: Documents, mesh: string, service:
     rollout: rolloutStatus(state),
     queued: state.queued?.version ?? null,
     rejected: Object.values(state.rejected).map(({ release, at, cause }) => ({ release: releaseKey(release), at, because: cause.message })),
+    drift: Object.entries(state.drift).map(([dataPlane, { since, differences, more }]) => ({
+      dataPlane,
+      since,
+      differences: differences.map(differenceText),
+      more,
+    })),
     pending: Object.values(head.pending).map(({ kind, target, since, error }) => ({
       what: `${kind} ${target}`,
       since,

@@ -73,10 +73,18 @@ const TABLE: Readonly<Record<string, readonly string[]>> = {
     'src/reconcile/tending.ts',
     'src/rollouts/commands.ts',
   ],
+  'src/drift-report.ts': [
+    'src/journal/documents.ts',
+    'src/reconcile/adopted-specs.ts',
+    'src/reconcile/drift.ts',
+    'src/reconcile/tending.ts',
+    'src/rollouts/difference.ts',
+  ],
   'src/status.ts': [
     'src/journal/*',
     'src/reconcile/adopted-specs.ts',
     'src/rollouts/deadlines.ts',
+    'src/rollouts/difference.ts',
     'src/rollouts/service-stream.ts',
     'src/rollouts/state.ts',
   ],
@@ -91,6 +99,13 @@ const TABLE: Readonly<Record<string, readonly string[]>> = {
     'src/spec/read-spec.ts',
     'src/spec/schema.ts',
   ],
+  // Reads running meshes for the command line.
+  'src/mesh-reading.ts': [
+    'src/adapters/consul-config.ts',
+    'src/adapters/kubeconfig.ts',
+    'src/adapters/kubernetes-cluster.ts',
+    'src/dataplanes/kubernetes/cluster.ts',
+  ],
   // What people are told before anything is adopted: asked by the app and by the command line.
   'src/spec-fidelity.ts': [
     'src/dataplanes/renderers.ts',
@@ -100,6 +115,7 @@ const TABLE: Readonly<Record<string, readonly string[]>> = {
     'src/spec/schema.ts',
   ],
   'src/app.ts': [
+    'src/drift-report.ts',
     'src/receive.ts',
     'src/spec-fidelity.ts',
     'src/status.ts',
@@ -158,6 +174,8 @@ const TABLE: Readonly<Record<string, readonly string[]>> = {
   'src/cli': [
     'src/dataplanes/envoy/*',
     'src/dataplanes/renderers.ts',
+    'src/import/*',
+    'src/mesh-reading.ts',
     'src/notifications/standing-words.ts',
     'src/plan/fidelity.ts',
     'src/plan/plan-service.ts',

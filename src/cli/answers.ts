@@ -23,11 +23,23 @@ const serviceStatusSchema = z.looseObject({
     .nullable(),
   queued: z.string().nullable(),
   rejected: z.array(z.object({ release: z.string(), at: z.number(), because: z.string() })),
+  drift: z.array(z.object({ dataPlane: z.string(), since: z.number(), differences: z.array(z.string()), more: z.number() })).default([]),
   pending: z.array(z.object({ what: z.string(), since: z.number(), error: z.string().optional() })),
 });
 export type ServiceStatus = z.infer<typeof serviceStatusSchema>;
 
 export const statusSchema = z.looseObject({ now: z.number(), services: z.array(serviceStatusSchema) });
+
+const driftReportSchema = z.looseObject({
+  mesh: z.string(),
+  service: z.string(),
+  dataPlane: z.string(),
+  outcome: z.string(),
+  because: z.string().optional(),
+  texts: z.array(z.string()),
+});
+export type DriftReport = z.infer<typeof driftReportSchema>;
+export const driftSchema = z.looseObject({ now: z.number(), drift: z.array(driftReportSchema) });
 
 const commitSchema = z.looseObject({
   version: z.number(),

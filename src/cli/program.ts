@@ -4,9 +4,11 @@ import { z } from 'zod';
 import { jsonSchema, SPEC_KINDS } from '../spec/json-schema.ts';
 import { DATA_PLANE_KINDS } from '../spec/schema.ts';
 import { type Connection, connect } from './connection.ts';
+import { type DriftOptions, showDrift } from './drifting.ts';
 import { type BootstrapAsked, printBootstrap } from './envoy-bootstrap.ts';
 import { type ExportOptions, exportSpec } from './exporting.ts';
 import { type ExitCode, Failure } from './failure.ts';
+import { type ImportOptions, importSpec } from './importing.ts';
 import { type PlanOptions, showPlan } from './planning.ts';
 import { type JournalOptions, type StatusOptions, showJournal, showParked, showStatus } from './reading.ts';
 import {
@@ -73,6 +75,14 @@ function addReading(program: Command, terminal: Terminal, connection: () => Conn
     .addOption(json())
     .option('--limit <count>', 'of the newest', countOf, 50)
     .action((service: string, options: JournalOptions) => showJournal(connection(), terminal, service, options));
+  program
+    .command('drift')
+    .description('look now whether data planes have what was decided; exits 4 where one does not, 1 where it cannot be seen')
+    .argument('[service]', 'of this service only')
+    .addOption(new Option('--mesh <name>', 'of this mesh only'))
+    .addOption(json())
+    .option('--seen', 'what was seen when it was looked for last')
+    .action((service: string | undefined, options: DriftOptions) => showDrift(connection(), terminal, service, options));
   program
     .command('parked')
     .description('deliveries that nobody could act on')
@@ -147,6 +157,20 @@ function addPlanning(program: Command, terminal: Terminal, connection: () => Con
     .option('--force', 'overwrite what no export wrote')
     .addOption(json())
     .action((options: ExportOptions) => exportSpec(terminal, options));
+  program
+    .command('import')
+    .description('write what another mesh has as a spec, and a report of what becomes of everything')
+    .argument('[folder]', 'YAML and JSON as kubectl and consul give them; or read a cluster, or both')
+    .requiredOption('--out <folder>', 'where the spec and the report are written')
+    .option('--mesh <name>', 'name of the mesh', 'imported')
+    .addOption(new Option('--to <mesh>', 'the mesh that it is to run on (the one it comes from)').choices([...DATA_PLANE_KINDS]))
+    .option('--kubeconfig <file>', 'read the cluster of this kubeconfig')
+    .option('--context <name>', 'which context of it (its current one)')
+    .option('--consul <address>', 'read the config entries of this Consul (token: CONSUL_HTTP_TOKEN)')
+    .addOption(new Option('--consul-default <policy>', "Consul's default for calls that no intention speaks of").choices(['allow', 'deny']))
+    .option('--force', 'overwrite what is there')
+    .addOption(json())
+    .action((folder: string | undefined, options: ImportOptions) => importSpec(terminal, folder, options));
 }
 
 function addOffline(program: Command, terminal: Terminal): void {

@@ -23,14 +23,19 @@ export function statusText(services: readonly ServiceStatus[], now: number): str
   ].join('\n');
 }
 
-function notesOf({ rollout, queued, rejected, pending }: ServiceStatus, now: number): string[] {
+function notesOf({ rollout, queued, rejected, drift, pending }: ServiceStatus, now: number): string[] {
   const notes = [rollout ? rolloutNote(rollout, now) : '-'];
   if (rollout?.because) notes.push(`because: ${rollout.because}`);
   if (queued !== null) notes.push(`${queued} waits behind it`);
+  for (const { dataPlane, since, differences, more } of drift) {
+    notes.push(`${dataPlane} drifted ${span(now - since)} ago: ${differences[0] ?? ''}${othersText(differences.length - 1 + more)}`);
+  }
   for (const { what, since, error } of pending) notes.push(`owed for ${span(now - since)}: ${what}${error ? ` (${error})` : ''}`);
   for (const { release, at, because } of rejected) notes.push(`${release} taken back ${span(now - at)} ago: ${because}`);
   return notes;
 }
+
+const othersText = (count: number): string => (count > 0 ? ` (and ${count} more: meshwright drift)` : '');
 
 function rolloutNote({ candidate, phase, step, steps, deadline }: NonNullable<ServiceStatus['rollout']>, now: number): string {
   const where = step > 0 ? `, step ${step} of ${steps}` : '';

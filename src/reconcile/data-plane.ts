@@ -1,5 +1,8 @@
 /** What reconciling needs of a data plane, whatever mesh it is. Implemented by `src/dataplanes/<mesh>`. */
+import type { Author, Difference } from '../rollouts/difference.ts';
 import type { Fragment } from './model.ts';
+
+export type { Author, Difference };
 
 export interface DataPlane {
   /**
@@ -11,6 +14,11 @@ export interface DataPlane {
   observe(fragment: Fragment, now: number): Promise<Observation>;
   /** Takes away what only served what came before; called when the fragment is seen to be served, so that nothing breaks. */
   prune?(fragment: Fragment): Promise<Applied>;
+  /**
+   * How what is stored there differs from the fragment, of which nothing is still on its way; absent: nothing is stored but the
+   * model. Throws where it cannot be read, which is not the same as no difference.
+   */
+  drift?(fragment: Fragment): Promise<readonly Difference[]>;
   /** Which versions of a service are known to have a ready endpoint, or none; absent = unknown. */
   readiness(mesh: string, service: string, now: number): Promise<Readonly<Record<string, 'ready' | 'none'>>>;
 }

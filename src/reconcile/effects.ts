@@ -14,6 +14,7 @@ import type { ServiceState } from '../rollouts/state.ts';
 import { meshStream, meshStreamId } from '../spec/adoption.ts';
 import { readServiceSpec } from './adopted-specs.ts';
 import type { DataPlane } from './data-plane.ts';
+import { lookWhetherGone } from './drift.ts';
 import { type Fragment, writeFragment } from './model.ts';
 
 const RETRIES = { firstMs: 1_000, longestMs: 60_000 };
@@ -100,7 +101,12 @@ async function serveAll(
   } catch (error) {
     return settled(Promise.resolve(effects.map((effect) => failed(ports, effect, error))));
   }
-  await allEnded(effects.map((effect) => settled(runAll(ports, [effect], (each) => serve(ports, fragment, each)))));
+  await allEnded(
+    effects.map(async (effect) => {
+      await settled(runAll(ports, [effect], (each) => serve(ports, fragment, each)));
+      if (effect.data?.restores) await lookWhetherGone(ports, { mesh, service, dataPlane: effect.target });
+    }),
+  );
 }
 
 /** Writes what the head says now into the read model. */

@@ -12,6 +12,7 @@ import type { ServiceEvent } from '../rollouts/events.ts';
 import { serviceStream, serviceStreamId } from '../rollouts/service-stream.ts';
 import type { ServiceState } from '../rollouts/state.ts';
 import { decideMesh, type MeshCommand, meshStream, meshStreamId } from '../spec/adoption.ts';
+import { type DriftLook, lookForDrift, type Where } from './drift.ts';
 import { type EffectPorts, handOver, recheckId, runMeshEffects, runServiceEffects } from './effects.ts';
 import { readinessNow } from './readiness.ts';
 
@@ -42,6 +43,8 @@ export interface Tending {
   wake(stream: string): Promise<void>;
   /** Something was seen at a data plane that may concern this service. */
   observed(mesh: string, service: string): Promise<void>;
+  /** Looks whether a data plane has what was decided; `undefined`: nothing is decided for it there. */
+  drift(where: Where): Promise<DriftLook | undefined>;
   sweep(): Promise<{ readonly streams: number; readonly failed: number }>;
   /** Asks for every alarm anew: for a host whose queue has not outlived it. */
   renewAlarms(): Promise<void>;
@@ -189,7 +192,7 @@ export function tending(ports: TendingPorts): Tending {
     }
   }
 
-  return { service: giveFromOutside, mesh: giveMesh, wake, observed, sweep, renewAlarms };
+  return { service: giveFromOutside, mesh: giveMesh, wake, observed, drift: (where) => lookForDrift(effects, where), sweep, renewAlarms };
 }
 
 async function patiently<Result>(attempt: () => Promise<Result>): Promise<Result> {

@@ -7,6 +7,7 @@ import { createServer, type IncomingHttpHeaders } from 'node:http';
 import { MemoryDocuments } from '../../src/adapters/memory-documents.ts';
 import { answered, type HttpAnswer, json, problem, received } from '../../src/api/problem.ts';
 import { type App, type ByHand, createApp } from '../../src/app.ts';
+import type { Difference } from '../../src/reconcile/data-plane.ts';
 
 export const TOKEN = 'the-token-of-this-test';
 
@@ -15,6 +16,8 @@ export interface Api {
   readonly app: App;
   /** Versions that have a ready endpoint, or none; others are unknown. */
   readonly readiness: Record<string, 'ready' | 'none'>;
+  /** In what the data plane differs from what was decided; a text: it cannot be seen, because of that. */
+  drift: readonly Difference[] | string;
   readonly asked: { readonly method: string; readonly path: string; readonly headers: IncomingHttpHeaders; readonly body: unknown }[];
   /** Answers everything from now on, in place of the app. */
   override: HttpAnswer | undefined;
@@ -31,6 +34,10 @@ export async function startApi(): Promise<Api> {
       apply: async () => ({ kind: 'applied' }),
       observe: async () => ({ kind: 'served' }),
       readiness: async () => readiness,
+      async drift() {
+        if (typeof api.drift === 'string') throw new Error(api.drift);
+        return api.drift;
+      },
     }),
     channel: () => undefined,
     report: () => {},
@@ -56,6 +63,7 @@ export async function startApi(): Promise<Api> {
     url: `http://127.0.0.1:${typeof address === 'object' && address ? address.port : 0}`,
     app,
     readiness,
+    drift: [],
     asked,
     override: undefined,
     close: async () => {
@@ -78,6 +86,10 @@ async function route(app: App, method: string, path: string, query: URLSearchPar
   switch (`${method} ${mesh === '' ? path : rest}`) {
     case 'GET /status':
       return json(200, { now: Date.now(), services: await app.status() });
+    case 'POST /drift':
+      return json(200, { now: Date.now(), drift: await app.lookForDrift(given) });
+    case 'GET /drift':
+      return json(200, { now: Date.now(), drift: await app.drift(Object.fromEntries(query)) });
     case 'GET /parked':
       return json(200, { parked: await app.parked(Number(query.get('after')), Number(query.get('limit') ?? PARKED_PAGE)) });
     case 'GET /journal':

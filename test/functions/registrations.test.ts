@@ -28,8 +28,11 @@ describe('the built functions', () => {
       'alerts: httpTrigger',
       'apply: httpTrigger',
       'deploymentEvents: eventGridTrigger',
+      'drift: httpTrigger',
+      'driftTimer: timerTrigger',
       'events: httpTrigger',
       'health: httpTrigger',
+      'lookForDrift: httpTrigger',
       'meshJournal: httpTrigger',
       'observations: httpTrigger',
       'overview: httpTrigger',
@@ -49,6 +52,10 @@ describe('the built functions', () => {
   it('let nobody without a key see or change anything', () => {
     const open = registrations.filter(({ name }) => triggerOf(name)?.authLevel === 'anonymous').map(({ name }) => name);
     expect(open.sort()).toEqual(['health', 'page']);
+  });
+
+  it('look for drift each five minutes', () => {
+    expect(triggerOf('driftTimer')).toMatchObject({ schedule: '30 */5 * * * *' });
   });
 
   it('sweep each minute', () => {

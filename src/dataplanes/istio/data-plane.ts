@@ -10,9 +10,10 @@ import type { Applied, DataPlane, Observation } from '../../reconcile/data-plane
 import { type Fragment, readFragment } from '../../reconcile/model.ts';
 import { type Bringing, bring, prune } from '../kubernetes/apply.ts';
 import type { Cluster, Refused } from '../kubernetes/cluster.ts';
+import { foreign, storedDrift } from '../kubernetes/drift.ts';
 import { ownerLabels } from '../kubernetes/objects.ts';
 import { istioFidelityIn } from './fidelity.ts';
-import { keptOutOfMesh, withoutEffect } from './findings.ts';
+import { keptOutOfMesh, overruledBy, withoutEffect } from './findings.ts';
 import { DESTINATION_RULE, RENDERED_KINDS, VIRTUAL_SERVICE } from './kinds.ts';
 import { type Look, observeProxies } from './observe.ts';
 import { carried, expectedOf, leadsTo } from './pushed.ts';
@@ -64,6 +65,13 @@ export function istioDataPlane({ cluster, documents, controlPlaneNamespace, revi
       if (seen.kind !== 'refused') return seen;
       const because = `It cannot be seen what is served: ${seen.message} Or say \`observe: false\` of this data plane, and what was applied counts.`;
       return { kind: 'waiting', for: [], because };
+    },
+
+    async drift(fragment) {
+      const { plan } = fragment;
+      if (plan === null) return [];
+      const [stored, overruling] = await Promise.all([storedDrift(cluster, bringingOf(fragment)), overruledBy(cluster, plan)]);
+      return overruling ? [...stored, foreign(overruling.kind, overruling.object, overruling.message)] : stored;
     },
 
     prune: (fragment) => prune(cluster, bringingOf(fragment)),

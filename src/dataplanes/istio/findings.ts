@@ -5,7 +5,7 @@
  */
 import { z } from 'zod';
 import type { ServicePlan } from '../../plan/plan.ts';
-import type { Cluster, GetOutcome, KubernetesObject, ListOutcome } from '../kubernetes/cluster.ts';
+import type { Cluster, GetOutcome, KubernetesObject, ListOutcome, ResourceKind } from '../kubernetes/cluster.ts';
 import { NAMESPACES, PODS, SERVICES } from '../kubernetes/kinds.ts';
 import { ownerOf } from '../kubernetes/ownership.ts';
 import { VIRTUAL_SERVICE } from './kinds.ts';
@@ -28,16 +28,33 @@ const podSchema = z.object({
 });
 const routesSchema = z.object({ hosts: z.array(z.string()).default([]), gateways: z.array(z.string()).default(['mesh']) });
 
+export interface Overruling {
+  readonly kind: ResourceKind;
+  readonly object: KubernetesObject;
+  /** What it does, and what to do. */
+  readonly message: string;
+}
+
 /** Why what is rendered would mean nothing; `undefined`: it would mean what it says, as far as can be read. Throws `ClusterUnavailable`. */
 export async function withoutEffect(cluster: Cluster, plan: ServicePlan): Promise<string | undefined> {
+  return (await overruledBy(cluster, plan))?.message;
+}
+
+/** What of others takes its meaning from what is rendered. */
+export async function overruledBy(cluster: Cluster, plan: ServicePlan): Promise<Overruling | undefined> {
   const { namespace, service } = plan;
   const [found, routes] = await Promise.all([cluster.get(SERVICES, { namespace, name: service }), cluster.list(VIRTUAL_SERVICE, {})]);
   return portIsNotHttp(plan, found) ?? (routes.kind === 'listed' ? routedBefore(plan, routes.objects) : undefined);
 }
 
-function portIsNotHttp({ namespace, service, port }: ServicePlan, found: GetOutcome): string | undefined {
+function portIsNotHttp(plan: ServicePlan, found: GetOutcome): Overruling | undefined {
   if (found.kind !== 'found') return undefined;
-  const { ports } = serviceSchema.parse(found.object.spec);
+  const message = portProblem(plan, found.object);
+  return message === undefined ? undefined : { kind: SERVICES, object: found.object, message };
+}
+
+function portProblem({ namespace, service, port }: ServicePlan, object: KubernetesObject): string | undefined {
+  const { ports } = serviceSchema.parse(object.spec);
   const mine = ports.find((each) => each.port === port);
   const where = `Service ${namespace}/${service}`;
   if (!mine) return `${where} has no port ${port}; it has ${ports.map((each) => each.port).join(', ') || 'none'}.`;
@@ -48,7 +65,16 @@ function portIsNotHttp({ namespace, service, port }: ServicePlan, found: GetOutc
 }
 
 /** Istio routes a host in the mesh by one VirtualService, and does not merge a second one. */
-function routedBefore({ mesh, namespace, service }: ServicePlan, objects: readonly KubernetesObject[]): string | undefined {
+function routedBefore(plan: ServicePlan, objects: readonly KubernetesObject[]): Overruling | undefined {
+  const first = olderRoutes(plan, objects);
+  if (!first) return undefined;
+  const { namespace, name } = first.metadata;
+  const message = `VirtualService ${namespace}/${name} routes ${plan.service}.${plan.namespace} already, and Istio does not merge two of one host: delete it, or move its routes into the spec.`;
+  return { kind: VIRTUAL_SERVICE, object: first, message };
+}
+
+/** The VirtualService that counts in place of ours. */
+function olderRoutes({ mesh, namespace, service }: ServicePlan, objects: readonly KubernetesObject[]): KubernetesObject | undefined {
   const names = (host: string, of: string): boolean =>
     host === service ? of === namespace : host === `${service}.${namespace}` || host.startsWith(`${service}.${namespace}.svc.`);
   const claims = objects.filter(({ metadata, spec }) => {
@@ -62,10 +88,7 @@ function routedBefore({ mesh, namespace, service }: ServicePlan, objects: readon
   const ours = claims.find(isOurs);
   // One of our name is ours to write, or refused when it is written.
   const others = claims.filter((each) => !isOurs(each) && !(each.metadata.namespace === namespace && each.metadata.name === service));
-  const first = others.find((other) => !ours || createdAt(other) < createdAt(ours));
-  if (!first) return undefined;
-  const { metadata } = first;
-  return `VirtualService ${metadata.namespace}/${metadata.name} routes ${service}.${namespace} already, and Istio does not merge two of one host: delete it, or move its routes into the spec.`;
+  return others.find((other) => !ours || createdAt(other) < createdAt(ours));
 }
 
 const createdAt = ({ metadata }: KubernetesObject): string => String(metadata.creationTimestamp ?? '');

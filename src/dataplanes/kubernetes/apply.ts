@@ -84,7 +84,7 @@ async function untilUndisturbed(cluster: Cluster, bringing: Bringing, attempt: (
 }
 
 /** `applied`: a newer revision is there already, and nothing is left to do. */
-async function look(cluster: Cluster, bringing: Bringing): Promise<Found | Applied> {
+export async function look(cluster: Cluster, bringing: Bringing): Promise<Found | Applied> {
   const owned = await ownedObjects(cluster, bringing);
   if ('message' in owned) return owned;
   if (owned.some(({ object }) => revisionOf(object) > bringing.revision)) return { kind: 'applied' };

@@ -1,0 +1,103 @@
+/**
+ * How the objects of a service on an API server differ from what is rendered: only what is rendered is looked at, so that what
+ * the server defaults and what others put beside it is none. Who changed a field is whoever owns it now.
+ */
+import { isDeepStrictEqual } from 'node:util';
+import type { Json, JsonObject } from '../../journal/documents.ts';
+import type { Difference } from '../../reconcile/data-plane.ts';
+import { type Bringing, look } from './apply.ts';
+import type { Cluster, DesiredObject, KubernetesObject, ObjectName, ResourceKind } from './cluster.ts';
+import { type FieldPath, otherAuthorOf, otherOwnerOf } from './managed-fields.ts';
+import { ownerOf } from './ownership.ts';
+
+const LONGEST_VALUE = 200;
+/** What `stamped` adds tells revisions apart and means nothing. */
+const STAMPS = 'meshwright.dev/';
+
+/** Of a service that is at rest. Throws where it cannot be read: `ClusterUnavailable`, or an Error with what the server refused. */
+export async function storedDrift(cluster: Cluster, bringing: Bringing): Promise<readonly Difference[]> {
+  const found = await look(cluster, bringing);
+  if (found.kind === 'refused') throw new Error(found.message);
+  if (found.kind === 'applied') return [writtenByAnother(bringing)];
+  return [
+    ...found.pairs.flatMap(({ desired, live }) => differencesOf(desired, live, bringing)),
+    ...found.leftOver.map(({ kind, object }): Difference => {
+      const by = otherAuthorOf(object);
+      return { kind: 'left-over', resource: nameOf(kind, object.metadata), ...(by ? { by } : {}) };
+    }),
+  ];
+}
+
+const nameOf = ({ kind }: ResourceKind, { namespace, name }: ObjectName): string =>
+  namespace === '' ? `${kind} ${name}` : `${kind} ${namespace}/${name}`;
+
+/** Something of others that changes what ours means. */
+export function foreign(kind: ResourceKind, object: KubernetesObject, message: string): Difference {
+  const by = otherAuthorOf(object);
+  return { kind: 'foreign', resource: nameOf(kind, object.metadata), message, ...(by ? { by } : {}) };
+}
+
+/** A revision that was never decided here. */
+function writtenByAnother({ service }: Bringing): Difference {
+  const message = `The objects of ${service} carry a later revision than there is here, so that nothing is written over them: another meshwright writes them, or the state of this one is older than they are. Let one of them go, or delete the objects.`;
+  return { kind: 'foreign', resource: service, message };
+}
+
+function differencesOf(
+  desired: DesiredObject,
+  live: KubernetesObject | undefined,
+  { mesh, service, force }: Bringing,
+): readonly Difference[] {
+  const resource = nameOf(desired.kind, desired.metadata);
+  if (!live) return [{ kind: 'missing', resource }];
+  const { labels, annotations } = desired.metadata;
+  const owner = ownerOf(live);
+  if (owner && (owner.mesh !== mesh || owner.service !== service)) {
+    const message = `${resource} says that it is of ${owner.service} in mesh ${owner.mesh}; give one of them another name or namespace.`;
+    return [{ kind: 'foreign', resource, message }];
+  }
+  const ours = Object.fromEntries(Object.entries(annotations).filter(([key]) => !key.startsWith(STAMPS)));
+  const isOthers = (path: FieldPath): boolean => otherOwnerOf(live, path) !== undefined;
+  const wanted: JsonObject = { metadata: { labels: { ...labels }, annotations: ours }, ...desired.content };
+  return changes(wanted, live, [], isOthers).map(({ path, ...values }) => {
+    const by = otherOwnerOf(live, path);
+    return { kind: 'changed', resource, path: pathText(path), ...values, ...(by ? { by } : {}), restorable: force || by === undefined };
+  });
+}
+
+interface Change {
+  readonly path: FieldPath;
+  /** JSON, cut; absent: there is to be none. */
+  readonly wanted?: string;
+  /** Absent: there is none. */
+  readonly found?: string;
+}
+
+/** Where `live` is other than wanted. What is more in it counts only inside a list that `isOthers`: what is ours the server may default. */
+function changes(wanted: Json | undefined, live: unknown, path: FieldPath, isOthers: (path: FieldPath) => boolean): readonly Change[] {
+  if (Array.isArray(wanted) && Array.isArray(live) && wanted.length === live.length) {
+    return wanted.flatMap((item, index) => changes(item, live[index], [...path, index], isOthers));
+  }
+  if (isObject(wanted) && isObject(live)) {
+    const inner = Object.entries(wanted).flatMap(([key, value]) => changes(value, live[key], [...path, key], isOthers));
+    const inList = path.some((segment) => typeof segment === 'number');
+    const added = Object.keys(live).filter((key) => inList && !(key in wanted) && isOthers([...path, key]));
+    return [...inner, ...added.map((key): Change => ({ path: [...path, key], found: cut(live[key]) }))];
+  }
+  if (wanted === undefined || isDeepStrictEqual(wanted, live)) return [];
+  return [{ path, wanted: cut(wanted), ...(live === undefined ? {} : { found: cut(live) }) }];
+}
+
+const isObject = (value: unknown): value is Record<string, unknown> => typeof value === 'object' && value !== null && !Array.isArray(value);
+
+function cut(value: unknown): string {
+  const text = JSON.stringify(value);
+  return text.length <= LONGEST_VALUE ? text : `${text.slice(0, LONGEST_VALUE)}…`;
+}
+
+/** `spec.http[0].route[1].weight`, `metadata.labels["app.kubernetes.io/managed-by"]`. */
+const pathText = (path: FieldPath): string =>
+  path
+    .map((segment) => (typeof segment === 'number' ? `[${segment}]` : /^[\w-]+$/.test(segment) ? `.${segment}` : `["${segment}"]`))
+    .join('')
+    .replace(/^\./, '');

@@ -1,0 +1,58 @@
+/**
+ * Who owns a field of an object, and since when, read from `metadata.managedFields`. Format: `FieldsV1` of meta/v1
+ * (sigs.k8s.io/structured-merge-diff, value `fieldpath`): `f:<name>` a member, `k:`, `v:` and `i:` an item of a list; `{}` ends a path, and a
+ * list that is owned whole ends at its own name.
+ */
+import { z } from 'zod';
+import type { Author } from '../../reconcile/data-plane.ts';
+import { FIELD_MANAGER, type KubernetesObject } from './cluster.ts';
+
+/** Where a field is: names of members, places in lists. */
+export type FieldPath = readonly (string | number)[];
+
+const fieldsSchema = z.record(z.string(), z.unknown());
+const entrySchema = z.looseObject({
+  manager: z.string().default(''),
+  operation: z.string().exactOptional(),
+  time: z.string().exactOptional(),
+  fieldsV1: fieldsSchema.default({}),
+});
+const managedSchema = z.array(entrySchema);
+type Entry = z.infer<typeof entrySchema>;
+
+/** The last who wrote this field, or a list or member it is part of, and is not meshwright. */
+export function otherOwnerOf(object: KubernetesObject, path: FieldPath): Author | undefined {
+  return newestOf(entriesOf(object).filter((entry) => !isOurs(entry) && owns(entry.fieldsV1, path)));
+}
+
+/** The last who wrote anything into it, and is not meshwright. */
+export const otherAuthorOf = (object: KubernetesObject): Author | undefined =>
+  newestOf(entriesOf(object).filter((entry) => !isOurs(entry)));
+
+const entriesOf = ({ metadata }: KubernetesObject): readonly Entry[] => managedSchema.safeParse(metadata.managedFields).data ?? [];
+
+/** Whoever uses our name for anything but an apply is somebody else. */
+const isOurs = ({ manager, operation }: Entry): boolean => manager === FIELD_MANAGER && operation === 'Apply';
+
+function newestOf(entries: readonly Entry[]): Author | undefined {
+  return entries.toSorted((a, b) => ((a.time ?? '') > (b.time ?? '') ? -1 : 1)).map(authorOf)[0];
+}
+
+function authorOf({ manager, operation, time }: Entry): Author {
+  const at = time === undefined ? Number.NaN : Date.parse(time);
+  return {
+    manager: manager === '' ? 'an unnamed manager' : manager,
+    ...(operation === undefined ? {} : { operation }),
+    ...(Number.isNaN(at) ? {} : { at }),
+  };
+}
+
+/** Items of lists are known by their keys and not by their places: who owns one counts as an owner of all. */
+function owns(fields: Readonly<Record<string, unknown>>, [segment, ...rest]: FieldPath): boolean {
+  if (segment === undefined) return true;
+  const items = Object.entries(fields).filter(([key]) => (typeof segment === 'number' ? /^[kvi]:/.test(key) : key === `f:${segment}`));
+  return items.some(([, inner]) => {
+    const below = fieldsSchema.safeParse(inner).data ?? {};
+    return Object.keys(below).length === 0 || owns(below, rest);
+  });
+}
