@@ -200,7 +200,7 @@ const DOMAIN_ROOMS = [
   'src/import',
 ];
 const PURE_ROOMS = ['src/spec', 'src/plan', 'src/rollouts', 'src/intake', 'src/import'];
-const CHOOSE_ADAPTERS = ['src/data-planes.ts', 'src/azure.ts', 'src/local', 'src/xds', 'src/wiring.ts'];
+const CHOOSE_ADAPTERS = ['src/data-planes.ts', 'src/azure.ts', 'src/mesh-reading.ts', 'src/local', 'src/xds', 'src/wiring.ts'];
 
 function filesUnder(directory: string): SourceFile[] {
   return readdirSync(join(ROOT, directory), { recursive: true, withFileTypes: true })
