@@ -101,6 +101,7 @@ export async function startProvingMesh(envoy: string, proofs: Readonly<Record<st
         release: (at) => workloads[at].release(),
         sent: (version) => stat(version, 'upstream_rq_total'),
         pending: () => stat('v1', 'upstream_rq_pending_active'),
+        ejected: () => stat('v1', 'outlier_detection.ejections_active'),
         keptIn: () => stat('v1', 'outlier_detection.ejections_overflow'),
         cluster: () => clusters(cluster('v1')),
       };

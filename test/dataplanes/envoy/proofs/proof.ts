@@ -35,6 +35,8 @@ export interface Service {
   sent(version: 'v1' | 'v2'): Promise<number>;
   /** Requests that wait for a connection to v1. */
   pending(): Promise<number>;
+  /** Endpoints of v1 that are ejected. */
+  ejected(): Promise<number>;
   /** Endpoints of v1 that were to be ejected and were not, for too many are already. */
   keptIn(): Promise<number>;
   /** The cluster of v1 as Envoy has it. */
