@@ -134,8 +134,10 @@ describe('looking for drift', () => {
     const { world, east } = await atRest();
     east.seen = { kind: 'waiting', for: ['pod-1'] };
     await world.app.receiveEvent(deployment('1', 'catalog', 'v2'));
-    world.now += 8 * MINUTE;
-    expect(await outcomes(world)).toEqual(['east settling', 'west none']);
+    for (let looks = 1; looks <= 2; looks += 1) {
+      world.now += 6 * MINUTE;
+      expect(await outcomes(world)).toEqual(['east settling', 'west none']);
+    }
   });
 
   it('takes a proxy to be behind when it is so for a minute, and says whom', async () => {

@@ -8,6 +8,7 @@ import type { Applied, DataPlane } from '../../reconcile/data-plane.ts';
 import type { Fragment } from '../../reconcile/model.ts';
 import { type Bringing, bring, holdsNewer, type Live, look, prune } from './apply.ts';
 import { notYetCompiled } from './chain.ts';
+import { storedDrift } from './drift.ts';
 import { isObject } from './entries.ts';
 import { consulFidelity } from './fidelity.ts';
 import { isUpToDate, ownerOf, stamped, widened, writtenOver } from './ownership.ts';
@@ -40,6 +41,8 @@ export function consulDataPlane(consul: Consul, { defaultPolicy, takeOver }: Con
       const refusal = refusalOf(fragment) ?? (defaultPolicy === 'allow' ? await openToPeers(consul, fragment) : undefined);
       return refusal ?? bring(consul, bringing(fragment));
     },
+
+    drift: (fragment) => storedDrift(consul, bringing(fragment)),
 
     prune: (fragment) => prune(consul, bringing(fragment)),
 

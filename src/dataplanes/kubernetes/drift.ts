@@ -5,12 +5,12 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { Json, JsonObject } from '../../journal/documents.ts';
 import type { Difference } from '../../reconcile/data-plane.ts';
+import { type FieldPath, pathText, valuesOf } from '../field-text.ts';
 import { type Bringing, look } from './apply.ts';
 import type { Cluster, DesiredObject, KubernetesObject, ObjectName, ResourceKind } from './cluster.ts';
-import { type FieldPath, otherAuthorOf, otherOwnerOf } from './managed-fields.ts';
+import { otherAuthorOf, otherOwnerOf } from './managed-fields.ts';
 import { ownerOf } from './ownership.ts';
 
-const LONGEST_VALUE = 200;
 /** What `stamped` adds tells revisions apart and means nothing. */
 const STAMPS = 'meshwright.dev/';
 
@@ -67,9 +67,7 @@ function differencesOf(
 
 interface Change {
   readonly path: FieldPath;
-  /** JSON, cut; absent: there is to be none. */
   readonly wanted?: string;
-  /** Absent: there is none. */
   readonly found?: string;
 }
 
@@ -82,22 +80,10 @@ function changes(wanted: Json | undefined, live: unknown, path: FieldPath, isOth
     const inner = Object.entries(wanted).flatMap(([key, value]) => changes(value, live[key], [...path, key], isOthers));
     const inList = path.some((segment) => typeof segment === 'number');
     const added = Object.keys(live).filter((key) => inList && !(key in wanted) && isOthers([...path, key]));
-    return [...inner, ...added.map((key): Change => ({ path: [...path, key], found: cut(live[key]) }))];
+    return [...inner, ...added.map((key): Change => ({ path: [...path, key], ...valuesOf(undefined, live[key]) }))];
   }
   if (wanted === undefined || isDeepStrictEqual(wanted, live)) return [];
-  return [{ path, wanted: cut(wanted), ...(live === undefined ? {} : { found: cut(live) }) }];
+  return [{ path, ...valuesOf(wanted, live) }];
 }
 
 const isObject = (value: unknown): value is Record<string, unknown> => typeof value === 'object' && value !== null && !Array.isArray(value);
-
-function cut(value: unknown): string {
-  const text = JSON.stringify(value);
-  return text.length <= LONGEST_VALUE ? text : `${text.slice(0, LONGEST_VALUE)}…`;
-}
-
-/** `spec.http[0].route[1].weight`, `metadata.labels["app.kubernetes.io/managed-by"]`. */
-const pathText = (path: FieldPath): string =>
-  path
-    .map((segment) => (typeof segment === 'number' ? `[${segment}]` : /^[\w-]+$/.test(segment) ? `.${segment}` : `["${segment}"]`))
-    .join('')
-    .replace(/^\./, '');

@@ -5,10 +5,8 @@
  */
 import { z } from 'zod';
 import type { Author } from '../../reconcile/data-plane.ts';
+import type { FieldPath } from '../field-text.ts';
 import { FIELD_MANAGER, type KubernetesObject } from './cluster.ts';
-
-/** Where a field is: names of members, places in lists. */
-export type FieldPath = readonly (string | number)[];
 
 const fieldsSchema = z.record(z.string(), z.unknown());
 const entrySchema = z.looseObject({
