@@ -1,6 +1,7 @@
 /** What Consul says of a plan exactly, nearly, or not at all, through config entries that belong to the service itself. */
 import type { FidelityTable, Judgement } from '../../plan/fidelity.ts';
 import type { ServicePlan } from '../../plan/plan.ts';
+import { endpointByHash } from '../made-of-envoy.ts';
 
 const exact: Judgement = { kind: 'exact' };
 const refused = (code: string, sentence: string): Judgement => ({ kind: 'refused', code, sentence });
@@ -104,7 +105,7 @@ export const consulFidelity: FidelityTable = {
   'loadBalancing.least-request': exact,
   'loadBalancing.random': exact,
   'loadBalancing.round-robin': exact,
-  'loadBalancing.hash': exact,
+  'loadBalancing.hash': endpointByHash,
   failover: refused(
     'NoFailoverByRegion',
     'Consul fails over between datacenters, peers and services, of which a region says nothing; leave `failover` out.',

@@ -1,5 +1,6 @@
 /** What plain Envoys say of a plan exactly, nearly, or not at all (Envoy v3 API, as the xds server serves it). */
 import type { FidelityTable, Judgement } from '../../plan/fidelity.ts';
+import { connectionsAtATime, endpointByHash } from '../made-of-envoy.ts';
 
 const exact: Judgement = { kind: 'exact' };
 const approximated = (difference: string): Judgement => ({ kind: 'approximated', difference });
@@ -41,9 +42,7 @@ export const envoyFidelity: FidelityTable = {
   'route.fault.abort': exact,
   connectTimeout: exact,
   retryBudget: exact,
-  'circuitBreaker.maxConnections': approximated(
-    'Each worker thread of a caller keeps one connection to each endpoint, over the limit too.',
-  ),
+  'circuitBreaker.maxConnections': connectionsAtATime,
   'circuitBreaker.maxPendingRequests': exact,
   'circuitBreaker.maxRequests': exact,
   'circuitBreaker.maxRequestsPerConnection': exact,
@@ -54,9 +53,7 @@ export const envoyFidelity: FidelityTable = {
   'loadBalancing.least-request': exact,
   'loadBalancing.random': exact,
   'loadBalancing.round-robin': exact,
-  'loadBalancing.hash': approximated(
-    'While a route is split, requests of one value are divided over the versions like all others, and reach one endpoint of each.',
-  ),
+  'loadBalancing.hash': endpointByHash,
   failover: exact,
   'mtls.permissive': exact,
   'mtls.shadow': exact,

@@ -1,5 +1,6 @@
 /** What Istio says of a plan exactly, nearly, or not at all (networking.istio.io/v1, security.istio.io/v1, telemetry.istio.io/v1). */
 import type { Exception, FidelityTable, Judgement } from '../../plan/fidelity.ts';
+import { connectionsAtATime, endpointByHash } from '../made-of-envoy.ts';
 
 const exact: Judgement = { kind: 'exact' };
 const approximated = (difference: string): Judgement => ({ kind: 'approximated', difference });
@@ -71,7 +72,7 @@ const everywhere: Omit<FidelityTable, 'mtls.permissive' | 'mtls.shadow' | 'mtls.
   'route.fault.abort': exact,
   connectTimeout: exact,
   retryBudget: exact,
-  'circuitBreaker.maxConnections': exact,
+  'circuitBreaker.maxConnections': connectionsAtATime,
   'circuitBreaker.maxPendingRequests': exact,
   'circuitBreaker.maxRequests': exact,
   'circuitBreaker.maxRequestsPerConnection': exact,
@@ -82,7 +83,7 @@ const everywhere: Omit<FidelityTable, 'mtls.permissive' | 'mtls.shadow' | 'mtls.
   'loadBalancing.least-request': exact,
   'loadBalancing.random': exact,
   'loadBalancing.round-robin': exact,
-  'loadBalancing.hash': exact,
+  'loadBalancing.hash': endpointByHash,
   failover: approximated(
     'The first region comes before all others, and these are alike; calls begin to go to them when less than five in seven of its endpoints are healthy.',
   ),

@@ -4,6 +4,7 @@
  */
 import type { FidelityTable, Judgement } from '../../plan/fidelity.ts';
 import { isKnownMethod, unknownMethod } from '../gateway-api/http-route.ts';
+import { connectionsAtATime } from '../made-of-envoy.ts';
 import { overlappingRules } from './permission-matches.ts';
 
 const exact: Judgement = { kind: 'exact' };
@@ -64,7 +65,7 @@ const balancing = refused('AlwaysRoundRobin', 'OSM always takes one endpoint aft
 const resilience = {
   connectTimeout: exact,
   retryBudget: notInOsm('retry budget'),
-  'circuitBreaker.maxConnections': exact,
+  'circuitBreaker.maxConnections': connectionsAtATime,
   'circuitBreaker.maxPendingRequests': exact,
   'circuitBreaker.maxRequests': exact,
   'circuitBreaker.maxRequestsPerConnection': exact,

@@ -14,13 +14,22 @@ import { strictOrNothing } from './security-cases.ts';
 
 export const istioTests: FieldTests = {
   fidelity: istioFidelity,
-  also: ['protocol.http2', 'protocol.grpc', 'egress.http', 'telemetry.accessLog.all', 'telemetry.accessLog.errors', 'telemetry.tracing'],
+  also: [
+    'circuitBreaker.maxConnections',
+    'loadBalancing.hash',
+    'protocol.http2',
+    'protocol.grpc',
+    'egress.http',
+    'telemetry.accessLog.all',
+    'telemetry.accessLog.errors',
+    'telemetry.tracing',
+  ],
 };
 
 export const consulTests: FieldTests = {
   fidelity: consulFidelity,
   own: { 'mtls.strict': strictOrNothing },
-  also: ['route.timeout.none', 'route.retries.attempts'],
+  also: ['loadBalancing.hash', 'route.timeout.none', 'route.retries.attempts'],
 };
 
 export const gatewayApiTests: FieldTests = {
@@ -34,6 +43,7 @@ export const osmTests: FieldTests = {
   fidelity: osmFidelity,
   // A caller is told of those services only that it may call.
   security: { stage: 'strict', allow: [{ callers: [{ namespace: NAMESPACE, serviceAccount: 'web', service: 'web' }] }] },
+  also: ['circuitBreaker.maxConnections'],
   single: ['route.timeout.none', 'route.retries.none', 'mtls.strict'],
 };
 
