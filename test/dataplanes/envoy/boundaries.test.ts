@@ -195,8 +195,14 @@ describe.skipIf(envoy === undefined)('a workload behind an Envoy with an identit
     await overTls({ port: inbound, host: 'catalog', headers: forged }, await issue('web'), issuer());
     expect(behind.received.map(({ headers }) => headers['x-forwarded-client-cert'])).toEqual([
       undefined,
-      expect.stringMatching(/URI=spiffe:\/\/mesh\.example\/ns\/shop\/sa\/web$/),
+      expect.stringMatching(/^By=[^,;]*;Hash=[0-9a-f]+;URI=spiffe:\/\/mesh\.example\/ns\/shop\/sa\/web$/),
     ]);
+  });
+
+  it('is reached by mTLS before any plan asks for it, so that callers may begin first', async () => {
+    const { inbound } = await envoyWith([plan({})], await workload('catalog'), { directory: join(folder, DIRECTORY) });
+    expect(await overTls({ port: inbound, host: 'catalog' }, await issue('web'), issuer())).toBe(200);
+    expect((await call({ port: inbound, host: 'catalog' })).status).toBe(200);
   });
 
   it('is reached by no path that only seems to be an allowed one', async () => {
@@ -235,7 +241,7 @@ describe.skipIf(envoy === undefined)('a workload behind an Envoy with an identit
     for (const path of allowed) expect([path, await ask(path)]).toEqual([path, 200]);
   });
 
-  it('is not reached under the identity of another trust domain or another authority', async () => {
+  it('is not reached under the identity of another trust domain or another authority, nor under none', async () => {
     const behind = await workload('catalog');
     const { inbound } = await envoyWith([plan({ security: { ...security, stage: 'strict', allow: [{ callers: [web] }] } })], behind, {
       directory: join(folder, DIRECTORY),
@@ -244,6 +250,7 @@ describe.skipIf(envoy === undefined)('a workload behind an Envoy with an identit
     const stranger = await (await createAuthority('stranger')).issue('spiffe://mesh.example/ns/shop/sa/web');
     expect(await overTls({ port: inbound, host: 'catalog' }, elsewhere, issuer())).toBe(403);
     expect(await overTls({ port: inbound, host: 'catalog' }, stranger, issuer())).toBe('closed');
+    expect(await overTls({ port: inbound, host: 'catalog' }, undefined, issuer())).toBe('closed');
     expect(behind.received).toEqual([]);
   });
 });

@@ -157,10 +157,10 @@ async function withReceiver<T>(ground: Ground, secured: Secured, look: (receiver
   }
 }
 
-/** A connection of its own; the receiver's certificate must come from the authority. */
+/** A connection of its own, with a certificate or without; the receiver's certificate must come from the authority. */
 export function overTls(
   asked: { port: number; host: string; path?: string; method?: string; headers?: Readonly<Record<string, string>> },
-  leaf: Leaf,
+  leaf: Leaf | undefined,
   authority: Authority,
 ): Promise<number | 'closed'> {
   return new Promise((resolve) => {
@@ -171,8 +171,7 @@ export function overTls(
       method: asked.method ?? 'GET',
       headers: { host: asked.host, ...asked.headers },
       agent: false,
-      cert: leaf.certificate,
-      key: leaf.key,
+      ...(leaf === undefined ? {} : { cert: leaf.certificate, key: leaf.key }),
       ca: authority.root,
       // Its name is a URI, which Node doesn't look for.
       checkServerIdentity: () => undefined,
