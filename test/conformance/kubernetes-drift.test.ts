@@ -1,6 +1,7 @@
 /** Drift on a real API server: what others change, delete or put beside ours is found, with who did it, and what the server defaults is not. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { MemoryDocuments } from '../../src/adapters/memory-documents.ts';
+import { gatewayApiDataPlane } from '../../src/dataplanes/gateway-api/data-plane.ts';
 import { istioDataPlane } from '../../src/dataplanes/istio/data-plane.ts';
 import { RENDERED_KINDS } from '../../src/dataplanes/istio/kinds.ts';
 import { type Bringing, bring } from '../../src/dataplanes/kubernetes/apply.ts';
@@ -8,6 +9,7 @@ import type { Cluster } from '../../src/dataplanes/kubernetes/cluster.ts';
 import { storedDrift } from '../../src/dataplanes/kubernetes/drift.ts';
 import { SERVICES } from '../../src/dataplanes/kubernetes/kinds.ts';
 import { versionService } from '../../src/dataplanes/kubernetes/objects.ts';
+import { osmDataPlane } from '../../src/dataplanes/osm/data-plane.ts';
 import type { JsonObject } from '../../src/journal/documents.ts';
 import type { Difference } from '../../src/reconcile/data-plane.ts';
 import { differenceText } from '../../src/rollouts/difference.ts';
@@ -27,7 +29,7 @@ describe.skipIf(!have)('drift on a real API server', () => {
   let api: ApiServer;
   let cluster: Cluster;
   beforeAll(async () => {
-    api = await startApiServer('istio');
+    api = await startApiServer('istio', 'gateway-api', 'osm');
     await api.namespace('shop');
     cluster = connector(api);
     await until('every kind can be listed', async () => Promise.all(RENDERED_KINDS.map((kind) => cluster.list(kind, {}))));
@@ -194,6 +196,60 @@ describe.skipIf(!have)('drift on a real API server', () => {
         by: { manager: 'kubectl-edit' },
       },
     ]);
+  });
+
+  /** For a mesh that divides requests over Services of versions; its Service is there already. */
+  async function inService(service: string, make: typeof gatewayApiDataPlane | typeof osmDataPlane) {
+    const metadata = { name: service, namespace: 'shop' };
+    await api.admin.mustApply({
+      apiVersion: 'v1',
+      kind: 'Service',
+      metadata,
+      spec: { selector: { app: service }, ports: [{ port: 8080 }] },
+    });
+    const common = { cluster, documents: new MemoryDocuments(), takeOver: false, observe: false };
+    const dataPlane = make({ ...common, controlPlaneNamespace: 'mesh-system', experimental: false });
+    const fragment = {
+      mesh: 'conformance',
+      service,
+      revision: 3,
+      sequence: 3,
+      plan: planOf({ name: service, namespace: 'shop', port: 8080 }, SPLIT),
+    };
+    await until(`${service} is applied`, async () => (await dataPlane.apply(fragment)).kind === 'applied');
+    return async (): Promise<readonly Difference[]> => (await dataPlane.drift?.(fragment)) ?? [];
+  }
+
+  it('is none of what a CRD defaults in the items of a list, as those of HTTPRoutes do', async () => {
+    const drift = await inService('routed', gatewayApiDataPlane);
+    expect(await drift()).toEqual([]);
+    const path = '/apis/gateway.networking.k8s.io/v1/namespaces/shop/httproutes/routed';
+    const { body } = await api.admin.ask('GET', path);
+    expect(JSON.stringify(body)).toContain('"matches":[{"path":{"type":"PathPrefix","value":"/"}}]');
+    const change = [{ op: 'replace', path: '/spec/rules/0/backendRefs/0/weight', value: 7 }];
+    await ask('PATCH', `${path}?fieldManager=kubectl-edit`, change, 'application/json-patch+json');
+    expect(await drift()).toMatchObject([
+      {
+        resource: 'HTTPRoute shop/routed',
+        path: 'spec.rules[0].backendRefs[0].weight',
+        wanted: '90',
+        found: '7',
+        by: { manager: 'kubectl-edit' },
+      },
+    ]);
+  });
+
+  it('is a second TrafficSplit of a service, since osm-controller goes by one of them', async () => {
+    const drift = await inService('split', osmDataPlane);
+    expect(await drift()).toEqual([]);
+    const twin = (name: string, service: string) => ({
+      apiVersion: 'split.smi-spec.io/v1alpha2',
+      kind: 'TrafficSplit',
+      metadata: { name, namespace: 'shop' },
+      spec: { service, backends: [{ service: 'split-v1', weight: 100 }] },
+    });
+    await api.admin.mustApply(twin('other', 'splitter'), twin('twin', 'split.shop.svc.cluster.local'));
+    expect(await drift()).toMatchObject([{ kind: 'foreign', resource: 'TrafficSplit shop/twin', by: { manager: 'conformance' } }]);
   });
 
   it('of what may not be read is unknown, and says which permission is missing', async () => {

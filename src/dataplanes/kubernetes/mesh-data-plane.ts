@@ -5,12 +5,13 @@
 import type { Documents } from '../../journal/documents.ts';
 import { isRefusal, judge } from '../../plan/fidelity.ts';
 import type { ServicePlan } from '../../plan/plan.ts';
-import type { Applied, DataPlane, Observation } from '../../reconcile/data-plane.ts';
+import type { Applied, DataPlane, Difference, Observation } from '../../reconcile/data-plane.ts';
 import { type Fragment, readFragment } from '../../reconcile/model.ts';
 import { versionsReady } from '../istio/readiness.ts';
 import type { Renderer } from '../renderer.ts';
 import { type Bringing, bring, prune } from './apply.ts';
 import type { Cluster, Refused, ResourceKind } from './cluster.ts';
+import { storedDrift } from './drift.ts';
 import { retargeted, targetPortOf } from './target-port.ts';
 
 export interface KubernetesOptions {
@@ -31,6 +32,8 @@ export interface MeshRoom {
   readonly naming: readonly ResourceKind[];
   /** Why what is rendered would not mean what it says in this cluster. */
   readonly withoutEffect?: (plan: ServicePlan) => Promise<string | undefined>;
+  /** What others have there that takes its meaning from what is rendered. Throws where it cannot be read. */
+  readonly foreign?: (plan: ServicePlan) => Promise<readonly Difference[]>;
   /** What is seen of a service; of one that is gone where `plan` is null. A refusal: nobody lets us look. */
   readonly see: (fragment: Fragment) => Promise<Observation | Refused>;
 }
@@ -61,6 +64,19 @@ export function meshDataPlane({ cluster, documents, takeOver, observe }: Kuberne
       if (seen.kind !== 'refused') return seen;
       const because = `It cannot be seen what is served: ${seen.message} Or say \`observe: false\` of this data plane, and what was applied counts.`;
       return { kind: 'waiting', for: [], because };
+    },
+
+    async drift(fragment) {
+      const { plan } = fragment;
+      if (plan === null) return [];
+      const wanted = await bringingOf(fragment);
+      if ('kind' in wanted) throw new Error(wanted.message);
+      const overruled = await room.withoutEffect?.(plan);
+      return [
+        ...(await storedDrift(cluster, wanted)),
+        ...(overruled === undefined ? [] : [{ kind: 'foreign', resource: plan.service, message: overruled } as const]),
+        ...((await room.foreign?.(plan)) ?? []),
+      ];
     },
 
     prune: (fragment) => bringing(fragment, prune),

@@ -10,6 +10,7 @@ import { NAMING, RENDERED_KINDS } from './kinds.ts';
 import { overruledBy } from './mesh-config.ts';
 import { observeSidecars, servesExactly } from './observe.ts';
 import { osmRenderer } from './renderer.ts';
+import { twins } from './twins.ts';
 
 export interface OsmOptions extends KubernetesOptions {
   /** Where osm-controller runs. */
@@ -48,6 +49,7 @@ export function osmDataPlane({ controlPlaneNamespace, ...options }: OsmOptions):
     renderer: osmRenderer,
     kinds: RENDERED_KINDS,
     naming: NAMING,
+    foreign: (plan) => twins(cluster, plan),
     withoutEffect: (plan) => overruledBy(cluster, controlPlaneNamespace, plan),
     see,
   });
