@@ -33,6 +33,7 @@ export function versionsOfBackends(
   const { label, versions, selector } = versionsOf(new Map(known.map((each) => [keyOf(each), each.selector])), root?.selector);
   if (label !== undefined && known.length === others.length) {
     claim(context, draft, ['versionLabel', 'versionLabel'], label, { object, field });
+    for (const each of known) context.say(each.object, 'imported', { service: draft.name, into: 'versionLabel', field: 'spec.selector' });
     if (!root && Object.keys(selector).length > 0) claim(context, draft, ['selector', 'selector'], selector, { object, field });
     return versions;
   }

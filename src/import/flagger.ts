@@ -116,7 +116,7 @@ function stepsOf({ say }: ImportContext, object: SourceObject, draft: ServiceDra
     holdMs + (spec.progressDeadlineSeconds === undefined ? DEFAULTS.progressMs : Math.max(1, spec.progressDeadlineSeconds) * 1000);
   const rising =
     stepWeights ??
-    Array.from({ length: Math.floor(maxWeight / (stepWeight ?? maxWeight)) }, (_, index) => (index + 1) * (stepWeight ?? maxWeight));
+    Array.from({ length: Math.ceil(maxWeight / (stepWeight ?? maxWeight)) }, (_, index) => (index + 1) * (stepWeight ?? maxWeight));
   const weights = rising.filter((weight, index) => weight > 0 && weight <= 100 && weight > Math.max(0, ...rising.slice(0, index)));
   return [...weights.filter((weight) => weight < 100), 100].map((weight) => ({ weight, holdMs, deadlineMs }));
 }

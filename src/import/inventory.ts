@@ -32,6 +32,7 @@ export interface KnownPort {
 export interface KnownService extends ServiceName {
   readonly object: SourceObject;
   readonly selector: Labels;
+  readonly annotations: Labels;
   readonly ports: readonly KnownPort[];
 }
 
@@ -55,7 +56,9 @@ export function takeInventory(objects: readonly SourceObject[]): Inventory {
     const spec = object.group === '' && object.kind === 'Service' ? serviceSchema.safeParse(object.spec).data : undefined;
     if (!spec) return [];
     const ports = (spec.ports ?? []).map(({ name = '', port, appProtocol }) => ({ name, port, protocol: protocolOf(appProtocol ?? name) }));
-    return [{ object, namespace: object.namespace, name: object.name, selector: spec.selector ?? {}, ports }];
+    return [
+      { object, namespace: object.namespace, name: object.name, selector: spec.selector ?? {}, annotations: object.annotations, ports },
+    ];
   });
   const workloads = objects.flatMap((object): KnownWorkload[] => {
     const spec = WORKLOADS.includes(object.kind) ? workloadSchema.safeParse(object.spec).data : undefined;
@@ -63,10 +66,12 @@ export function takeInventory(objects: readonly SourceObject[]): Inventory {
     const { metadata, spec: pod } = spec.template;
     return [{ object, namespace: object.namespace, labels: metadata?.labels ?? {}, serviceAccount: pod?.serviceAccountName ?? 'default' }];
   });
-  const byName = new Map(services.map((service) => [`${service.namespace}/${service.name}`, service]));
+  const byName = new Map(
+    [...Map.groupBy(services, ({ namespace, name }) => `${namespace}/${name}`)].map(([key, parts]) => [key, joined(parts)]),
+  );
   const namespaces = new Set(objects.map(({ namespace }) => namespace));
   return {
-    services,
+    services: [...byName.values()].flatMap((service) => service ?? []),
     workloads,
     service: ({ namespace, name }) => byName.get(`${namespace}/${name}`),
     serviceOfHost(host, namespace) {
@@ -78,6 +83,12 @@ export function takeInventory(objects: readonly SourceObject[]): Inventory {
       return svc === 'svc' && (domain.length === 0 || domain.join('.') === 'cluster.local') ? { namespace: of, name } : undefined;
     },
   };
+}
+
+/** Files for server-side apply may hold a part of a Service only. */
+function joined(parts: readonly KnownService[]): KnownService | undefined {
+  const whole = parts.find(({ ports }) => ports.length > 0) ?? parts[0];
+  return whole && { ...whole, annotations: Object.assign({}, ...parts.map(({ annotations }) => annotations)) };
 }
 
 /** As Istio, Linkerd and OSM read `appProtocol` and the beginning of a port's name. */

@@ -32,7 +32,9 @@ export function importVirtualServices(context: ImportContext, subsets: SubsetVer
     const spec = reading(context.say, object, virtualServiceSchema);
     return spec ? [{ object, spec, inMesh: spec.gateways === undefined || spec.gateways.includes('mesh') }] : [];
   });
-  for (const { object, spec } of written.filter(({ inMesh }) => inMesh))
+  // Of several for one host Istio takes the oldest.
+  const byAge = written.toSorted((a, b) => (a.object.created < b.object.created ? -1 : a.object.created > b.object.created ? 1 : 0));
+  for (const { object, spec } of byAge.filter(({ inMesh }) => inMesh))
     for (const host of spec.hosts) insideMesh(context, object, host, spec.http ?? [], subsets);
   for (const { object, spec } of written) {
     const gateways = (spec.gateways ?? []).filter((gateway) => gateway !== 'mesh');
@@ -51,7 +53,7 @@ function insideMesh(context: ImportContext, object: SourceObject, host: string, 
   }
   const draft = context.drafts.of(name);
   if (draft.routesFrom) {
-    const message = `${draft.routesFrom.namespace}/${draft.routesFrom.name} routes this host already, and Istio merges no two of them inside a mesh; put its routes into that one`;
+    const message = `${draft.routesFrom.namespace}/${draft.routesFrom.name} routes this host already${object.created === '' ? ' (which is older, nobody says: the first by name is taken)' : ', and is older'}; Istio merges no two of them inside a mesh: put its routes into that one`;
     context.say(object, 'not-imported', { service: draft.name, field: 'spec.http', message });
     return;
   }

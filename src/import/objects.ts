@@ -27,6 +27,8 @@ export interface SourceObject {
   readonly name: string;
   readonly labels: Readonly<Record<string, string>>;
   readonly annotations: Readonly<Record<string, string>>;
+  /** When the server made it; '' when nobody says. */
+  readonly created: string;
   /** The kind of the controller that made it, such as `Canary`. */
   readonly owner?: string;
   readonly spec: Fields;
@@ -45,6 +47,7 @@ const objectSchema = z.looseObject({
   metadata: z.looseObject({
     name: z.string().min(1),
     namespace: z.string().min(1).default('default'),
+    creationTimestamp: z.string().nullish(),
     labels: textsSchema.nullish(),
     annotations: textsSchema.nullish(),
     ownerReferences: z.array(z.looseObject({ kind: z.string(), controller: z.boolean().optional() })).nullish(),
@@ -113,7 +116,7 @@ function take(file: string, value: unknown, objects: SourceObject[], unreadable:
 
 function ofKubernetes(file: string, { apiVersion, kind, metadata, spec, ...beside }: z.infer<typeof objectSchema>): SourceObject {
   const [group, version] = apiVersion.includes('/') ? apiVersion.split('/') : ['', apiVersion];
-  const { name, namespace, labels, annotations, ownerReferences } = metadata;
+  const { name, namespace, labels, annotations, ownerReferences, creationTimestamp } = metadata;
   const owner = ownerReferences?.find(({ controller }) => controller !== false)?.kind;
   const { status: _, ...fields } = beside;
   return {
@@ -125,6 +128,7 @@ function ofKubernetes(file: string, { apiVersion, kind, metadata, spec, ...besid
     name,
     labels: labels ?? {},
     annotations: annotations ?? {},
+    created: creationTimestamp ?? '',
     ...(owner === undefined ? {} : { owner }),
     // Older kinds have their fields beside the metadata.
     spec: spec ?? fields,
@@ -149,6 +153,7 @@ function ofEntry(file: string, entry: z.infer<typeof entrySchema>): SourceObject
     name: Name,
     labels: {},
     annotations: {},
+    created: '',
     spec: { ...renamed(own), ...(kind === 'ServiceIntentions' ? { destination: { name: Name } } : {}) },
   };
 }

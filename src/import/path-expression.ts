@@ -7,7 +7,7 @@ import type { PathMatch } from '../plan/plan.ts';
 /** `undefined`: every path. */
 export function pathOfExpression(expression: string): PathMatch | undefined {
   const bare = /^\^\(\?:(.*)\)\$$/.exec(expression)?.[1] ?? expression.replace(/^\^/, '').replace(/(?<!\\)\$$/, '');
-  if (bare === '.*' || bare === '/.*') return undefined;
+  if (bare === '.*') return undefined;
   const whole = literal(bare);
   if (whole?.startsWith('/')) return { exact: whole };
   const begin = bare.endsWith('.*') ? literal(bare.slice(0, -2)) : undefined;

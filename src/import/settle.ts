@@ -189,11 +189,10 @@ export function describe(context: ImportContext, draft: ServiceDraft, sources: r
   );
   const accounts = [...new Set(workloads.map(({ serviceAccount }) => serviceAccount))].sort();
   const [account] = accounts;
-  if (fields.serviceAccount === undefined && account !== undefined) {
-    fields.serviceAccount = account;
-    for (const { object } of workloads)
+  if (account !== undefined) fields.serviceAccount ??= account;
+  for (const { object, serviceAccount } of workloads)
+    if (serviceAccount === fields.serviceAccount)
       context.say(object, 'imported', { service: draft.name, into: 'serviceAccount', field: 'spec.template.spec.serviceAccountName' });
-  }
   if (accounts.length > 1)
     ask(
       'serviceAccount',

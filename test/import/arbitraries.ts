@@ -111,7 +111,7 @@ export function arbitraryCase({ only, maxRoutes = 3 }: ArbitraryOptions = {}): f
               ...(retryBudget && retrying ? { retryBudget } : {}),
               ...(failover ? { failover: [...failover] } : {}),
               ...(egress ? { egress: [...egress] } : {}),
-              ...(ingress ? { ingress: [...ingress] } : {}),
+              ...(ingress ? { ingress: ingress.toSorted((a, b) => (JSON.stringify(a) < JSON.stringify(b) ? -1 : 1)) } : {}),
               ...(security
                 ? { mtls: { stage: security.stage, trustDomain: security.trustDomain }, allow: normalized(security.allow) }
                 : {}),

@@ -39,9 +39,11 @@ function importedAgain(
   dataPlane: DataPlaneSpec,
 ): readonly ServicePlan[] {
   const rendered = plans.flatMap(({ plan, serviceAccount }) => [...ofCluster(plan, serviceAccount), ...rendererOf(dataPlane).render(plan)]);
-  const { objects, unreadable } = objectsIn('cluster', JSON.parse(JSON.stringify(rendered)));
+  const strict = plans.some(({ plan }) => plan.security !== undefined);
+  const beside = dataPlane.kind === 'osm' && strict ? [OSM_ENFORCES] : [];
+  const { objects, unreadable } = objectsIn('cluster', JSON.parse(JSON.stringify([...beside, ...rendered])));
   expect(unreadable).toEqual([]);
-  const { services, traffic } = importMesh(objects, { mesh: 'sample', to: dataPlane.kind });
+  const { services, traffic } = importMesh(objects, { mesh: 'sample', to: dataPlane.kind, ...(strict ? { consulDefault: 'deny' } : {}) });
   return services.map((service) => planService('sample', service, { split: trafficOf(service, traffic.get(service.name) ?? []) }));
 }
 
@@ -50,17 +52,51 @@ const trafficOf = ({ stable = '' }: ServiceSpec, split: Case['split']): Case['sp
 
 const isSaid = (plan: ServicePlan, dataPlane: DataPlaneSpec): boolean => !judge(plan, rendererOf(dataPlane).fidelity).some(isRefusal);
 
-describe('import of what was exported', () => {
-  it('gives Istio the same objects again, whatever the spec', () => {
+/** OSM says for the whole mesh whether permissions are looked at; without it nothing is known of who may call. */
+const OSM_ENFORCES = {
+  apiVersion: 'config.openservicemesh.io/v1alpha2',
+  kind: 'MeshConfig',
+  metadata: { name: 'osm-mesh-config' },
+  spec: { traffic: {} },
+};
+
+const TARGETS: readonly {
+  readonly dataPlane: DataPlaneSpec;
+  readonly name: string;
+  readonly maxRoutes: number;
+  readonly only?: readonly (keyof ServiceSpec)[];
+}[] = [
+  { name: 'Istio', dataPlane: istio, maxRoutes: 3 },
+  {
+    name: 'Open Service Mesh',
+    maxRoutes: 0,
+    only: ['connectTimeoutMs', 'circuitBreaker', 'mtls', 'allow', 'egress'],
+    dataPlane: { kind: 'osm', name: 'osm', ...reached, controlPlaneNamespace: 'osm-system' },
+  },
+  {
+    name: 'Consul',
+    maxRoutes: 3,
+    only: ['timeoutMs', 'retries', 'connectTimeoutMs', 'loadBalancing', 'mtls', 'allow'],
+    dataPlane: { kind: 'consul', name: 'consul', defaultPolicy: 'deny', takeOver: false },
+  },
+  {
+    name: 'Gateway API',
+    maxRoutes: 1,
+    only: ['timeoutMs', 'ingress'],
+    dataPlane: { kind: 'gateway-api', name: 'gateway-api', ...reached, controlPlaneNamespace: 'istio-system', experimental: false },
+  },
+  { name: 'Linkerd', maxRoutes: 1, only: ['timeoutMs', 'mtls', 'allow'], dataPlane: { kind: 'linkerd', name: 'linkerd', ...reached } },
+];
+
+describe.each(TARGETS)('import of what was exported to $name', ({ dataPlane, maxRoutes, only }) => {
+  it('gives the same objects again, whatever the spec', () => {
+    const sayable = arbitraryCase({ maxRoutes, ...(only ? { only } : {}) }).filter(({ plan }) => isSaid(plan, dataPlane));
     fc.assert(
-      fc.property(
-        arbitraryCase().filter(({ plan }) => isSaid(plan, istio)),
-        ({ plan, spec }) => {
-          const [again] = importedAgain([{ plan, serviceAccount: spec.serviceAccount ?? spec.name }], istio);
-          expect(again && rendererOf(istio).render(again)).toEqual(rendererOf(istio).render(plan));
-        },
-      ),
-      { numRuns: 100 },
+      fc.property(sayable, ({ plan, spec }) => {
+        const [again] = importedAgain([{ plan, serviceAccount: spec.serviceAccount ?? spec.name }], dataPlane);
+        expect(again && rendererOf(dataPlane).render(again)).toEqual(rendererOf(dataPlane).render(plan));
+      }),
+      { numRuns: 60 },
     );
   });
 });
