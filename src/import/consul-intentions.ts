@@ -48,8 +48,9 @@ export function importIntentions(context: ImportContext): void {
   }
   if (context.consulDefault !== 'deny') return;
   // Whom nobody speaks of is denied.
+  const known = new Set(context.objects.flatMap(({ group, namespace, name }) => (group === CONSUL ? [`${namespace}/${name}`] : [])));
   for (const draft of context.drafts.all()) {
-    if (draft.routesFrom !== undefined && draft.routesFrom.group !== CONSUL) continue;
+    if (!known.has(`${draft.namespace}/${draft.name}`)) continue;
     draft.mtls ??= 'strict';
     draft.allow ??= [];
   }

@@ -111,7 +111,16 @@ export function importConsulRouting(context: ImportContext): void {
     context.say(object, 'imported', { service: draft.name, into: 'stable', field: 'spec.splits' });
   }
   for (const object of ofKind(context, CONSUL, 'ServiceRouter')) router(context, object, subsets, splits);
-  for (const [draft, split] of splits) draft.fields.routes ??= [{ name: 'default', match: {}, timeoutMs: REQUEST_TIMEOUT_MS, ...split }];
+  for (const [draft, split] of splits) {
+    if (draft.fields.routes || !draft.routesFrom) continue;
+    draft.fields.routes = [{ name: 'default', match: {}, timeoutMs: REQUEST_TIMEOUT_MS, ...split }];
+    sayDefault(context, draft.routesFrom, draft);
+  }
+}
+
+function sayDefault({ say }: ImportContext, object: SourceObject, draft: ServiceDraft): void {
+  const message = 'where no route says otherwise Envoy ends requests after 15 s by itself: the spec says so';
+  say(object, 'approximated', { service: draft.name, into: 'timeout', field: 'spec', message });
 }
 
 function defaults(context: ImportContext, object: SourceObject): void {
@@ -214,6 +223,7 @@ function router(
   });
   // Consul adds this one itself.
   const whole = routes.some(({ match }) => Object.keys(match).length === 0);
+  if (!whole) sayDefault(context, object, draft);
   const all = whole ? routes : [...routes, { name: 'default', match: {}, timeoutMs: REQUEST_TIMEOUT_MS, ...divided }];
   claim(context, draft, ['routes', 'routes'], all, { object, field: 'spec.routes' });
 }

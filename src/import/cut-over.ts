@@ -30,7 +30,7 @@ export function cutOver(
     step: `Answer the questions of this report, look at what is not imported, and run \`meshwright plan\` on the spec: nothing is refused by ${to} any more.`,
     services: [],
   };
-  if (from.length === 1 && from[0] === to) {
+  if (from.every((kind) => kind === to)) {
     const over = `Take the objects of this report away, or let meshwright write over them (\`takeOver: true\` of the data plane), one service at a time; those that are not imported stay. Then \`meshwright apply\`.`;
     return [open, { step: over, services: all }];
   }

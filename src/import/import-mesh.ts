@@ -201,5 +201,5 @@ function meshesOf(objects: readonly SourceObject[]): readonly DataPlaneKind[] {
 
 /** A service may be called `mesh`. */
 const fileOf = ({ name }: ServiceDraft): string => `services/${name}.yaml`;
-const keyOf = ({ group, kind, namespace, name, file }: SourceObject): string => [group, kind, namespace, name, file].join('/');
+const keyOf = ({ group, kind, namespace, name, file }: SourceObject): string => [group, kind, namespace, name, file].join('\u0000');
 const compare = (a: string, b: string): number => (a < b ? -1 : a > b ? 1 : 0);

@@ -75,7 +75,7 @@ export function reportText(report: ImportReport): string {
   const services = Object.keys(report.traffic).length;
   const was = report.from.length === 0 ? '' : ` from ${report.from.join(' and ')}`;
   return [
-    `${report.objects.length} objects${was} became ${services} ${services === 1 ? 'service' : 'services'} of the mesh ${report.mesh}.`,
+    `${report.objects.length} ${report.objects.length === 1 ? 'object' : 'objects'}${was} became ${services} ${services === 1 ? 'service' : 'services'} of the mesh ${report.mesh}.`,
     ...section(
       'Could not be read',
       report.unreadable.map(({ file, message }) => `${file}: ${message}`),

@@ -209,11 +209,11 @@ function ruleOf(
 function joined(rules: readonly AllowRule[]): readonly AllowRule[] {
   const byMethods = Map.groupBy(rules, ({ callers, methods }) => JSON.stringify([callers, methods ?? null]));
   return [...byMethods.values()].flatMap((alike): readonly AllowRule[] => {
-    const [first] = alike;
-    if (!first || alike.some(({ paths }) => paths === undefined))
-      return first ? [{ callers: first.callers, ...(first.methods ? { methods: first.methods } : {}) }] : [];
-    const paths = new Map(alike.flatMap(({ paths = [] }) => paths).map((path) => [JSON.stringify(path), path]));
-    return [{ ...first, paths: [...paths.values()] }];
+    const [first, ...more] = alike.filter(({ paths }) => paths !== undefined);
+    const anywhere = alike.filter(({ paths }) => paths === undefined).slice(0, 1);
+    if (!first) return anywhere;
+    const paths = new Map([first, ...more].flatMap(({ paths: each = [] }) => each).map((path) => [JSON.stringify(path), path]));
+    return [...anywhere, { ...first, paths: [...paths.values()] }];
   });
 }
 
