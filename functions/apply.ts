@@ -9,6 +9,7 @@ const askedSchema = z.object({
     .array(z.object({ path: z.string().max(512), text: z.string() }))
     .min(1)
     .max(2_000),
+  acceptRefusals: z.boolean().exactOptional(),
 });
 
 app.http('apply', {
@@ -19,7 +20,8 @@ app.http('apply', {
     write(request, async ({ app, actor, body }) => {
       const asked = askedSchema.safeParse(body);
       if (!asked.success) return problem(400, 'NotASpec', 'Send {"files": [{"path", "text"}]} with every file of one mesh.');
-      const applied = await app.apply(asked.data.files, { actor });
+      const { files, ...accepting } = asked.data;
+      const applied = await app.apply(files, { actor, ...accepting });
       if (applied.ok) return json(200, applied);
       return problem(422, 'SpecRefused', 'Nothing was changed; mend what "problems" lists and apply again.', {
         problems: applied.problems,

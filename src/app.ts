@@ -18,6 +18,7 @@ import { revision } from './spec/revision.ts';
 import type { DataPlaneSpec, MeshSpec } from './spec/schema.ts';
 import { refusedProblems, specFidelity } from './spec-fidelity.ts';
 import { type Overview, overviews, type ServiceStatus, serviceStatus, wholeStatus } from './status.ts';
+import { type Strictness, strictness } from './strictness.ts';
 
 export interface Adapters {
   readonly documents: Documents;
@@ -50,8 +51,11 @@ export interface App {
   /** One event, parsed from JSON. */
   receiveEvent(body: unknown, options?: { actor?: string; again?: boolean }): Promise<Received>;
   receiveAlert(body: unknown): Promise<Received>;
-  /** Adopts a whole spec, or says everything that is wrong with it and changes nothing. */
-  apply(files: readonly SpecFile[], delivery: { actor: string }): Promise<Applied>;
+  /**
+   * Adopts a whole spec, or says everything that is wrong with it and changes nothing. `acceptRefusals`: also where services become
+   * strict that would refuse calls, or of which nobody can see whether they would.
+   */
+  apply(files: readonly SpecFile[], delivery: { actor: string; acceptRefusals?: boolean }): Promise<Applied>;
   /** `undefined`: no such service. */
   byHand(mesh: string, service: string, delivery: { id: string; actor: string }, command: ByHand): Promise<Answer | undefined>;
   wake(stream: string): Promise<void>;
@@ -68,6 +72,8 @@ export interface App {
   lookForDrift(of?: DriftScope): Promise<readonly DriftReport[]>;
   /** What was seen when it was looked for last, within a day. */
   drift(of?: DriftScope): Promise<readonly DriftReport[]>;
+  /** What services in `mtls: shadow` would refuse. */
+  readonly strictness: Pick<Strictness, 'look' | 'seen' | 'lookAtAll'>;
   status(): Promise<readonly ServiceStatus[]>;
   /** Every service, and the newest commits of all of them, newest first; at most a second old. */
   overview(): Promise<Overview>;
@@ -83,21 +89,24 @@ export function createApp(adapters: Adapters): App {
   const { documents, now, report } = adapters;
   const adopted = adoptedMeshes(documents);
 
+  async function dataPlane(mesh: string, name: string): Promise<DataPlane | undefined> {
+    const spec = (await adopted.one(mesh))?.spec;
+    const found = spec?.dataPlanes.find((each) => each.name === name);
+    return spec && found ? adapters.connect(spec, found) : undefined;
+  }
+
   const tended = tending({
     documents,
     now,
     report,
     setAlarm: adapters.setAlarm,
-    async dataPlane(mesh, name) {
-      const spec = (await adopted.one(mesh))?.spec;
-      const dataPlane = spec?.dataPlanes.find((each) => each.name === name);
-      return spec && dataPlane ? adapters.connect(spec, dataPlane) : undefined;
-    },
+    dataPlane,
     async channel(mesh) {
       const spec = (await adopted.one(mesh))?.spec;
       return spec ? adapters.channel(spec) : undefined;
     },
   });
+  const stages = strictness({ documents, now, report, dataPlane }, adopted);
   const receiving = { documents, now, tending: tended, meshes: adopted.all };
 
   const has = async (mesh: string, service: string): Promise<boolean> =>
@@ -107,18 +116,21 @@ export function createApp(adapters: Adapters): App {
     receiveEvent: (body, options) => receiveEvent(receiving, body, options?.actor, options?.again),
     receiveAlert: (body) => receiveAlert(receiving, body),
 
-    async apply(files, { actor }) {
+    async apply(files, { actor, acceptRefusals = false }) {
       const reading = readSpec(files);
       if (!reading.ok) return reading;
       const { mesh, services, places } = reading;
       const problems = [...unreachable(adapters, mesh, places), ...refusedProblems(specFidelity(mesh, services), places)];
       if (problems.length > 0) return { ok: false, problems: problemsInOrder(problems, files) };
+      const early = acceptRefusals ? [] : await stages.problems(mesh.name, services, places);
+      if (early.length > 0) return { ok: false, problems: problemsInOrder(early, files) };
       const hashes = revision(mesh, services);
       const kept = services.map((spec) => ({ hash: hashes.services[spec.name] ?? '', spec }));
       await keepSpecs(documents, mesh.name, kept);
       // Not by content alone: going back to an earlier spec is a new adoption.
       const base = (await adopted.one(mesh.name))?.specVersion ?? 0;
-      const delivery: Delivery = { id: `apply/${mesh.name}/${base}/${hashes.revision}`, actor, recordRefusal: false };
+      const evidence = acceptRefusals ? { evidence: { acceptRefusals } } : {};
+      const delivery: Delivery = { id: `apply/${mesh.name}/${base}/${hashes.revision}`, actor, recordRefusal: false, ...evidence };
       const command = { type: 'Adopt', revision: hashes.revision, spec: mesh, services: hashes.services } as const;
       const answer = await tended.mesh(mesh.name, delivery, command);
       return { ok: true, mesh: mesh.name, revision: hashes.revision, answer };
@@ -142,6 +154,7 @@ export function createApp(adapters: Adapters): App {
     },
     lookForDrift: (of) => lookForDriftIn(adopted.all, tended, of),
     drift: (of) => driftSeen(documents, adopted.all, now(), of),
+    strictness: stages,
     sweep: tended.sweep,
     renewAlarms: tended.renewAlarms,
     meshes: adopted.all,

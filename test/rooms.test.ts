@@ -106,6 +106,13 @@ const TABLE: Readonly<Record<string, readonly string[]>> = {
     'src/adapters/kubernetes-cluster.ts',
     'src/dataplanes/kubernetes/cluster.ts',
   ],
+  'src/strictness.ts': [
+    'src/reconcile/adopted-specs.ts',
+    'src/reconcile/dry-run-report.ts',
+    'src/reconcile/dry-run.ts',
+    'src/spec/read-spec.ts',
+    'src/spec/schema.ts',
+  ],
   // What people are told before anything is adopted: asked by the app and by the command line.
   'src/spec-fidelity.ts': [
     'src/dataplanes/renderers.ts',
@@ -119,6 +126,7 @@ const TABLE: Readonly<Record<string, readonly string[]>> = {
     'src/receive.ts',
     'src/spec-fidelity.ts',
     'src/status.ts',
+    'src/strictness.ts',
     'src/journal/*',
     'src/notifications/channel.ts',
     'src/reconcile/adopted-specs.ts',

@@ -41,6 +41,18 @@ const driftReportSchema = z.looseObject({
 export type DriftReport = z.infer<typeof driftReportSchema>;
 export const driftSchema = z.looseObject({ now: z.number(), drift: z.array(driftReportSchema) });
 
+const dryRunSchema = z.looseObject({
+  dataPlane: z.string(),
+  since: z.number(),
+  refused: z.number(),
+  lastRefusedAt: z.number().optional(),
+  proxies: z.array(z.looseObject({ proxy: z.string(), refused: z.number(), lastAt: z.number().optional() })),
+  unseen: z.string().optional(),
+  against: z.string().nullable(),
+});
+export type DryRun = z.infer<typeof dryRunSchema>;
+export const shadowSchema = z.looseObject({ now: z.number(), shadow: z.array(dryRunSchema) });
+
 const commitSchema = z.looseObject({
   version: z.number(),
   at: z.number(),

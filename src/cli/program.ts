@@ -11,6 +11,7 @@ import { type ExitCode, Failure } from './failure.ts';
 import { type ImportOptions, importSpec } from './importing.ts';
 import { type PlanOptions, showPlan } from './planning.ts';
 import { type JournalOptions, type StatusOptions, showJournal, showParked, showStatus } from './reading.ts';
+import { type ShadowOptions, showShadow } from './shadowing.ts';
 import {
   type AlertOptions,
   applySpec,
@@ -84,6 +85,13 @@ function addReading(program: Command, terminal: Terminal, connection: () => Conn
     .option('--seen', 'what was seen when it was looked for last')
     .action((service: string | undefined, options: DriftOptions) => showDrift(connection(), terminal, service, options));
   program
+    .command('shadow')
+    .description('look now which calls a service in `mtls: shadow` would have refused; exits 4 where that keeps it from becoming strict')
+    .argument('<service>')
+    .addOption(mesh())
+    .addOption(json())
+    .action((service: string, options: ShadowOptions) => showShadow(connection(), terminal, service, options));
+  program
     .command('parked')
     .description('deliveries that nobody could act on')
     .argument('[id]', 'of one: what came, to be sent again')
@@ -105,7 +113,8 @@ function addStarting(program: Command, terminal: Terminal, connection: () => Con
     .command('apply')
     .description('adopt the spec of a mesh: every .yaml and .yml file in a folder')
     .argument('<folder>')
-    .action((folder: string) => applySpec(connection(), terminal, folder));
+    .option('--accept-refusals', 'also if services become strict that would refuse calls, or of which that cannot be seen')
+    .action((folder: string, options: { acceptRefusals?: boolean }) => applySpec(connection(), terminal, folder, options));
   program
     .command('event')
     .description('send one event, in CloudEvents or Event Grid schema')

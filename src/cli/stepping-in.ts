@@ -77,8 +77,13 @@ export async function stepIn(connection: Connection, terminal: Terminal, action:
 }
 
 /** `folder` may be one file. */
-export async function applySpec(connection: Connection, terminal: Terminal, folder: string): Promise<void> {
-  const { answer } = await connection.post('apply', { files: await readSpecFolder(folder) }, appliedSchema);
+export async function applySpec(
+  connection: Connection,
+  terminal: Terminal,
+  folder: string,
+  accepting: { readonly acceptRefusals?: boolean },
+): Promise<void> {
+  const { answer } = await connection.post('apply', { files: await readSpecFolder(folder), ...accepting }, appliedSchema);
   tell(terminal, { kind: 'answered', answers: [answer] });
 }
 

@@ -1,4 +1,5 @@
 /** What reconciling needs of a data plane, whatever mesh it is. Implemented by `src/dataplanes/<mesh>`. */
+import type { ServicePlan } from '../plan/plan.ts';
 import type { Author, Difference } from '../rollouts/difference.ts';
 import type { Fragment } from './model.ts';
 
@@ -19,8 +20,19 @@ export interface DataPlane {
    * model. Throws where it cannot be read, which is not the same as no difference.
    */
   drift?(fragment: Fragment): Promise<readonly Difference[]>;
+  /**
+   * How many requests the service's proxies would have refused, were it strict; absent: nobody here can see that. Throws where it
+   * cannot be read.
+   */
+  dryRun?(plan: ServicePlan): Promise<readonly DryRunCount[]>;
   /** Which versions of a service are known to have a ready endpoint, or none; absent = unknown. */
   readiness(mesh: string, service: string, now: number): Promise<Readonly<Record<string, 'ready' | 'none'>>>;
+}
+
+export interface DryRunCount {
+  readonly proxy: string;
+  /** Since the proxy started. */
+  readonly wouldRefuse: number;
 }
 
 export type Applied =

@@ -12,6 +12,7 @@ import { type Bringing, bring, prune } from '../kubernetes/apply.ts';
 import type { Cluster, Refused } from '../kubernetes/cluster.ts';
 import { foreign, storedDrift } from '../kubernetes/drift.ts';
 import { ownerLabels } from '../kubernetes/objects.ts';
+import { dryRunCounts } from './dry-run.ts';
 import { istioFidelityIn } from './fidelity.ts';
 import { keptOutOfMesh, overruledBy, withoutEffect } from './findings.ts';
 import { DESTINATION_RULE, RENDERED_KINDS, VIRTUAL_SERVICE } from './kinds.ts';
@@ -73,6 +74,8 @@ export function istioDataPlane({ cluster, documents, controlPlaneNamespace, revi
       const [stored, overruling] = await Promise.all([storedDrift(cluster, bringingOf(fragment)), overruledBy(cluster, plan)]);
       return overruling ? [...stored, foreign(overruling.kind, overruling.object, overruling.message)] : stored;
     },
+
+    dryRun: (plan) => dryRunCounts(cluster, plan),
 
     prune: (fragment) => prune(cluster, bringingOf(fragment)),
     async readiness(mesh, service) {

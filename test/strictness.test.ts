@@ -1,0 +1,94 @@
+/** From `shadow` to `strict`, through the app: kept back while calls would be refused or nobody can see it, unless that is accepted. */
+import { describe, expect, it } from 'vitest';
+import type { DataPlane, DryRunCount } from '../src/reconcile/data-plane.ts';
+import { MINUTE, serviceFile, T0, World } from './world.ts';
+
+const HOUR = 60 * MINUTE;
+const mesh = {
+  path: 'mesh.yaml',
+  text: 'apiVersion: meshwright.dev/v1\nkind: Mesh\nname: shop\ntrustDomain: shop.example\ndataPlanes:\n  - { name: west, kind: istio }\n',
+};
+const allow = 'serviceAccount: catalog\nallow:\n  - from: [{ namespace: shop, serviceAccount: web }]';
+const staged = (stage: string) => serviceFile('catalog', `rollout: canary\nmtls: ${stage}\n${allow}`);
+
+async function inShadow(): Promise<{ world: World; west: { counts: readonly DryRunCount[] | string } }> {
+  const west: { counts: readonly DryRunCount[] | string } = { counts: [{ proxy: 'catalog-1.shop', wouldRefuse: 0 }] };
+  const dataPlane: DataPlane = {
+    apply: async () => ({ kind: 'applied' }),
+    observe: async () => ({ kind: 'served' }),
+    readiness: async () => ({}),
+    async dryRun() {
+      if (typeof west.counts === 'string') throw new Error(west.counts);
+      return west.counts;
+    },
+  };
+  const world = new World({ connect: () => dataPlane });
+  await world.apply(mesh, staged('shadow'));
+  return { world, west };
+}
+
+const stageOf = async (world: World) => (await world.app.adopted('shop'))?.services[0]?.mtls?.stage;
+const strict = (world: World, acceptRefusals = false) => world.app.apply([mesh, staged('strict')], { actor: 'kim', acceptRefusals });
+
+describe('a service in shadow', () => {
+  it('becomes strict when it would have refused nobody', async () => {
+    const { world } = await inShadow();
+    expect(await strict(world)).toMatchObject({ ok: true });
+    expect(await stageOf(world)).toBe('strict');
+  });
+
+  it('stays while it would have refused somebody within the hour: the spec’s line says whom to look at', async () => {
+    const { world, west } = await inShadow();
+    west.counts = [{ proxy: 'catalog-1.shop', wouldRefuse: 12 }];
+    const refused = await strict(world);
+    expect(refused).toMatchObject({ ok: false, problems: [{ file: 'catalog.yaml', field: 'mtls' }] });
+    expect(refused.ok ? '' : refused.problems[0]?.message).toMatch(
+      /would have refused 12 requests on west .* by catalog-1.shop.*--accept-refusals/,
+    );
+    expect(await stageOf(world)).toBe('shadow');
+    world.now += HOUR;
+    expect(await strict(world)).toMatchObject({ ok: true });
+  });
+
+  it('stays while nobody can see whom it would refuse', async () => {
+    const { world, west } = await inShadow();
+    west.counts = 'The API server does not answer.';
+    expect(await strict(world)).toMatchObject({ ok: false, problems: [{ message: expect.stringContaining('does not answer.') }] });
+  });
+
+  it('becomes strict all the same when that is accepted, and the journal says so', async () => {
+    const { world, west } = await inShadow();
+    west.counts = 'The API server does not answer.';
+    expect(await strict(world, true)).toMatchObject({ ok: true });
+    expect((await world.app.history('shop', undefined, 0, 10)).at(-1)).toMatchObject({ actor: 'kim', evidence: { acceptRefusals: true } });
+  });
+
+  it('keeps nobody else back, and may always go the other way', async () => {
+    const { world, west } = await inShadow();
+    west.counts = [{ proxy: 'catalog-1.shop', wouldRefuse: 12 }];
+    expect(
+      await world.app.apply(
+        [mesh, staged('shadow'), serviceFile('search', `rollout: canary\nmtls: strict\n${allow.replace('catalog', 'search')}`)],
+        { actor: 'kim' },
+      ),
+    ).toMatchObject({ ok: true });
+    expect(await world.app.apply([mesh, staged('permissive')], { actor: 'kim' })).toMatchObject({ ok: true });
+  });
+
+  it('is looked at by the timer and when asked; what was seen is kept, and only of it', async () => {
+    const { world, west } = await inShadow();
+    expect(await world.app.strictness.seen('shop', 'catalog')).toEqual([]);
+    west.counts = [{ proxy: 'catalog-1.shop', wouldRefuse: 2 }];
+    expect(await world.app.strictness.lookAtAll()).toMatchObject([{ service: 'catalog', dataPlane: 'west', refused: 2, since: T0 }]);
+    world.now += 5 * MINUTE;
+    west.counts = [{ proxy: 'catalog-1.shop', wouldRefuse: 5 }];
+    expect(await world.app.strictness.look('shop', 'catalog')).toMatchObject([
+      { refused: 5, against: expect.stringContaining('5 requests') },
+    ]);
+    west.counts = [];
+    expect(await world.app.strictness.seen('shop', 'catalog')).toMatchObject([{ refused: 5, lastRefusedAt: T0 + 5 * MINUTE }]);
+    expect(await world.app.strictness.look('shop', 'nobody')).toBeUndefined();
+    await world.app.apply([mesh, staged('strict')], { actor: 'kim', acceptRefusals: true });
+    expect([await world.app.strictness.look('shop', 'catalog'), await world.app.strictness.lookAtAll()]).toEqual([[], []]);
+  });
+});
