@@ -16,6 +16,8 @@ export interface Api {
   readonly app: App;
   /** Versions that have a ready endpoint, or none; others are unknown. */
   readonly readiness: Record<string, 'ready' | 'none'>;
+  /** What its proxies would have refused. */
+  wouldRefuse: number;
   /** In what the data plane differs from what was decided; a text: it cannot be seen, because of that. */
   drift: readonly Difference[] | string;
   readonly asked: { readonly method: string; readonly path: string; readonly headers: IncomingHttpHeaders; readonly body: unknown }[];
@@ -34,6 +36,7 @@ export async function startApi(): Promise<Api> {
       apply: async () => ({ kind: 'applied' }),
       observe: async () => ({ kind: 'served' }),
       readiness: async () => readiness,
+      dryRun: async () => [{ proxy: 'catalog-1.shop', wouldRefuse: api.wouldRefuse }],
       async drift() {
         if (typeof api.drift === 'string') throw new Error(api.drift);
         return api.drift;
@@ -63,6 +66,7 @@ export async function startApi(): Promise<Api> {
     url: `http://127.0.0.1:${typeof address === 'object' && address ? address.port : 0}`,
     app,
     readiness,
+    wouldRefuse: 0,
     drift: [],
     asked,
     override: undefined,
@@ -94,6 +98,8 @@ async function route(app: App, method: string, path: string, query: URLSearchPar
       return json(200, { parked: await app.parked(Number(query.get('after')), Number(query.get('limit') ?? PARKED_PAGE)) });
     case 'GET /journal':
       return json(200, { commits: await app.history(mesh, service, Number(query.get('after')), Number(query.get('limit'))) });
+    case 'POST /shadow':
+      return json(200, { now: Date.now(), shadow: await app.strictness.look(mesh, service) });
     case 'POST /alerts':
       return received(await app.receiveAlert(body));
     case 'POST /events':
@@ -126,7 +132,8 @@ async function route(app: App, method: string, path: string, query: URLSearchPar
 
 async function apply(app: App, given: object): Promise<HttpAnswer> {
   const files = 'files' in given && Array.isArray(given.files) ? given.files : [];
-  const applied = await app.apply(files, { actor: 'local token' });
+  const acceptRefusals = 'acceptRefusals' in given && given.acceptRefusals === true;
+  const applied = await app.apply(files, { actor: 'local token', acceptRefusals });
   if (applied.ok) return json(200, applied);
   return problem(422, 'SpecRefused', 'Nothing was changed; mend what "problems" lists and apply again.', { problems: applied.problems });
 }

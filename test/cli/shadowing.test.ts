@@ -1,0 +1,62 @@
+/** `meshwright shadow` and `meshwright apply --accept-refusals`: who would be refused, and going on all the same. */
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { type Api, startApi, TOKEN } from './api-server.ts';
+import { type Ran, runCli } from './run-cli.ts';
+
+let api: Api;
+let directory: string;
+const cli = (...args: string[]): Promise<Ran> =>
+  runCli(args, { directory, environment: { MESHWRIGHT_URL: api.url, MESHWRIGHT_TOKEN: TOKEN } });
+
+async function write(stage: string): Promise<void> {
+  const head = 'apiVersion: meshwright.dev/v1\n';
+  const mesh = `${head}kind: Mesh\nname: shop\ntrustDomain: shop.example\ndataPlanes: [{ name: west, kind: istio }]\n`;
+  const allow = 'allow: [{ from: [{ namespace: shop, serviceAccount: web }] }]';
+  const service = `${head}kind: Service\nname: catalog\nport: 8080\nstable: v1\nrollout: canary\nserviceAccount: catalog\nmtls: ${stage}\n${allow}\n`;
+  await Promise.all([writeFile(join(directory, 'mesh.yaml'), mesh), writeFile(join(directory, 'catalog.yaml'), service)]);
+}
+
+beforeEach(async () => {
+  api = await startApi();
+  directory = await mkdtemp(join(tmpdir(), 'meshwright-cli-'));
+  await write('shadow');
+  expect(await cli('apply', directory)).toMatchObject({ code: 0, err: '' });
+});
+afterEach(async () => {
+  await api.close();
+  await rm(directory, { recursive: true });
+});
+
+describe('shadow', () => {
+  it('says that nobody would be refused', async () => {
+    expect(await cli('shadow', 'catalog')).toEqual({
+      code: 0,
+      err: '',
+      out: expect.stringMatching(/^west {2}would have refused 0 in \d+ s$/),
+    });
+  });
+
+  it('says how many, by which proxies, and exits 4 while that keeps the service back', async () => {
+    api.wouldRefuse = 12;
+    const { code, out, err } = await cli('shadow', 'catalog');
+    expect(code).toBe(4);
+    expect(out).toMatch(/^west {2}would have refused 12 in \d+ s\n {2}catalog-1.shop {2}12, last seen \d+ s ago$/);
+    expect(err).toContain('name their callers in `allow`');
+    expect(JSON.parse((await cli('shadow', 'catalog', '--json')).out)).toMatchObject({ shadow: [{ dataPlane: 'west', refused: 12 }] });
+  });
+});
+
+describe('apply', () => {
+  it('keeps a service back that would refuse calls, unless told to accept that', async () => {
+    api.wouldRefuse = 12;
+    await write('strict');
+    const kept = await cli('apply', directory);
+    expect(kept.code).toBe(1);
+    expect(kept.err).toMatch(/catalog\.yaml:8:\d+.*mtls.*catalog would have refused 12 requests on west/);
+    expect(await cli('apply', directory, '--accept-refusals')).toMatchObject({ code: 0, err: '' });
+    expect((await cli('shadow', 'catalog')).out).toBe('catalog is not in `mtls: shadow`.');
+  });
+});
