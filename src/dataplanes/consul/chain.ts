@@ -34,11 +34,11 @@ function routesOf(chain: CompiledChain, start: Node): Json {
 function endOf(chain: CompiledChain, name: string): Json {
   const node = chain.Nodes[name];
   if (node?.Resolver) return chain.Targets[node.Resolver.Target]?.ServiceSubset ?? null;
-  return (node?.Splits ?? []).map(({ Definition, Weight, NextNode }) => [Definition, Weight, endOf(chain, NextNode)]);
+  return (node?.Splits ?? []).map(({ Definition }) => Definition);
 }
 
 function wantedRoutes(live: Live): Json {
-  const splits = list(fields(live, 'service-splitter').Splits).map((split) => [split, split.Weight ?? 0, split.ServiceSubset ?? null]);
+  const splits = list(fields(live, 'service-splitter').Splits);
   return list(fields(live, 'service-router').Routes).map((route) => {
     const subset = isObject(route.Destination) ? route.Destination.ServiceSubset : undefined;
     return [route, subset ?? splits];

@@ -26,7 +26,7 @@ export type InstancesOutcome = { readonly kind: 'listed'; readonly instances: re
 const nodeSchema = z.object({
   Type: z.string(),
   Routes: z.array(z.object({ Definition: z.record(z.string(), z.json()), NextNode: z.string() })).nullish(),
-  Splits: z.array(z.object({ Definition: z.record(z.string(), z.json()), Weight: z.number().default(0), NextNode: z.string() })).nullish(),
+  Splits: z.array(z.object({ Definition: z.record(z.string(), z.json()) })).nullish(),
   Resolver: z.object({ ConnectTimeout: z.string(), Target: z.string() }).nullish(),
   LoadBalancer: z.record(z.string(), z.json()).nullish(),
 });

@@ -52,6 +52,7 @@ describe('readiness', () => {
     for (const each of [
       instance('v1', false),
       instance('v1', true),
+      instance('v1', false),
       instance('v2', false),
       instance('v4', true),
       { meta: {}, serves: true },

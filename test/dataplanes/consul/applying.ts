@@ -195,6 +195,7 @@ export function specifyApplying(bench: () => Bench): void {
       },
     };
     const { service, dataPlane, fragment, entry } = open({ consul: disturbed });
+    const late = open({ consul: disturbed });
     const other = consulDataPlane(consul, { defaultPolicy: 'deny', takeOver: false });
     between = () => other.apply(fragmentOf(service, 1, planOf(service, { v1: 100 })));
     expect(await dataPlane.apply(fragment(2, { v1: 80, v2: 20 }))).toEqual({ kind: 'applied' });
@@ -202,6 +203,9 @@ export function specifyApplying(bench: () => Bench): void {
     between = () => other.apply(fragmentOf(service, 4, planOf(service, { v2: 100 })));
     expect(await dataPlane.apply(fragment(3, { v1: 50, v2: 50 }))).toEqual({ kind: 'applied' });
     expect((await entry('service-splitter'))?.Splits).toEqual([{ Weight: 100, ServiceSubset: 'v2' }]);
+    between = () => other.apply(fragmentOf(late.service, 2, planOf(late.service, { v2: 100 })));
+    expect(await late.dataPlane.apply(late.fragment(1, { v1: 100 }))).toEqual({ kind: 'applied' });
+    expect((await late.entry('service-splitter'))?.Splits).toEqual([{ Weight: 100, ServiceSubset: 'v2' }]);
   });
 
   it('waits for what is not compiled yet, and no longer than it must', async () => {

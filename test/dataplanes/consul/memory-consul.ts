@@ -113,11 +113,10 @@ function compile(get: (kind: string, name: string) => JsonObject | undefined, se
 
   function splitOrResolved(): string {
     if (!splitter) return resolved(undefined);
-    const Splits = list(splitter.Splits).map((Definition) => {
-      const { Weight, ...rest } = Definition;
+    const Splits = list(splitter.Splits).map(({ Weight, ...rest }) => {
+      resolved(rest.ServiceSubset);
       // Go leaves a weight of 0 out.
-      const weight = Weight === 0 ? {} : { Weight };
-      return { Definition: { ...rest, ...weight }, ...weight, NextNode: resolved(Definition.ServiceSubset) };
+      return { Definition: { ...rest, ...(Weight === 0 ? {} : { Weight }) } };
     });
     nodes.splitter = { Type: 'splitter', Splits };
     return 'splitter';
