@@ -4,6 +4,8 @@ import { commitsOf } from './journal/history.ts';
 import { loadHead } from './journal/journal.ts';
 import type { Commit } from './journal/stream.ts';
 import type { AdoptedMesh } from './reconcile/adopted-specs.ts';
+import { dryRunReport } from './reconcile/dry-run.ts';
+import type { DryRunReport } from './reconcile/dry-run-report.ts';
 import { nextDeadline } from './rollouts/deadlines.ts';
 import { differenceText } from './rollouts/difference.ts';
 import { serviceStream, serviceStreamId } from './rollouts/service-stream.ts';
@@ -26,6 +28,8 @@ export interface ServiceStatus {
     readonly differences: readonly string[];
     readonly more: number;
   }[];
+  /** In `mtls: shadow`, by data plane: what would have been refused, as it was seen last. */
+  readonly shadow: readonly Pick<DryRunReport, 'dataPlane' | 'since' | 'refused' | 'lastRefusedAt' | 'unseen'>[];
   /** What is still owed, with the last error of its tries. */
   readonly pending: readonly { readonly what: string; readonly since: number; readonly error?: string }[];
 }
@@ -60,12 +64,21 @@ export async function serviceStatus(documents: Documents, mesh: string, service:
       differences: differences.map(differenceText),
       more,
     })),
+    shadow: await shadowOf(documents, mesh, state),
     pending: Object.values(head.pending).map(({ kind, target, since, error }) => ({
       what: `${kind} ${target}`,
       since,
       ...(error ? { error } : {}),
     })),
   };
+}
+
+/** What is past its time the store takes away by itself. */
+async function shadowOf(documents: Documents, mesh: string, { spec }: ServiceState): Promise<ServiceStatus['shadow']> {
+  if (spec?.mtls?.stage !== 'shadow') return [];
+  const places = spec.dataPlanes.map((dataPlane) => ({ mesh, service: spec.name, dataPlane }));
+  const reports = await Promise.all(places.map((where) => dryRunReport(documents, where, 0)));
+  return reports.filter((report) => report !== undefined).map(({ service: _service, at: _at, proxies: _proxies, ...report }) => report);
 }
 
 function rolloutStatus(state: ServiceState): RolloutStatus | null {

@@ -83,6 +83,8 @@ const TABLE: Readonly<Record<string, readonly string[]>> = {
   'src/status.ts': [
     'src/journal/*',
     'src/reconcile/adopted-specs.ts',
+    'src/reconcile/dry-run-report.ts',
+    'src/reconcile/dry-run.ts',
     'src/rollouts/deadlines.ts',
     'src/rollouts/difference.ts',
     'src/rollouts/service-stream.ts',

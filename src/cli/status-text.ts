@@ -23,12 +23,17 @@ export function statusText(services: readonly ServiceStatus[], now: number): str
   ].join('\n');
 }
 
-function notesOf({ rollout, queued, rejected, drift, pending }: ServiceStatus, now: number): string[] {
+function notesOf({ rollout, queued, rejected, drift, shadow, pending }: ServiceStatus, now: number): string[] {
   const notes = [rollout ? rolloutNote(rollout, now) : '-'];
   if (rollout?.because) notes.push(`because: ${rollout.because}`);
   if (queued !== null) notes.push(`${queued} waits behind it`);
   for (const { dataPlane, since, differences, more } of drift) {
     notes.push(`${dataPlane} drifted ${span(now - since)} ago: ${differences[0] ?? ''}${othersText(differences.length - 1 + more)}`);
+  }
+  for (const { dataPlane, since, refused, unseen } of shadow) {
+    notes.push(
+      `in shadow on ${dataPlane} for ${span(now - since)}: would have refused ${refused}${unseen === undefined ? '' : `, not seen now: ${unseen}`}`,
+    );
   }
   for (const { what, since, error } of pending) notes.push(`owed for ${span(now - since)}: ${what}${error ? ` (${error})` : ''}`);
   for (const { release, at, because } of rejected) notes.push(`${release} taken back ${span(now - at)} ago: ${because}`);

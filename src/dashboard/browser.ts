@@ -121,13 +121,17 @@ function drawServices({ services, now }: Overview & { readonly now: number }, wo
 }
 
 function drawService(status: Overview['services'][number], now: number, words: Words): Drawn {
-  const { mesh, service, stable, split, rollout, queued, rejected, drift, pending } = status;
+  const { mesh, service, stable, split, rollout, queued, rejected, drift, shadow, pending } = status;
   const notes: string[] = [];
   if (!rollout) notes.push(stable === null ? 'No version is deployed yet.' : `${stable} is stable; nothing is being rolled out.`);
   if (queued !== null) notes.push(`${queued} waits behind it.`);
   for (const { dataPlane, since, differences, more } of drift) {
     const others = more > 0 ? ` And ${more} more.` : '';
     notes.push(`${dataPlane} drifted ${words.span(now - since)} ago: ${differences.join(' ')}${others}`);
+  }
+  for (const { dataPlane, since, refused, unseen } of shadow) {
+    const blind = unseen === undefined ? '' : ` It is not seen now: ${unseen}`;
+    notes.push(`In shadow on ${dataPlane} for ${words.span(now - since)}: ${refused} requests would have been refused.${blind}`);
   }
   for (const owed of pending) {
     const error = owed.error === undefined ? '' : ` (${owed.error})`;

@@ -45,6 +45,7 @@ describe('shadow', () => {
     expect(code).toBe(4);
     expect(out).toMatch(/^west {2}would have refused 12 in \d+ s\n {2}catalog-1.shop {2}12, last seen \d+ s ago$/);
     expect(err).toContain('name their callers in `allow`');
+    expect((await cli('status')).out).toMatch(/in shadow on west for \d+ s: would have refused 12$/m);
     expect(JSON.parse((await cli('shadow', 'catalog', '--json')).out)).toMatchObject({ shadow: [{ dataPlane: 'west', refused: 12 }] });
   });
 });
