@@ -116,6 +116,9 @@ async function listNewest(
   return last;
 }
 
+const UNSEEN =
+  'the token may not ask the agent for its configuration: what it may not read Consul leaves out of its lists without a word. Give one with `service_prefix "" { policy = "read" intentions = "read" }` and `agent_prefix "" { policy = "read" }`';
+
 export interface ConsulReading extends MeshReading {
   readonly defaultPolicy?: 'allow' | 'deny';
 }
@@ -123,5 +126,6 @@ export interface ConsulReading extends MeshReading {
 /** Rejects with a sentence when Consul does not answer or refuses. */
 export async function readConsulMesh(address: string, token?: string): Promise<ConsulReading> {
   const { entries, ...policy } = await readConsulConfig(address, token);
-  return { values: entries, missing: [], ...policy };
+  const missing = policy.defaultPolicy === undefined ? [UNSEEN] : [];
+  return { values: entries, missing, ...policy };
 }

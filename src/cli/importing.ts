@@ -79,7 +79,10 @@ async function readSources(
     }
     if (consul !== undefined) {
       const reading = await readConsulMesh(consul, terminal.environment.CONSUL_HTTP_TOKEN).catch(told);
-      all.push(objectsIn(consul, reading.values));
+      all.push(objectsIn(consul, reading.values), {
+        objects: [],
+        unreadable: reading.missing.map((message) => ({ file: consul, message })),
+      });
       policy ??= reading.defaultPolicy;
     }
   }
