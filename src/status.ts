@@ -10,6 +10,7 @@ import { nextDeadline } from './rollouts/deadlines.ts';
 import { differenceText } from './rollouts/difference.ts';
 import { serviceStream, serviceStreamId } from './rollouts/service-stream.ts';
 import { releaseKey, type ServiceState } from './rollouts/state.ts';
+import { whyBack } from './rollouts/way-back.ts';
 
 export interface ServiceStatus {
   readonly mesh: string;
@@ -97,8 +98,8 @@ function rolloutStatus(state: ServiceState): RolloutStatus | null {
   };
 }
 
-function because({ rollout }: ServiceState): string | null {
-  const phase = rollout?.phase;
+function because(state: ServiceState): string | null {
+  const phase = state.rollout?.phase;
   switch (phase?.name) {
     case 'waiting':
       return phase.because === 'AlertFiring' ? 'an alert is firing' : 'not seen ready on every data plane';
@@ -106,7 +107,7 @@ function because({ rollout }: ServiceState): string | null {
       return phase.refusal ? `${phase.refusal.dataPlane} refused it: ${phase.refusal.message}` : null;
     case 'blocked':
     case 'returning':
-      return phase.cause.message;
+      return whyBack(phase.cause, state);
     default:
       return null;
   }

@@ -111,18 +111,27 @@ const TELLINGS: { readonly [T in Topic]: (told: Told) => Telling } = {
     tone: 'warning',
     sentence: `${version} of ${subject} is given up before it had any traffic${reason(text)} ${stableName} keeps all of it.`,
   }),
-  stuck: ({ subject, version, text, phase, stableName, until, at }) =>
-    phase === 'returning'
-      ? {
-          title: `${subject}: taking ${version} back is not done`,
-          tone: 'urgent',
-          sentence: `${version} of ${subject} is being taken back, but not everywhere. ${closed(text ?? 'A data plane is behind')} It is tried on and on; abort with force to wait no longer${byWhen('; you will be told again at', until, at)}.`,
-        }
-      : {
-          title: `${subject}: ${version} is stuck`,
-          tone: 'urgent',
-          sentence: `${version} of ${subject} does not get on: ${closed(text ?? 'a data plane does not serve it')}${byWhen(` Unless that ends it goes back to ${stableName} at`, until, at, '.')}`,
-        },
+  stuck: ({ subject, version, text, phase, weight, stableName, until, at }) => {
+    if (phase === 'returning') {
+      return {
+        title: `${subject}: taking ${version} back is not done`,
+        tone: 'urgent',
+        sentence: `${version} of ${subject} is being taken back, but not everywhere. ${closed(text ?? 'A data plane is behind')} It is tried on and on; abort with force to wait no longer${byWhen('; you will be told again at', until, at)}.`,
+      };
+    }
+    if (phase === 'blocked') {
+      return {
+        title: `${subject}: ${version} cannot be taken back`,
+        tone: 'urgent',
+        sentence: `${version} of ${subject} must be taken back and keeps ${weight} % until ${stableName} has a ready endpoint; and beside that: ${closed(text ?? 'a data plane does not serve it')} See to both${byWhen('; you will be told again at', until, at)}.`,
+      };
+    }
+    return {
+      title: `${subject}: ${version} is stuck`,
+      tone: 'urgent',
+      sentence: `${version} of ${subject} does not get on: ${closed(text ?? 'a data plane does not serve it')}${byWhen(` Unless that ends it goes back to ${stableName} at`, until, at, '.')}`,
+    };
+  },
   alert: ({ subject, version, text }) => ({
     title: `${subject}: an alert fired`,
     tone: 'warning',

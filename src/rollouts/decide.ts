@@ -11,7 +11,7 @@ import { deploy } from './deployments.ts';
 import { Draft } from './draft.ts';
 import { noteDrift } from './drift.ts';
 import type { ServiceEvent } from './events.ts';
-import type { ServiceState } from './state.ts';
+import type { Phase, ServiceState } from './state.ts';
 import { converged, goOnIfServed, reconsider } from './steps.ts';
 
 export function decide(state: ServiceState, command: ServiceCommand, context: ServiceContext): Decision<ServiceEvent> {
@@ -76,16 +76,30 @@ function planRejected(
   command: ServiceCommand & { type: 'Rejected' },
   context: ServiceContext,
 ): Decision<ServiceEvent> {
+  const { dataPlane, message } = command;
   const { rollout } = state;
   const phase = rollout?.phase;
-  if (!rollout || phase?.name !== 'shifting' || command.revision < phase.revision || phase.refusal) {
-    return unchanged('NothingToStop', 'No step waits for this data plane.');
+  if (!rollout || !phase || !isNewRefusal(state, phase, command))
+    return unchanged('NothingToStop', 'Nothing new waits for this data plane.');
+  const { version } = rollout.candidate;
+  const draft = new Draft(state, context).record({ type: 'PlanRejected', dataPlane, message });
+  draft.card('stuck', { version, text: `${dataPlane} refused it: ${message}`, until: phase.deadline });
+  return draft.accepted(
+    phase.name === 'shifting' ? `${dataPlane} refused the weight of ${version}.` : `${dataPlane} refused what takes ${version} back.`,
+  );
+}
+
+/** On the way up one refusal is enough to stop it; on the way back each data plane's is news, once. */
+function isNewRefusal({ spec }: ServiceState, phase: Phase, { dataPlane, revision }: ServiceCommand & { type: 'Rejected' }): boolean {
+  if (!spec?.dataPlanes.includes(dataPlane)) return false;
+  switch (phase.name) {
+    case 'shifting':
+      return revision >= phase.revision && phase.refusal === undefined;
+    case 'returning':
+      return revision >= phase.revision && phase.refusals?.[dataPlane] === undefined && !phase.served.includes(dataPlane);
+    case 'blocked':
+      return phase.refusals?.[dataPlane] === undefined;
+    default:
+      return false;
   }
-  const draft = new Draft(state, context).record({ type: 'PlanRejected', dataPlane: command.dataPlane, message: command.message });
-  draft.card('stuck', {
-    version: rollout.candidate.version,
-    text: `${command.dataPlane} refused it: ${command.message}`,
-    until: phase.deadline,
-  });
-  return draft.accepted(`${command.dataPlane} refused the weight of ${rollout.candidate.version}.`);
 }

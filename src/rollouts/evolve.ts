@@ -95,7 +95,9 @@ function evolveRollout(state: ServiceState, rollout: Rollout, event: RolloutEven
     case 'AdvanceHeldBack':
       return phase.name === 'holding' ? to({ ...phase, overdue: true }) : state;
     case 'PlanRejected':
-      return phase.name === 'shifting' ? to({ ...phase, refusal: { dataPlane: event.dataPlane, message: event.message } }) : state;
+      if (phase.name === 'shifting') return to({ ...phase, refusal: { dataPlane: event.dataPlane, message: event.message } });
+      if (phase.name !== 'returning' && phase.name !== 'blocked') return state;
+      return to({ ...phase, refusals: { ...phase.refusals, [event.dataPlane]: event.message } });
     case 'RolloutPaused':
       return to({ name: 'paused', step: stepOf(phase), deadline: event.deadline });
     case 'RolloutResumed':
@@ -125,7 +127,7 @@ function evolveRollout(state: ServiceState, rollout: Rollout, event: RolloutEven
         },
       };
     case 'ReturnServedBy':
-      return phase.name === 'returning' ? to({ ...phase, served: [...phase.served, event.dataPlane].sort() }) : state;
+      return phase.name === 'returning' ? to(returnServedBy(phase, event.dataPlane)) : state;
     case 'ReturnOverdue':
       return phase.name === 'returning' || phase.name === 'blocked'
         ? to({ ...phase, deadline: event.deadline, extended: phase.extended + 1 })
@@ -133,6 +135,14 @@ function evolveRollout(state: ServiceState, rollout: Rollout, event: RolloutEven
     case 'RolledBack':
       return onStable(withoutRollout(state));
   }
+}
+
+/** What a data plane refused before it came to serve it is no longer so. */
+function returnServedBy(phase: Phase & { name: 'returning' }, dataPlane: string): Phase {
+  const { refusals, ...rest } = phase;
+  const { [dataPlane]: _mended, ...others } = refusals ?? {};
+  const served = [...phase.served, dataPlane].sort();
+  return { ...rest, served, ...(Object.keys(others).length > 0 ? { refusals: others } : {}) };
 }
 
 /** The step a phase is at; 0 where no step has begun. */

@@ -24,6 +24,9 @@ const stepSchema = z.object({ weight: z.number().int(), holdMs: z.number(), dead
 export const causeSchema = z.object({ reason: z.string(), message: z.string() });
 export type Cause = Readonly<z.infer<typeof causeSchema>>;
 
+/** By data plane: what it refuses of what must go back. */
+const refusalsSchema = z.record(z.string(), z.string());
+
 const phaseSchema = z.discriminatedUnion('name', [
   /** No traffic yet: waits for firing alerts to end, or for the candidate to be seen ready. */
   z.object({ name: z.literal('waiting'), deadline: z.number(), because: z.enum(['AlertFiring', 'NotReady']) }),
@@ -42,7 +45,13 @@ const phaseSchema = z.discriminatedUnion('name', [
   z.object({ name: z.literal('holding'), step: z.number().int(), until: z.number(), deadline: z.number(), overdue: z.boolean() }),
   z.object({ name: z.literal('paused'), step: z.number().int(), deadline: z.number() }),
   /** Must go back, but stable is known to have no ready endpoint: weights stay, each report is tried. */
-  z.object({ name: z.literal('blocked'), cause: causeSchema, deadline: z.number(), extended: z.number().int() }),
+  z.object({
+    name: z.literal('blocked'),
+    cause: causeSchema,
+    deadline: z.number(),
+    extended: z.number().int(),
+    refusals: refusalsSchema.exactOptional(),
+  }),
   /** All weight is on stable again; done when every data plane was seen to serve it. */
   z.object({
     name: z.literal('returning'),
@@ -51,6 +60,7 @@ const phaseSchema = z.discriminatedUnion('name', [
     deadline: z.number(),
     extended: z.number().int(),
     served: z.array(z.string()),
+    refusals: refusalsSchema.exactOptional(),
   }),
 ]);
 export type Phase = z.infer<typeof phaseSchema>;

@@ -45,6 +45,23 @@ export function notSeenBack({ spec, rollout }: ServiceState): readonly string[] 
   return (spec?.dataPlanes ?? []).filter((dataPlane) => !served.includes(dataPlane));
 }
 
+/** Why a candidate must go back, and what data planes refuse of that. */
+export function whyBack(cause: Cause, state: ServiceState): string {
+  const refusals = refusedBack(state);
+  return refusals.length === 0 ? cause.message : [ended(cause.message), ...refusals].join(' ');
+}
+
+function refusedBack({ spec, rollout }: ServiceState): readonly string[] {
+  const phase = rollout?.phase;
+  const refusals = phase?.name === 'returning' || phase?.name === 'blocked' ? phase.refusals : undefined;
+  return Object.entries(refusals ?? {})
+    .filter(([dataPlane]) => spec?.dataPlanes.includes(dataPlane))
+    .sort(([a], [b]) => (a < b ? -1 : 1))
+    .map(([dataPlane, message]) => ended(`${dataPlane} refused it: ${message}`));
+}
+
+const ended = (sentence: string): string => (/[.!?…]$/.test(sentence) ? sentence : `${sentence}.`);
+
 /** A way back that takes too long is said aloud, again and again at longer intervals, and goes on. */
 export function returnOverdue(draft: Draft, rollout: Rollout): void {
   const { phase, candidate } = rollout;
@@ -52,9 +69,9 @@ export function returnOverdue(draft: Draft, rollout: Rollout): void {
   const longer = Math.min(rollout.returnDeadlineMs * 2 ** (phase.extended + 1), LONGEST_EXTENSION_MS);
   draft.record({ type: 'ReturnOverdue', deadline: draft.context.now + longer });
   if (phase.name === 'blocked') {
-    draft.watch().card('blocked', { version: candidate.version, text: phase.cause.message });
+    draft.watch().card('blocked', { version: candidate.version, text: whyBack(phase.cause, draft.state) });
     return;
   }
-  const text = `Not yet seen to serve stable alone: ${notSeenBack(draft.state).join(', ')}.`;
+  const text = [`Not yet seen to serve stable alone: ${notSeenBack(draft.state).join(', ')}.`, ...refusedBack(draft.state)].join(' ');
   draft.serve().card('stuck', { version: candidate.version, text });
 }

@@ -49,6 +49,18 @@ describe('what is decided is told', () => {
     expect(told(story, { type: 'Elapsed', deadline: 'return', dueAt: story.now })[0]).toContain('is being taken back, but not everywhere.');
   });
 
+  it('when a data plane refuses the way back: at once, with what it says', () => {
+    const story = holding();
+    story.give({ type: 'Abort' });
+    const rejected = { type: 'Rejected', dataPlane: 'east', revision: story.version, message: 'kubectl-edit owns spec.rules' } as const;
+    expect(told(story, rejected)[0]).toContain('but not everywhere. east refused it: kubectl-edit owns spec.rules. It is tried on and on');
+    const stands = holding().readiness('v1', 'none');
+    stands.give({ type: 'Abort' });
+    expect(told(stands, { ...rejected, revision: stands.version })[0]).toContain(
+      'keeps 10 % until v1 has a ready endpoint; and beside that: east refused it: kubectl-edit owns spec.rules. See to both',
+    );
+  });
+
   it('when it is given up before it began: no deadline is left to name', () => {
     const story = resting().readiness('v2', 'unknown');
     expect(told(story, deploy('v2'))[0]).toContain('gets no traffic until it is seen ready on edge.');

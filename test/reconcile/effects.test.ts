@@ -108,6 +108,24 @@ describe('serving a plan', () => {
     expect(world.topics()).toContain('stuck');
   });
 
+  it('that is refused on the way back is told at once, and says why for as long as it lasts', async () => {
+    const { world, edge } = await scripted();
+    await world.app.receiveEvent(deployment('1', 'catalog', 'v2'));
+    edge.answer = { kind: 'refused', message: 'kubectl-edit owns spec.rules' };
+    await world.app.byHand('shop', 'catalog', { id: 'h1', actor: 'kim' }, { type: 'Abort' });
+    const stuck = () => world.cards.filter(({ topic }) => topic === 'stuck').map(({ data }) => data.text);
+    expect(stuck()).toEqual(['edge refused it: kubectl-edit owns spec.rules']);
+    expect((await world.app.service('shop', 'catalog'))?.rollout).toMatchObject({
+      phase: 'returning',
+      because: 'It was aborted by hand. edge refused it: kubectl-edit owns spec.rules.',
+    });
+    await world.after(5 * MINUTE);
+    expect(stuck().at(-1)).toBe('Not yet seen to serve stable alone: edge. edge refused it: kubectl-edit owns spec.rules.');
+    edge.answer = { kind: 'applied' };
+    await world.after(MINUTE);
+    expect((await world.app.service('shop', 'catalog'))?.rollout).toBeNull();
+  });
+
   it('takes traffic back on the others while one is down: the way back waits for nobody', async () => {
     const { world, edge, west } = await scripted();
     await world.app.receiveEvent(deployment('1', 'catalog', 'v2'));

@@ -200,10 +200,10 @@ describe('a data plane that refuses a weight', () => {
       .thenPhase('holding');
   });
 
-  it('stops nothing by a refusal of an older revision, nor on the way back', () => {
+  it('stops nothing by a refusal of an older revision, nor once the weight is served', () => {
     const story = shifting();
     story.when({ ...refusal, revision: story.version - 1 }).thenChangesNothing('NothingToStop');
-    story.given({ type: 'Abort' });
+    story.served();
     story.when({ ...refusal, revision: story.version }).thenChangesNothing('NothingToStop');
   });
 });

@@ -184,6 +184,12 @@ export class Story {
     expect(owed.map(wordOf).sort()).toEqual([...effects].sort());
     return this;
   }
+
+  /** What the decision's cards say in words of their own. */
+  toldTexts(): readonly string[] {
+    const owed = this.#decision?.kind === 'accepted' ? this.#decision.effects : [];
+    return owed.flatMap(({ kind, data }) => (kind === 'card' ? [String(data?.text)] : []));
+  }
 }
 
 const wordOf = ({ kind, target, data }: Effect): string => `${kind} ${target ?? data?.topic}`;

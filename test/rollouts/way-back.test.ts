@@ -126,6 +126,40 @@ describe('a way back that is not seen to be served', () => {
     story.served('west').thenRecords('ReturnServedBy', 'RolledBack').thenRests('v1');
   });
 
+  it('because a data plane refuses it is said at once, once for each, and again with what is said of who is missing', () => {
+    const story = returning();
+    const refused = { type: 'Rejected', revision: story.version, message: 'kubectl-edit owns spec.rules' } as const;
+    story
+      .when({ ...refused, dataPlane: 'east' })
+      .thenRecords('PlanRejected')
+      .thenOwes('card stuck')
+      .thenSplit({ v1: 100, v2: 0 })
+      .thenPhase('returning', { refusals: { east: 'kubectl-edit owns spec.rules' } });
+    story.when({ ...refused, dataPlane: 'east', revision: story.version }).thenChangesNothing('NothingToStop');
+    story
+      .when({ ...refused, dataPlane: 'west', message: 'no such gateway' })
+      .thenRecords('PlanRejected')
+      .thenOwes('card stuck');
+    story.served('west').thenPhase('returning', { served: ['west'], refusals: { east: 'kubectl-edit owns spec.rules' } });
+    story.elapse().thenOwes(...SERVES, 'card stuck');
+    expect(story.toldTexts()).toEqual(['Not yet seen to serve stable alone: east. east refused it: kubectl-edit owns spec.rules.']);
+  });
+
+  it('is not refused by what was brought before it, nor by a data plane the service is not on', () => {
+    const story = returning();
+    const refused = { type: 'Rejected', dataPlane: 'east', revision: story.version - 1, message: 'no such cluster' } as const;
+    story.when(refused).thenChangesNothing('NothingToStop');
+    story.when({ ...refused, dataPlane: 'north', revision: story.version }).thenChangesNothing('NothingToStop');
+  });
+
+  it('because it cannot begin, and is refused besides, says both', () => {
+    const story = blocked();
+    const refused = { type: 'Rejected', dataPlane: 'east', revision: story.version, message: 'no such cluster' } as const;
+    story.when(refused).thenRecords('PlanRejected').thenOwes('card stuck').thenSplit({ v1: 90, v2: 10 });
+    story.thenPhase('blocked', { refusals: { east: 'no such cluster' } });
+    story.when({ ...refused, revision: story.version }).thenChangesNothing('NothingToStop');
+  });
+
   const force = { ...abort, force: true, reason: 'west is gone' };
 
   it('ends when a person insists, and who was not seen is recorded and said', () => {
