@@ -103,6 +103,12 @@ describe.skipIf(!have)('what proxies are seen to serve', () => {
     await seenAs('served', plan(80));
   });
 
+  it('is served where a route matches every path, though istiod then sends none of those behind it', async () => {
+    const everything = { name: 'everything', match: { path: { prefix: '/' } }, split: [{ version: 'v1', weight: 100 }] };
+    await seenAs('served', { ...plan(80), routes: [everything, ...plan(80).routes] });
+    await seenAs('served', plan(80));
+  });
+
   it('says what a proxy refuses, in its words', async () => {
     const filter = { apiVersion: 'networking.istio.io/v1alpha3', kind: 'EnvoyFilter', metadata: { name: 'broken', namespace: 'shop' } };
     const patch = {

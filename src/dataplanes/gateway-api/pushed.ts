@@ -3,14 +3,20 @@
  * parent and names each rule by its place (pilot/pkg/config/kube/gateway), and puts them in the order in which it tries them.
  */
 import { isDeepStrictEqual } from 'node:util';
-import type { ServicePlan } from '../../plan/plan.ts';
+import type { RouteMatch, ServicePlan } from '../../plan/plan.ts';
 import type { VirtualHost } from '../istio/debug.ts';
 import type { Judge } from '../istio/observe.ts';
 import { versionServiceName } from '../kubernetes/objects.ts';
 
 /** `yes`: it has every rule, with exactly its weights; `apart`: the service is none of its business. */
 export function carriesRoutes(plan: ServicePlan): Judge {
-  const wanted = new Map(plan.routes.map(({ split }, index) => [`${plan.namespace}.${plan.service}.${index}`, weightsOf(plan, split)]));
+  const first = plan.routes.findIndex(({ match }) => matchesAll(match));
+  const sent = plan.routes.map(({ match, split }, index) => ({ split, index, unreached: index > first && matchesAll(match) }));
+  const wanted = new Map(
+    sent
+      .filter(({ unreached }) => !unreached)
+      .map(({ split, index }) => [`${plan.namespace}.${plan.service}.${index}`, weightsOf(plan, split)]),
+  );
   const host = `${plan.service}.${plan.namespace}.svc.`;
   return (virtualHosts) => {
     const concerned = virtualHosts.filter(({ domains }) => domains.some((domain) => domain.startsWith(host) && isPort(domain, plan.port)));
@@ -23,6 +29,10 @@ export function carriesRoutes(plan: ServicePlan): Judge {
       : 'no';
   };
 }
+
+/** Such rules come last and in their order, and istiod sends only the first (IsCatchAllRoute, pilot/pkg/networking/core/route). */
+const matchesAll = ({ path, methods = [], headers = [] }: RouteMatch): boolean =>
+  methods.length === 0 && headers.length === 0 && (path === undefined || ('prefix' in path && path.prefix === '/'));
 
 /** A virtual host may stand for one port of the service or for all that there are. */
 const isPort = (domain: string, port: number): boolean => !/:\d+$/.test(domain) || domain.endsWith(`:${port}`);

@@ -17,6 +17,8 @@ export interface Expected {
   readonly host?: string;
 }
 
+const matchSchema = z.looseObject({ uri: z.looseObject({ prefix: z.string().optional(), regex: z.string().optional() }).optional() });
+
 const virtualServiceSchema = z.object({
   kind: z.literal('VirtualService'),
   metadata: z.object({ name: z.string(), namespace: z.string() }),
@@ -26,6 +28,7 @@ const virtualServiceSchema = z.object({
     http: z.array(
       z.object({
         name: z.string(),
+        match: z.array(matchSchema).default([{}]),
         route: z.array(
           z.object({ destination: z.object({ host: z.string(), subset: z.string().default('') }), weight: z.number().default(100) }),
         ),
@@ -40,7 +43,7 @@ export function expectedOf(objects: readonly JsonObject[]): readonly Expected[] 
     if (!parsed.success) return [];
     const { metadata, spec } = parsed.data;
     const [host] = spec.hosts;
-    const routes = spec.http.map(({ name, route }) => ({
+    const routes = reached(spec.http).map(({ name, route }) => ({
       name,
       weights: nonZero(Object.fromEntries(route.map(({ destination, weight }) => [destination.subset, weight]))),
     }));
@@ -49,6 +52,15 @@ export function expectedOf(objects: readonly JsonObject[]): readonly Expected[] 
     return [{ origin, routes, ...(inMesh ? { host: `${host}.${metadata.namespace}.svc.` } : {}) }];
   });
 }
+
+/** istiod sends no route behind one that matches everything (IsCatchAllRoute, pilot/pkg/networking/core/route). */
+function reached<Route extends { readonly match: readonly z.infer<typeof matchSchema>[] }>(routes: readonly Route[]): readonly Route[] {
+  const last = routes.findIndex(({ match }) => match.some(matchesAll));
+  return last === -1 ? routes : routes.slice(0, last + 1);
+}
+
+const matchesAll = ({ uri, ...more }: z.infer<typeof matchSchema>): boolean =>
+  Object.keys(more).length === 0 && (uri === undefined || uri.prefix === '/' || uri.regex === '.*');
 
 /** `apart`: this proxy has no virtual host of it, and need not have one. */
 export function carried(virtualHosts: readonly VirtualHost[], expected: Expected): 'yes' | 'no' | 'apart' {

@@ -51,6 +51,16 @@ describe('what istiod pushes of a service', () => {
     expect(judge([host(routes)])).toBe('no');
   });
 
+  it('is the first of the rules that match everything, behind which nothing is sent', () => {
+    const [first, last] = plan.routes;
+    if (!first || !last) throw new Error('The plan has two routes.');
+    const twice = { ...plan, routes: [{ ...first, match: { path: { prefix: '/' } } }, last] };
+    expect(carriesRoutes(twice)([host([route(0, { v2: 100 })])])).toBe('yes');
+    expect(carriesRoutes(twice)([host([route(1, { v1: 90, v2: 10 })])])).toBe('no');
+    const methods = { ...plan, routes: [{ ...first, match: { path: { prefix: '/' }, methods: ['GET'] } }, last] };
+    expect(carriesRoutes(methods)([host([route(0, { v2: 100 })])])).toBe('no');
+  });
+
   it('has to be ours wherever it is: one virtual host that lags is enough', () => {
     const done = [...beta, route(1, { v1: 90, v2: 10 })];
     expect(judge([host(done), host([route(1, { v1: 100 })], ['catalog.shop.svc.cluster.local:8080'])])).toBe('no');

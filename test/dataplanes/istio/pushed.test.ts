@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { readConnections, readRoutes, readSyncz, type VirtualHost } from '../../../src/dataplanes/istio/debug.ts';
 import { carried, type Expected, expectedOf, leadsTo } from '../../../src/dataplanes/istio/pushed.ts';
 import { renderIstio } from '../../../src/dataplanes/istio/render.ts';
-import type { ServicePlan } from '../../../src/plan/plan.ts';
+import type { RouteMatch, ServicePlan } from '../../../src/plan/plan.ts';
 
 const ROUTES = 'type.googleapis.com/envoy.config.route.v3.RouteConfiguration';
 const ORIGIN = '/apis/networking.istio.io/v1/namespaces/shop/virtual-service/catalog';
@@ -78,6 +78,22 @@ describe('what istiod would send to a proxy', () => {
     ['no VirtualService yet', [{ name: 'default', route: { cluster: cluster('') } }]],
   ])('does not carry it with %s', (_what, routes) => {
     expect(carried(dumped(...routes), expectedAt(90))).toBe('no');
+  });
+
+  it.each<[string, RouteMatch, boolean]>([
+    ['a path that begins with /', { path: { prefix: '/' } }, true],
+    ['any path, by an expression', { path: { regex: '.*' } }, true],
+    ['a path that begins with / of one method', { path: { prefix: '/' }, methods: ['GET'] }, false],
+    ['a path that begins with / and a header', { path: { prefix: '/' }, headers: [{ name: 'x-beta', exact: 'yes' }] }, false],
+    ['any path but the empty one', { path: { regex: '.+' } }, false],
+  ])('is not asked for routes behind one that matches everything: %s', (_what, match, everything) => {
+    const { routes, ...of } = plan(90);
+    const [expected] = expectedOf(
+      renderIstio({ ...of, routes: routes.map((route) => (route.name === 'beta' ? { ...route, match } : route)) }),
+    );
+    if (!expected) throw new Error('There is no VirtualService.');
+    expect(carried(dumped(beta), expected)).toBe(everything ? 'yes' : 'no');
+    expect(carried(dumped(beta, split(...ninety)), expected)).toBe(everything ? 'no' : 'yes');
   });
 
   it('does not concern it where there is no virtual host of the service', () => {
