@@ -162,7 +162,7 @@ export function arbitraryCase({ only, maxRoutes = 3 }: ArbitraryOptions = {}): f
 }
 
 /** As reading a spec leaves it: sorted, everything once. */
-const normalized = (allow: readonly AllowRule[]): AllowRule[] =>
+export const normalized = (allow: readonly AllowRule[]): AllowRule[] =>
   resolveAllow(
     allow.map(({ callers, methods: allowed, ...limits }) => ({
       from: callers.map(({ namespace, serviceAccount }) => ({ namespace, serviceAccount })),
