@@ -5,7 +5,7 @@
  */
 import type { JsonObject } from '../../journal/documents.ts';
 import type { AllowRule, PathMatch, PlannedSecurity } from '../../plan/plan.ts';
-import { normalized } from './paths.ts';
+import { normalized } from '../normal-path.ts';
 import { spiffeId } from './tls.ts';
 
 export const RBAC_FILTER = 'envoy.filters.http.rbac';

@@ -6,11 +6,11 @@
  */
 import type { JsonObject } from '../../journal/documents.ts';
 import type { HeaderMatch, PathMatch, PlannedRetries, PlannedRoute, RouteMatch, ServicePlan, WeightedVersion } from '../../plan/plan.ts';
+import { normalized } from '../normal-path.ts';
 import { protoDuration } from './duration.ts';
 import { clusterName, compareText, FAULT_FILTER, GATEWAY, OUTBOUND, plansByName, qualifiedName } from './naming.ts';
 import { oncePerPlan } from './once.ts';
 import { type Gateway, gatewayDomains, outsideHosts, outsideVirtualHosts } from './outside.ts';
-import { normalized } from './paths.ts';
 
 /** `identity`: whether the callers have one. */
 export interface Callers {

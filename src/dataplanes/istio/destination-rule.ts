@@ -51,7 +51,7 @@ function retryBudget({ retryBudget }: ServicePlan): JsonObject {
   return retryBudget ? { retryBudget: { percent: retryBudget.percent, minRetryConcurrency: retryBudget.minConcurrent } } : {};
 }
 
-function loadBalancer({ loadBalancing, failover }: ServicePlan): JsonObject {
+function loadBalancer({ loadBalancing, failover, outlierDetection }: ServicePlan): JsonObject {
   const [first] = failover ?? [];
   return {
     ...(loadBalancing === undefined
@@ -60,9 +60,14 @@ function loadBalancer({ loadBalancing, failover }: ServicePlan): JsonObject {
         ? { consistentHash: { httpHeaderName: loadBalancing.header } }
         : { simple: SIMPLE[loadBalancing.policy] }),
     // `failover` of Istio begins with the caller's own region instead; and of one label there can be one value.
-    ...(first === undefined ? {} : { localityLbSetting: { enabled: true, failoverPriority: [`${REGION}=${first}`] } }),
+    ...(first === undefined ? nearAndFarAlike(outlierDetection) : localities({ enabled: true, failoverPriority: [`${REGION}=${first}`] })),
   };
 }
+
+const localities = (localityLbSetting: JsonObject): JsonObject => ({ localityLbSetting });
+
+/** With outlier detection, and only then, Istio would by itself prefer endpoints of the caller's own zone and region. */
+const nearAndFarAlike = (outliers: ServicePlan['outlierDetection']): JsonObject => (outliers ? localities({ enabled: false }) : {});
 
 function outlierDetection({ outlierDetection, failover }: ServicePlan): JsonObject {
   if (outlierDetection)

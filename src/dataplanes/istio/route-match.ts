@@ -1,6 +1,7 @@
 /** The conditions of a route as HTTPMatchRequests (networking.istio.io/v1): entries are alternatives, fields of one all hold. */
 import type { JsonObject } from '../../journal/documents.ts';
 import type { HeaderMatch, PathMatch, RouteMatch } from '../../plan/plan.ts';
+import { normalized } from '../normal-path.ts';
 
 /** Empty: the route matches everything. Each method has an entry, with all the other conditions repeated. */
 export function matchRequests(match: RouteMatch): JsonObject[] {
@@ -11,7 +12,9 @@ export function matchRequests(match: RouteMatch): JsonObject[] {
 }
 
 function pathCondition(path: PathMatch | undefined): JsonObject {
-  return path === undefined ? {} : { uri: { ...path } };
+  if (path === undefined) return {};
+  if ('regex' in path) return { uri: { regex: path.regex } };
+  return { uri: 'exact' in path ? { exact: normalized(path.exact) } : { prefix: normalized(path.prefix) } };
 }
 
 function headerConditions(matches: readonly HeaderMatch[]): JsonObject {

@@ -6,6 +6,7 @@
 import type { JsonObject } from '../../journal/documents.ts';
 import type { AllowRule, PathMatch, PlannedSecurity, ServicePlan } from '../../plan/plan.ts';
 import { metadata } from '../kubernetes/objects.ts';
+import { normalized } from '../normal-path.ts';
 
 const API_VERSION = 'security.istio.io/v1';
 
@@ -48,5 +49,5 @@ function ruleOf({ callers, methods, paths }: AllowRule, trustDomain: string): Js
 /** Throws RangeError for an expression, which is refused (`fidelity.ts`): none of Istio's patterns would mean it. */
 function pathPattern(path: PathMatch): string {
   if ('regex' in path) throw new RangeError(`Istio cannot allow paths by an expression: ${path.regex}`);
-  return 'prefix' in path ? `${path.prefix}*` : path.exact;
+  return 'prefix' in path ? `${normalized(path.prefix)}*` : normalized(path.exact);
 }

@@ -59,7 +59,12 @@ const destinationRule = z.strictObject({
           .strictObject({
             simple: z.enum(['LEAST_REQUEST', 'RANDOM', 'ROUND_ROBIN']).optional(),
             consistentHash: z.strictObject({ httpHeaderName: z.string() }).optional(),
-            localityLbSetting: z.strictObject({ enabled: z.literal(true), failoverPriority: z.array(z.string()) }).optional(),
+            localityLbSetting: z
+              .union([
+                z.strictObject({ enabled: z.literal(true), failoverPriority: z.array(z.string()) }),
+                z.strictObject({ enabled: z.literal(false) }),
+              ])
+              .optional(),
           })
           .optional(),
         outlierDetection: z

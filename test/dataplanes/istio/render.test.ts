@@ -45,7 +45,7 @@ describe('rendering for Istio', () => {
         if (path === undefined && methods === undefined && headers.length === 0) expect(match).toBeUndefined();
         else expect(match).toHaveLength(methods?.length ?? 1);
         for (const entry of match ?? []) {
-          expect(entry.uri).toEqual(path);
+          expect(Object.keys(entry.uri ?? {})).toEqual(Object.keys(path ?? {}));
           expect(Object.keys({ ...entry.headers, ...entry.withoutHeaders }).sort()).toEqual(headers.map(({ name }) => name).sort());
         }
       }
@@ -120,7 +120,7 @@ describe('how endpoints are called', () => {
   it('never puts regions in order without an outlier detection, since Istio would ignore their order', () =>
     holds((plan) => {
       const { trafficPolicy } = rendered(plan).rule.spec;
-      const ordered = trafficPolicy?.loadBalancer?.localityLbSetting !== undefined;
+      const ordered = trafficPolicy?.loadBalancer?.localityLbSetting?.enabled === true;
       expect(ordered).toBe(plan.failover !== undefined);
       if (ordered) expect(trafficPolicy.outlierDetection).toBeDefined();
       // The one that is only there for the order ejects nobody.
@@ -128,19 +128,48 @@ describe('how endpoints are called', () => {
     }));
 });
 
+const sampled = (): ServicePlan => ({
+  mesh: 'sample',
+  service: 'catalog',
+  namespace: 'shop',
+  port: 80,
+  protocol: 'http',
+  selector: { app: 'catalog' },
+  versions: [{ name: 'v1', labels: { version: 'v1' } }],
+  routes: [{ name: 'default', match: {}, split: [{ version: 'v1', weight: 100 }] }],
+  dataPlanes: [],
+});
+
+describe('where endpoints are', () => {
+  const locality = (over: Partial<ServicePlan>) => {
+    const plan = { ...sampled(), ...over };
+    return rendered(plan).rule.spec.trafficPolicy?.loadBalancer?.localityLbSetting;
+  };
+  const outlierDetection = { consecutiveErrors: 5, intervalMs: 1_000, ejectionMs: 1_000, maxEjectionPercent: 50 };
+
+  it('is not looked at where no regions are asked for, which Istio would do with outlier detection by itself', () => {
+    expect(locality({})).toBeUndefined();
+    expect(locality({ outlierDetection })).toEqual({ enabled: false });
+    expect(locality({ outlierDetection, failover: ['west'] })).toMatchObject({ enabled: true });
+  });
+});
+
+describe('a path', () => {
+  const uriOf = (path: NonNullable<ServicePlan['routes'][number]['match']['path']>) => {
+    const routes = [{ name: 'default', match: { path }, split: [{ version: 'v1', weight: 100 }] }];
+    return rendered({ ...sampled(), routes }).inside.spec.http[0]?.match?.[0]?.uri;
+  };
+
+  it('is written as Envoy compares it, which has normalized the path of the request', () => {
+    expect(uriOf({ exact: '/caf\u00e9 a' })).toEqual({ exact: '/caf%C3%A9%20a' });
+    expect(uriOf({ prefix: '/a%7Eb' })).toEqual({ prefix: '/a~b' });
+    expect(uriOf({ regex: '/é+' })).toEqual({ regex: '/é+' });
+  });
+});
+
 describe('what the presence of a header means', () => {
   const matching = (...headers: NonNullable<ServicePlan['routes'][number]['match']['headers']>) =>
-    renderIstio({
-      mesh: 'sample',
-      service: 'catalog',
-      namespace: 'shop',
-      port: 80,
-      protocol: 'http',
-      selector: { app: 'catalog' },
-      versions: [{ name: 'v1', labels: {} }],
-      routes: [{ name: 'default', match: { headers }, split: [{ version: 'v1', weight: 100 }] }],
-      dataPlanes: [],
-    });
+    renderIstio({ ...sampled(), routes: [{ name: 'default', match: { headers }, split: [{ version: 'v1', weight: 100 }] }] });
 
   it('is said already by a condition on its value', () => {
     expect(JSON.stringify(matching({ name: 'x-a', present: true }, { name: 'x-a', prefix: 'b' }))).toContain(

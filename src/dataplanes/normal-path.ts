@@ -1,4 +1,7 @@
-/** Paths as Envoy compares them: after its normalization (`normalize_path`), which escapes what a path may not hold as it stands. */
+/**
+ * Paths as Envoys compare them that normalize them first (`normalize_path`, as ours and Istio's do): what a path may not hold as it
+ * stands is escaped, what need not be escaped is not.
+ */
 
 /** Of a whole path or its beginning. What isn't ASCII reaches Envoy escaped, or is refused. */
 export function normalized(path: string): string {
