@@ -182,6 +182,7 @@ const TABLE: Readonly<Record<string, readonly string[]>> = {
   ],
   // Over HTTP; it opens no store. What can be planned without a running meshwright, it plans itself.
   'src/cli': [
+    'src/dataplanes/consul/custom-resources.ts',
     'src/dataplanes/envoy/*',
     'src/dataplanes/renderers.ts',
     'src/import/*',

@@ -3,6 +3,7 @@
  * anything refused there are no resources, only the report of it.
  */
 import { stringify } from 'yaml';
+import { consulCustomResources } from '../dataplanes/consul/custom-resources.ts';
 import { renderShared } from '../dataplanes/envoy/render.ts';
 import { messageOf } from '../dataplanes/envoy/resources.ts';
 import { rendererOf } from '../dataplanes/renderers.ts';
@@ -23,18 +24,24 @@ export interface ExportOptions {
   readonly as: DataPlaneKind;
   readonly out: string;
   readonly force?: boolean;
+  /** Those of consul-k8s instead of config entries. */
+  readonly customResources?: boolean;
   readonly json?: boolean;
 }
 
 /** `mesh` is the folder of the spec. @throws Failure with exit code 3 when anything is refused, once that is written. */
-export async function exportSpec(terminal: Terminal, { mesh: folder, as, out, force = false, json }: ExportOptions): Promise<void> {
+export async function exportSpec(
+  terminal: Terminal,
+  { mesh: folder, as, out, force = false, customResources = false, json }: ExportOptions,
+): Promise<void> {
+  if (customResources && as !== 'consul') throw new Failure('--custom-resources goes with --as consul alone.', { exitCode: 2 });
   const spec = await readSpecIn(folder);
   const dataPlane = dataPlaneFor(spec, as);
   const fidelity = spec.services.map(
     (service): ServiceFidelity => ({ service: service.name, dataPlane, entries: serviceFidelity(spec.mesh.name, service, dataPlane) }),
   );
   const refused = fidelity.some(({ entries }) => entries.some(isRefusal));
-  const files = refused ? new Map<string, string>() : filesOf(spec, dataPlane);
+  const files = refused ? new Map<string, string>() : filesOf(spec, dataPlane, customResources);
   const report = {
     mesh: spec.mesh.name,
     as,
@@ -58,7 +65,7 @@ function dataPlaneFor({ mesh }: Spec, kind: DataPlaneKind): DataPlaneSpec {
 }
 
 /** By name, in the order of applying: names sort in it, for each service. All requests go to `stable`. */
-function filesOf(spec: Spec, dataPlane: DataPlaneSpec): ReadonlyMap<string, string> {
+function filesOf(spec: Spec, dataPlane: DataPlaneSpec, customResources: boolean): ReadonlyMap<string, string> {
   const unversioned = spec.services.filter(({ stable }) => stable === undefined);
   if (unversioned.length > 0) {
     const message = 'an export sends all requests to the version named here: give one';
@@ -73,6 +80,7 @@ function filesOf(spec: Spec, dataPlane: DataPlaneSpec): ReadonlyMap<string, stri
     const resources = renderShared(plans, []).map(({ type, json }) => ({ '@type': `type.googleapis.com/${messageOf[type]}`, ...json }));
     return named(spec.mesh.name, resources, 'json');
   }
+  if (customResources) return new Map(plans.flatMap((plan) => [...named(plan.service, consulCustomResources(plan), 'yaml')]));
   const renderer = rendererOf(dataPlane);
   const form = dataPlane.kind === 'consul' ? 'json' : 'yaml';
   return new Map(plans.flatMap((plan) => [...named(plan.service, renderer.render(plan), form)]));

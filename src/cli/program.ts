@@ -163,6 +163,7 @@ function addPlanning(program: Command, terminal: Terminal, connection: () => Con
     .requiredOption('--mesh <folder>', 'the folder of the spec')
     .addOption(new Option('--as <mesh>', 'what they are for').choices([...DATA_PLANE_KINDS]).makeOptionMandatory())
     .requiredOption('--out <folder>', 'where they are written, one file each')
+    .option('--custom-resources', 'with --as consul: as custom resources of consul-k8s, for kubectl apply')
     .option('--force', 'overwrite what no export wrote')
     .addOption(json())
     .action((options: ExportOptions) => exportSpec(terminal, options));

@@ -63,6 +63,18 @@ describe('export', () => {
     expect(await readFile(out(files.at(-1) ?? ''), 'utf8')).toMatch(/cart[\s\S]*catalog/);
   });
 
+  it('writes for Consul what `consul config write` takes, or the custom resources of consul-k8s', async () => {
+    await exported('consul');
+    const entry = z.record(z.string(), z.json()).parse(JSON.parse(await readFile(out('catalog-01-service-resolver-catalog.json'), 'utf8')));
+    expect(entry).toMatchObject({ Kind: 'service-resolver', Name: 'catalog' });
+    expect(await exported('consul', '--custom-resources')).toMatchObject({ code: 0 });
+    expect(await readFile(out('catalog-01-serviceresolver-catalog.yaml'), 'utf8')).toMatch(
+      /^apiVersion: consul\.hashicorp\.com\/v1alpha1\nkind: ServiceResolver\n/,
+    );
+    const refused = await exported('istio', '--custom-resources');
+    expect(refused).toMatchObject({ code: 2, err: expect.stringContaining('--custom-resources goes with --as consul alone.') });
+  });
+
   it('writes the same again, and nothing of the export before stays', async () => {
     await exported('istio');
     const first = await contents();
