@@ -20,6 +20,7 @@ import { type Fragment, readFragment } from './model.ts';
 const SETTLES_MS = 5 * 60_000;
 /** A proxy that is behind for shorter is on its way. */
 const BEHIND_MS = 60_000;
+const TRIES = 3;
 const KEPT_MS = 24 * 3_600_000;
 
 const lookSchema = z.object({
@@ -70,25 +71,35 @@ export async function lookForDrift(ports: EffectPorts, where: Where): Promise<Dr
 async function look(ports: EffectPorts, where: Where): Promise<DriftLook | undefined> {
   const { documents, now } = ports;
   const { mesh, service, dataPlane } = where;
-  const { head } = await loadHead(documents, serviceStream, serviceStreamId(mesh, service));
-  if (!head.state.spec?.dataPlanes.includes(dataPlane) || head.state.retired) return undefined;
-  const fragment = await readFragment(documents, mesh, service);
-  if (!fragment?.plan) return undefined;
   const plane = await ports.dataPlane(mesh, dataPlane);
   const before = await readLook(documents, where);
-  const compared = plane
-    ? await seen(ports, head, fragment, plane, where, before)
-    : unknown(`This build reaches no data plane ${dataPlane}.`);
-  const after = await loadHead(documents, serviceStream, serviceStreamId(mesh, service));
-  const moved = after.head.version !== head.version;
-  const looked: DriftLook = { service, dataPlane, at: now(), ...(moved ? settling('Something was decided meanwhile.') : compared) };
-  await keepLook(documents, mesh, looked);
-  await tell(ports, where, head, looked);
-  // What came again before its going was seen is news to nobody, and put back all the same.
-  const { outcome, differences } = looked;
-  const again = outcome === 'drift' && isKnown(head.state.drift[dataPlane], differences) && differences.some(isRestorable);
-  if (again) await plane?.apply(fragment);
-  return looked;
+  for (let tries = 1; ; tries += 1) {
+    const { head } = await loadHead(documents, serviceStream, serviceStreamId(mesh, service));
+    if (!head.state.spec?.dataPlanes.includes(dataPlane) || head.state.retired) return undefined;
+    const fragment = await readFragment(documents, mesh, service);
+    if (!fragment?.plan) return undefined;
+    const compared = plane
+      ? await seen(ports, head, fragment, plane, where, before)
+      : unknown(`This build reaches no data plane ${dataPlane}.`);
+    // What was written meanwhile looks like drift from what was to be there before.
+    const moved = compared.outcome === 'drift' && (await isMoved(documents, where, fragment));
+    if (moved && tries < TRIES) continue;
+    const looked: DriftLook = { service, dataPlane, at: now(), ...(moved ? settling('It is being changed without pause.') : compared) };
+    await keepLook(documents, mesh, looked);
+    await tell(ports, where, head, looked);
+    // What came again before its going was seen is news to nobody, and put back all the same.
+    const { outcome, differences } = looked;
+    const again = outcome === 'drift' && isKnown(head.state.drift[dataPlane], differences) && differences.some(isRestorable);
+    if (again) await plane?.apply(fragment);
+    return looked;
+  }
+}
+
+/** Whether something newer than the fragment is, or is being, brought to the data planes. */
+async function isMoved(documents: Documents, { mesh, service, dataPlane }: Where, { revision }: Fragment): Promise<boolean> {
+  const { head } = await loadHead(documents, serviceStream, serviceStreamId(mesh, service));
+  const owed = head.pending[pendingKey('serve', dataPlane)];
+  return (owed !== undefined && owed.revision > revision) || (await readFragment(documents, mesh, service))?.revision !== revision;
 }
 
 /** Only whether it is gone: for right after what drifted was put back. */

@@ -3,6 +3,7 @@
  * telling people. Every run may be the second one, may come late, and may end at any await; what it leaves is taken up
  * again. Results are settlements: done, or again at a time.
  */
+import { isDeepStrictEqual } from 'node:util';
 import type { Documents } from '../journal/documents.ts';
 import { loadHead, type Settlement, settle } from '../journal/journal.ts';
 import type { PendingEffect } from '../journal/stream.ts';
@@ -15,7 +16,7 @@ import { meshStream, meshStreamId } from '../spec/adoption.ts';
 import { readServiceSpec } from './adopted-specs.ts';
 import type { DataPlane } from './data-plane.ts';
 import { lookWhetherGone } from './drift.ts';
-import { type Fragment, writeFragment } from './model.ts';
+import { type Fragment, readFragment, writeFragment } from './model.ts';
 
 const RETRIES = { firstMs: 1_000, longestMs: 60_000 };
 const CARD_TRIES = 12;
@@ -97,7 +98,8 @@ async function serveAll(
   if (effects.length === 0) return;
   let fragment: Fragment;
   try {
-    fragment = await publish(ports.documents, mesh, service);
+    const restores = effects.every(({ data }) => data?.restores === true);
+    fragment = (restores ? await published(ports.documents, mesh, service) : undefined) ?? (await publish(ports.documents, mesh, service));
   } catch (error) {
     return settled(Promise.resolve(effects.map((effect) => failed(ports, effect, error))));
   }
@@ -107,6 +109,13 @@ async function serveAll(
       if (effect.data?.restores) await lookWhetherGone(ports, { mesh, service, dataPlane: effect.target });
     }),
   );
+}
+
+/** What is published already, where it is what the head says at rest: what is put back on one data plane is no new revision to the others. */
+async function published(documents: Documents, mesh: string, service: string): Promise<Fragment | undefined> {
+  const { head } = await loadHead(documents, serviceStream, serviceStreamId(mesh, service));
+  const fragment = await readFragment(documents, mesh, service);
+  return !head.state.rollout && isDeepStrictEqual(fragment?.plan, planOf(mesh, head.state)) ? fragment : undefined;
 }
 
 /** Writes what the head says now into the read model. */

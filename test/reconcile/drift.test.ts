@@ -1,6 +1,7 @@
 /** Looking for drift, through the app: what is compared and when, what is kept of it, told of it and put back. */
 import { describe, expect, it } from 'vitest';
 import type { Applied, DataPlane, Difference, Observation } from '../../src/reconcile/data-plane.ts';
+import { readFragment } from '../../src/reconcile/model.ts';
 import { putNode } from '../../src/reconcile/observations.ts';
 import { serviceStreamId } from '../../src/rollouts/service-stream.ts';
 import { deployment, MINUTE, meshFile, serviceFile, shop, T0, World } from '../world.ts';
@@ -26,7 +27,13 @@ class StoringDataPlane implements DataPlane {
     return this.seen;
   }
 
+  /** Happens once, while it is looked at. */
+  meanwhile: (() => Promise<unknown>) | undefined;
+
   async drift(): Promise<readonly Difference[]> {
+    const happens = this.meanwhile;
+    this.meanwhile = undefined;
+    await happens?.();
     if (typeof this.kept === 'string') throw new Error(this.kept);
     return [...this.lost, ...this.kept];
   }
@@ -67,8 +74,10 @@ describe('looking for drift', () => {
     const { world, east, west } = await atRest();
     east.lost = [gone];
     const [before, others] = [east.applied, west.applied];
+    const revision = (await readFragment(world.documents, 'shop', 'catalog'))?.revision;
     expect(await outcomes(world)).toEqual(['east drift', 'west none']);
     expect([east.applied, west.applied]).toEqual([before + 1, others]);
+    expect((await readFragment(world.documents, 'shop', 'catalog'))?.revision).toBe(revision);
     expect(await recorded(world)).toEqual(['DriftFound', 'DriftGone']);
     expect(world.topics()).toEqual(['drifted', 'drift-gone']);
     expect(await outcomes(world)).toEqual(['east none', 'west none']);
@@ -138,6 +147,19 @@ describe('looking for drift', () => {
       world.now += 6 * MINUTE;
       expect(await outcomes(world)).toEqual(['east settling', 'west none']);
     }
+  });
+
+  it('does not take what was written meanwhile for drift', async () => {
+    const { world, east } = await atRest();
+    east.kept = [taken];
+    east.meanwhile = async () => {
+      await world.apply(meshFile('shop', ['east', 'west']), serviceFile('catalog', 'rollout: canary\ntimeout: 3s'));
+      east.meanwhile = async () => {
+        east.kept = [];
+      };
+    };
+    expect(await outcomes(world)).toEqual(['east none', 'west none']);
+    expect(await recorded(world)).toEqual([]);
   });
 
   it('takes a proxy to be behind when it is so for a minute, and says whom', async () => {
