@@ -2,7 +2,7 @@
  * One plain-Envoy data plane as this server knows it: the plans of its services, its endpoints under leases, and what its
  * nodes are served. Holds no I/O and no clock; when the store is away it goes on serving what it has.
  */
-import { qualifiedName } from '../dataplanes/envoy/naming.ts';
+import { INBOUND, qualifiedName } from '../dataplanes/envoy/naming.ts';
 import { renderNode, renderShared, unservable } from '../dataplanes/envoy/render.ts';
 import { type Endpoint, type EnvoyNode, type Identity, ownPartOf } from '../dataplanes/envoy/resources.ts';
 import type { ServicePlan } from '../plan/plan.ts';
@@ -132,10 +132,13 @@ export class DataPlaneView {
     );
   }
 
-  /** What this node goes without, whatever it accepts: its own service, where it cannot serve that as the plan says. */
+  /** What this node goes without, whatever it accepts: its own service, where that has no plan or cannot be served as the plan says. */
   refusedBy(node: EnvoyNode): RefusedPlan | undefined {
     const refused = unservable(node, this.#plans);
-    return refused && { ...refused, sequence: this.#sequence };
+    if (!refused) return undefined;
+    const planned = this.#plans.some((plan) => qualifiedName(plan) === refused.name);
+    const why = planned ? undefined : [...this.#refused].find(([service, { name }]) => [service, name].includes(refused.name));
+    return why ? why[1] : { ...refused, sequence: this.#sequence };
   }
 
   /** Made when a node is there to be served, once a sequence for all that have the same identity. */
@@ -169,6 +172,10 @@ export class DataPlaneView {
       return previous;
     }
     this.#snapshots.set(listens, built.snapshot);
+    const refused = this.refusedBy(node);
+    if (refused && (!previous || previous.sets.listener.resources.has(INBOUND))) {
+      this.#refuse(`The node ${node.id} takes no calls to ${refused.name}: ${refused.message}`);
+    }
     return built.snapshot;
   }
 

@@ -102,7 +102,7 @@ export async function startXdsServer(options: XdsServerOptions): Promise<XdsServ
     const refused = [...(own ? [own] : []), ...(view?.refused() ?? [])];
     const [first] = refused;
     const rejected = observed.rejected ?? (first && { sequence: first.sequence, message: first.message });
-    const without = [...(observed.without ?? []), ...refused.map(({ name }) => name)];
+    const without = [...new Set([...(observed.without ?? []), ...refused.map(({ name }) => name)])];
     reporter.node({ mesh, dataPlane }, first && rejected ? { ...observed, without, rejected } : observed);
   }
 

@@ -94,6 +94,28 @@ describe('a plan that cannot be read', () => {
     expect(refused()).toEqual([['catalog.shop', 2]]);
   });
 
+  it('keeps the Envoys before its workloads closed where none was there before, and they say why', () => {
+    const { view, problems } = viewing();
+    const unread = [{ ...unreadable, namespace: 'shop', dataPlanes: ['vms'] }];
+    view.update([fragment('cart', 1, 'v1')], emptyRegistry(), 2, unread);
+    const inbound = { service: 'catalog', version: 'v1', address: '127.0.0.1', port: 15_006, workloadPort: 8080 };
+    const listeners = (node: EnvoyNode) => [...(view.snapshotFor(node)?.sets.listener.resources.keys() ?? [])];
+    for (const node of [
+      { ...caller, inbound },
+      { ...caller, inbound, identity: { directory: '/a' } },
+    ]) {
+      expect(listeners(node)).toEqual(['outbound']);
+      expect(view.refusedBy(node)).toMatchObject({ name: 'catalog.shop', message: expect.stringContaining('protocol is not known') });
+    }
+    expect(problems).toContainEqual(expect.stringMatching(/^The node caller .*protocol is not known/));
+
+    view.update([fragment('catalog', 3, 'v1')], emptyRegistry(), 3);
+    expect(listeners({ ...caller, inbound })).toEqual(['inbound', 'outbound']);
+    expect(view.refusedBy({ ...caller, inbound })).toBeUndefined();
+    view.update([{ ...fragment('catalog', 4, 'v1'), plan: null }], emptyRegistry(), 4);
+    expect(listeners({ ...caller, inbound })).toEqual(['outbound']);
+  });
+
   it('is nothing to a data plane that it does not name', () => {
     const { view, refused } = viewing();
     view.update([], emptyRegistry(), 2, [{ ...unreadable, namespace: 'shop', dataPlanes: ['east'] }]);

@@ -11,8 +11,7 @@ import { qualifiedName } from './naming.ts';
 /** What a line is about: its member `log`. */
 type Subject = 'request' | 'would-be-refused';
 
-export function accessLogs(plan: ServicePlan | undefined): readonly JsonObject[] {
-  if (plan === undefined) return [];
+export function accessLogs(plan: ServicePlan): readonly JsonObject[] {
   const asked = plan.telemetry?.accessLog;
   return [
     ...(asked === undefined ? [] : [accessLog(plan, 'request', asked === 'errors' ? { filter: failed } : {})]),

@@ -50,8 +50,8 @@ function routesByRds(name: string): JsonObject {
  * `strict` plan takes nothing else. No time-out and no retries: the caller's side has them, and a second retry loop would
  * multiply the first. undefined: a `strict` service without an identity, which must not be served at all.
  */
-export function inboundListener(at: Address, plan: ServicePlan | undefined, identity: Identity | undefined): JsonObject | undefined {
-  const strict = plan?.security?.stage === 'strict';
+export function inboundListener(at: Address, plan: ServicePlan, identity: Identity | undefined): JsonObject | undefined {
+  const strict = plan.security?.stage === 'strict';
   if (identity === undefined) {
     return strict ? undefined : listener(INBOUND, 'INBOUND', at, { filter_chains: [{ filters: [inboundManager(plan, {})] }] });
   }
@@ -80,14 +80,14 @@ export function inboundListener(at: Address, plan: ServicePlan | undefined, iden
   });
 }
 
-function inboundManager(plan: ServicePlan | undefined, callers: JsonObject): JsonObject {
+function inboundManager(plan: ServicePlan, callers: JsonObject): JsonObject {
   const route = { match: { prefix: '/' }, route: { cluster: INBOUND, timeout: '0s' } };
   const logs = accessLogs(plan);
   return connectionManager(INBOUND, {
     ...callers,
     ...(logs.length === 0 ? {} : { access_log: logs }),
     upgrade_configs: [WEBSOCKET],
-    ...httpFilters(authorizationFilters(plan?.security)),
+    ...httpFilters(authorizationFilters(plan.security)),
     route_config: { name: INBOUND, virtual_hosts: [{ name: INBOUND, domains: ['*'], routes: [route] }] },
   });
 }

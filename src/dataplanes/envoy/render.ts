@@ -44,7 +44,8 @@ export function renderNode(node: EnvoyNode, plans: readonly ServicePlan[]): read
   if (inbound !== undefined) {
     const plan = plansByName(plans).get(inbound.service);
     resources.push({ type: 'cluster', name: INBOUND, json: inboundCluster(inbound.workloadPort, plan?.protocol) });
-    const listener = inboundListener(inbound, plan, identity);
+    // Nobody has said who may call a service without a plan, so nobody may.
+    const listener = plan && inboundListener(inbound, plan, identity);
     if (listener !== undefined) resources.push({ type: 'listener', name: INBOUND, json: listener });
   }
   if (outbound !== undefined) resources.push({ type: 'listener', name: OUTBOUND, json: outboundListener(outbound) });
@@ -55,10 +56,16 @@ export function renderNode(node: EnvoyNode, plans: readonly ServicePlan[]): read
   return resources;
 }
 
-/** What a node cannot serve as its service's plan wants it, and so does not serve at all. */
+/** What a node does not serve at all: a service that nobody has planned here, or one that it cannot serve as its plan wants it. */
 export function unservable({ inbound, identity }: EnvoyNode, plans: readonly ServicePlan[]): { name: string; message: string } | undefined {
-  const plan = inbound === undefined ? undefined : plansByName(plans).get(inbound.service);
-  if (plan?.security?.stage !== 'strict' || identity !== undefined) return undefined;
+  if (inbound === undefined) return undefined;
+  const plan = plansByName(plans).get(inbound.service);
+  if (plan === undefined) {
+    const { service } = inbound;
+    const message = `No plan of ${service} is known here, so this Envoy takes no calls: see that the name it was started with is that of one service of this data plane, and that a version of it is known.`;
+    return { name: service, message };
+  }
+  if (plan.security?.stage !== 'strict' || identity !== undefined) return undefined;
   const name = qualifiedName(plan);
   const message = `${name} takes mTLS only, and this Envoy has no identity, so it takes no calls: start it with one (meshwright envoy bootstrap --identity).`;
   return { name, message };

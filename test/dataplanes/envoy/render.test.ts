@@ -4,7 +4,7 @@
  */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { renderNode, renderShared } from '../../../src/dataplanes/envoy/render.ts';
+import { renderNode, renderShared, unservable } from '../../../src/dataplanes/envoy/render.ts';
 import type { EnvoyNode, EnvoyResource } from '../../../src/dataplanes/envoy/resources.ts';
 import type { Json } from '../../../src/journal/documents.ts';
 import type { ServicePlan } from '../../../src/plan/plan.ts';
@@ -12,12 +12,13 @@ import { arbitraryEndpoints, arbitraryPlans } from '../../plan/arbitraries.ts';
 
 const plansAndEndpoints = arbitraryPlans.chain((plans) => fc.tuple(fc.constant(plans), arbitraryEndpoints(plans)));
 
+const inbound = { service: 'catalog', version: 'v1', address: '127.0.0.1', port: 15_006, workloadPort: 8080 };
 const node: EnvoyNode = {
   id: 'catalog-v1-0',
   mesh: 'sample',
   dataPlane: 'vms',
   outbound: { address: '127.0.0.1', port: 15_001 },
-  inbound: { service: 'catalog', version: 'v1', address: '127.0.0.1', port: 15_006, workloadPort: 8080 },
+  inbound,
   identity: { directory: '/var/lib/meshwright/identity' },
 };
 
@@ -217,6 +218,8 @@ describe('a version without endpoints', () => {
 });
 
 describe("a node's own resources", () => {
+  const listenersOf = (one: EnvoyNode, plans: readonly ServicePlan[]) => renderNode(one, plans).filter(({ type }) => type === 'listener');
+
   it('are none when it neither calls nor is called', () => {
     expect(renderNode({ id: 'n', mesh: 'sample', dataPlane: 'vms' }, [])).toEqual([]);
   });
@@ -224,12 +227,27 @@ describe("a node's own resources", () => {
   it('never hold a time-out or a retry on the way in, whatever its service has', () => {
     fc.assert(
       fc.property(arbitraryPlans, (plans) => {
-        const inbound = renderNode(node, plans).find((each) => each.type === 'listener' && each.name === 'inbound');
-        const text = JSON.stringify(inbound);
-        expect(text).not.toContain('retry');
-        expect(text).toContain('"timeout":"0s"');
+        for (const each of plans) {
+          const before = { ...inbound, service: `${each.service}.${each.namespace}` };
+          const text = JSON.stringify(listenersOf({ ...node, inbound: before }, plans)[0]);
+          expect(text).not.toContain('retry');
+          expect(text).toContain('"timeout":"0s"');
+        }
       }),
     );
+  });
+
+  it('let nobody in while no plan says who may call, with an identity or without, and say why', () => {
+    const { identity: _identity, ...plain } = node;
+    for (const each of [node, plain]) {
+      for (const plans of [[], [plan({ service: 'stock' })], [plan({}), plan({ namespace: 'other' })]]) {
+        expect(listenersOf(each, plans).map(({ name }) => name)).toEqual(['outbound']);
+        expect(unservable(each, plans)?.name).toBe('catalog');
+        expect(unservable(each, plans)?.message).toMatch(/^No plan of catalog .* takes no calls/);
+      }
+      expect(listenersOf(each, [plan({})]).map(({ name }) => name)).toEqual(['inbound', 'outbound']);
+      expect(unservable(each, [plan({})])).toBeUndefined();
+    }
   });
 
   it('speak to the workload as its service speaks, and as the caller speaks while no plan is known', () => {
