@@ -63,6 +63,15 @@ describe('a service in shadow', () => {
     expect((await world.app.history('shop', undefined, 0, 10)).at(-1)).toMatchObject({ actor: 'kim', evidence: { acceptRefusals: true } });
   });
 
+  it('is what is kept back: one that was not in shadow, or is strict already, is not', async () => {
+    const { world, west } = await inShadow();
+    await world.apply(mesh, staged('permissive'));
+    west.counts = [{ proxy: 'catalog-1.shop', wouldRefuse: 12 }];
+    expect(await strict(world)).toMatchObject({ ok: true });
+    const changed = serviceFile('catalog', `rollout: canary\ntimeout: 3s\nmtls: strict\n${allow}`);
+    expect(await world.app.apply([mesh, changed], { actor: 'kim' })).toMatchObject({ ok: true });
+  });
+
   it('keeps nobody else back, and may always go the other way', async () => {
     const { world, west } = await inShadow();
     west.counts = [{ proxy: 'catalog-1.shop', wouldRefuse: 12 }];
