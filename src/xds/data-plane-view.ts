@@ -30,8 +30,8 @@ export class DataPlaneView {
   #endpoints: readonly Endpoint[] = [];
   /** What nodes without an identity share. */
   #shared: SharedResources | undefined;
-  /** What those with one share, by its directory, and at which sequence that was made. */
-  readonly #sharedWith = new Map<string, { readonly sequence: number; readonly shared: SharedResources }>();
+  /** What those with one share, by its directory, and at which sequence that was made. The identity is one object, with which more is kept. */
+  readonly #sharedWith = new Map<string, { readonly sequence: number; readonly shared: SharedResources; readonly identity: Identity }>();
   /** By what a node is given of its own: nodes that listen alike are served the same. */
   readonly #snapshots = new Map<string, Snapshot>();
   readonly #encode: EncodeResource;
@@ -142,10 +142,11 @@ export class DataPlaneView {
   }
 
   /** Made when a node is there to be served, once a sequence for all that have the same identity. */
-  #sharedFor({ identity }: EnvoyNode): SharedResources | undefined {
-    if (!identity || this.#plans.every(({ security }) => security === undefined)) return this.#shared;
-    const known = this.#sharedWith.get(identity.directory);
+  #sharedFor(node: EnvoyNode): SharedResources | undefined {
+    if (!node.identity || this.#plans.every(({ security }) => security === undefined)) return this.#shared;
+    const known = this.#sharedWith.get(node.identity.directory);
     if (known?.sequence === this.#sequence) return known.shared;
+    const identity = known?.identity ?? node.identity;
     const built = this.#build(this.#plans, this.#endpoints, identity, known?.shared ?? this.#shared);
     if (!built.ok) {
       this.#refuse(
@@ -153,7 +154,7 @@ export class DataPlaneView {
       );
       return undefined;
     }
-    this.#sharedWith.set(identity.directory, { sequence: this.#sequence, shared: built.shared });
+    this.#sharedWith.set(identity.directory, { sequence: this.#sequence, shared: built.shared, identity });
     return built.shared;
   }
 

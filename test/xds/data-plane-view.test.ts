@@ -5,6 +5,7 @@ import { planService } from '../../src/plan/plan-service.ts';
 import type { Fragment } from '../../src/reconcile/model.ts';
 import { DataPlaneView } from '../../src/xds/data-plane-view.ts';
 import { emptyRegistry } from '../../src/xds/registry.ts';
+import { collectGarbage } from '../garbage.ts';
 import { serviceSpec } from '../rollouts/story.ts';
 import { testEncoder } from './real-envoy.ts';
 
@@ -170,6 +171,19 @@ describe('what nodes with an identity are served', () => {
     update([secured(4, 'strict')], 4);
     view.forgetUnused();
     expect(clusterOf(view, identity('/a'), 'catalog.shop|v1')?.json).toHaveProperty('transport_socket');
+  });
+
+  it('is not kept once nobody with that identity asks for it any more', async () => {
+    const { view, update } = viewing();
+    update([secured(1, 'permissive')], 1);
+    const gone = new WeakRef(clusterOf(view, identity('/gone'), 'catalog.shop|v1')?.json ?? {});
+    const stays = clusterOf(view, identity('/stays'), 'catalog.shop|v1');
+    update([fragment('cart', 2, 'v1')], 2);
+    expect(clusterOf(view, identity('/stays'), 'catalog.shop|v1')).toBe(stays);
+    view.forgetUnused();
+    await collectGarbage();
+    expect(gone.deref()).toBeUndefined();
+    expect(clusterOf(view, identity('/stays'), 'catalog.shop|v1')).toBe(stays);
   });
 
   it('is told apart from what a node cannot serve without one', () => {

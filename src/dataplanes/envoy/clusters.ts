@@ -15,7 +15,18 @@ import { upstreamTls } from './tls.ts';
 const UNLIMITED = 4_294_967_295;
 
 /** A cluster of one version; its endpoints come by EDS. `identity` is the caller's, who without one speaks plaintext. */
-export const versionCluster = oncePerPlan((plan: ServicePlan, version: string, identity?: Identity): JsonObject => {
+export function versionCluster(plan: ServicePlan, version: string, identity?: Identity): JsonObject {
+  if (identity === undefined || plan.security === undefined) return forEverybody(plan, version);
+  const made = withIdentity.get(identity) ?? oncePerPlan((each: ServicePlan, name: string) => cluster(each, name, identity));
+  withIdentity.set(identity, made);
+  return made(plan, version);
+}
+
+const forEverybody = oncePerPlan((plan: ServicePlan, version: string) => cluster(plan, version, undefined));
+/** There may be a directory for each workload that ever was: what is made for one is gone with whoever holds its identity. */
+const withIdentity = new WeakMap<Identity, typeof forEverybody>();
+
+function cluster(plan: ServicePlan, version: string, identity: Identity | undefined): JsonObject {
   const { circuitBreaker, connectTimeoutMs, outlierDetection } = plan;
   return {
     name: clusterName(plan, version),
@@ -33,7 +44,7 @@ export const versionCluster = oncePerPlan((plan: ServicePlan, version: string, i
     // Below the hour after which the other side's Envoy closes, so that no request meets a closing connection.
     typed_extension_protocol_options: protocolOptions(plan.protocol, '300s', circuitBreaker?.maxRequestsPerConnection),
   };
-});
+}
 
 const LB_POLICIES: Readonly<Record<LoadBalancing['policy'], string>> = {
   'least-request': 'LEAST_REQUEST',

@@ -5,9 +5,10 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { renderNode, renderShared, unservable } from '../../../src/dataplanes/envoy/render.ts';
-import type { EnvoyNode, EnvoyResource } from '../../../src/dataplanes/envoy/resources.ts';
+import type { EnvoyNode, EnvoyResource, Identity } from '../../../src/dataplanes/envoy/resources.ts';
 import type { Json } from '../../../src/journal/documents.ts';
 import type { ServicePlan } from '../../../src/plan/plan.ts';
+import { collectGarbage } from '../../garbage.ts';
 import { arbitraryEndpoints, arbitraryPlans } from '../../plan/arbitraries.ts';
 
 const plansAndEndpoints = arbitraryPlans.chain((plans) => fc.tuple(fc.constant(plans), arbitraryEndpoints(plans)));
@@ -205,6 +206,20 @@ describe('an identity', () => {
       (each, index) => JSON.stringify(each) !== JSON.stringify(plain[index]),
     );
     expect(changed.map(({ type, name }) => [type, name])).toEqual([['cluster', 'catalog.shop|v1']]);
+  });
+});
+
+describe('what is made for one identity', () => {
+  it('is made once for as long as that is held, and is gone with it though the plans stay', async () => {
+    const secured = plan({ security: { stage: 'strict', trustDomain: 'mesh.example', serviceAccount: 'catalog', allow: [] } });
+    const clusterFor = (identity: Identity) => renderShared([secured], [], identity).find(({ type }) => type === 'cluster')?.json ?? {};
+    const kept: Identity = { directory: '/kept' };
+    const held = clusterFor(kept);
+    const directories = Array.from({ length: 20 }, (_, index) => `/gone/${index}`);
+    const made = directories.map((directory) => new WeakRef(clusterFor({ directory })));
+    await collectGarbage();
+    expect(made.filter((each) => each.deref() !== undefined)).toEqual([]);
+    expect(clusterFor(kept)).toBe(held);
   });
 });
 
