@@ -26,16 +26,16 @@ function peerAuthentication(plan: ServicePlan, { stage }: PlannedSecurity): Json
 }
 
 function authorizationPolicy(plan: ServicePlan, { stage, trustDomain, allow }: PlannedSecurity): JsonObject {
-  const dryRun = stage === 'shadow' ? { annotations: { 'istio.io/dry-run': 'true' } } : {};
   return {
     apiVersion: API_VERSION,
     kind: 'AuthorizationPolicy',
-    metadata: { ...metadata(plan), ...dryRun },
+    // Said either way, as are rules that are none: left out, what somebody else has said would hold.
+    metadata: { ...metadata(plan), annotations: { 'istio.io/dry-run': stage === 'shadow' ? 'true' : 'false' } },
     spec: {
       selector: { matchLabels: { ...plan.selector } },
       action: 'ALLOW',
       // No rules at all allow nobody; one that is empty would allow everybody.
-      ...(allow.length === 0 ? {} : { rules: allow.map((rule) => ruleOf(rule, trustDomain)) }),
+      rules: allow.map((rule) => ruleOf(rule, trustDomain)),
     },
   };
 }

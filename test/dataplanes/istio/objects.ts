@@ -18,7 +18,7 @@ const duration = z
 const percentage = z.strictObject({ value: z.int().min(1).max(100) });
 const labels = z.record(z.string(), z.string());
 const metadata = z.strictObject({ name: z.string().regex(DNS_LABEL), namespace: z.string(), labels });
-const annotated = z.strictObject({ ...metadata.shape, annotations: z.strictObject({ 'istio.io/dry-run': z.literal('true') }).optional() });
+const annotated = z.strictObject({ ...metadata.shape, annotations: z.strictObject({ 'istio.io/dry-run': z.enum(['true', 'false']) }) });
 /** Empty, it would select the whole namespace. */
 const selector = z.strictObject({ matchLabels: labels.refine((given) => Object.keys(given).length > 0) });
 const stringMatch = z.union([
@@ -143,25 +143,22 @@ const authorizationPolicy = z.strictObject({
   spec: z.strictObject({
     selector,
     action: z.literal('ALLOW'),
-    /** An empty list, an empty rule, an empty condition would allow everybody or be refused. */
-    rules: z
-      .array(
-        z.strictObject({
-          from: z.array(z.strictObject({ source: z.strictObject({ principals: z.array(z.string()).min(1) }) })).length(1),
-          to: z
-            .array(
-              z.strictObject({
-                operation: z
-                  .strictObject({ methods: z.array(z.string()).min(1).optional(), paths: z.array(z.string()).min(1).optional() })
-                  .refine((operation) => Object.keys(operation).length > 0),
-              }),
-            )
-            .length(1)
-            .optional(),
-        }),
-      )
-      .min(1)
-      .optional(),
+    /** No rules allow nobody; an empty rule, an empty condition would allow everybody or be refused. */
+    rules: z.array(
+      z.strictObject({
+        from: z.array(z.strictObject({ source: z.strictObject({ principals: z.array(z.string()).min(1) }) })).length(1),
+        to: z
+          .array(
+            z.strictObject({
+              operation: z
+                .strictObject({ methods: z.array(z.string()).min(1).optional(), paths: z.array(z.string()).min(1).optional() })
+                .refine((operation) => Object.keys(operation).length > 0),
+            }),
+          )
+          .length(1)
+          .optional(),
+      }),
+    ),
   }),
 });
 
