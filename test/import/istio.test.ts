@@ -82,6 +82,26 @@ describe('routes of Istio', () => {
     expect(importedObjects(objects.toReversed()).files).toEqual(importedObjects(objects).files);
   });
 
+  it('of two objects that differ keep the same one, whatever their order', () => {
+    const limits = (name: string, maxConnections: number) => ({
+      ...rule,
+      metadata: { name, namespace: 'shop' },
+      spec: { host: 'catalog', trafficPolicy: { connectionPool: { tcp: { maxConnections } } } },
+    });
+    const objects = [limits('a', 1), limits('b', 2)];
+    for (const given of [objects, objects.toReversed()])
+      expect(serviceOf(importedObjects(given), 'catalog').circuitBreaker).toEqual({ maxConnections: 1 });
+  });
+
+  it('that try nothing again say so where all others try', () => {
+    const http = [
+      { name: 'once', match: [{ uri: { prefix: '/pay' } }], route: [to('v1')], retries: { attempts: 0 } },
+      { route: [to('v1')], retries: { attempts: 3, retryOn: 'reset' } },
+    ];
+    const { routes } = serviceOf(importedObjects([virtualService('catalog', { http }), { ...rule, spec: subsets }]), 'catalog');
+    expect(routes).toMatchObject([{ name: 'once', retries: { attempts: 0 } }]);
+  });
+
   it('at a gateway are ingress, and said where they differ from those inside the mesh', () => {
     expect(catalog.ingress).toEqual([{ host: 'shop.example.com', gateway: { namespace: 'edge', name: 'public' } }]);
     expect(linesOf(imported)).toContainEqual(
@@ -134,6 +154,19 @@ describe('security of Istio', () => {
     const all = importedObjects([virtualService('catalog', { http: [{ route: [to('v1')] }] }), { ...rule, spec: subsets }, mode]);
     expect(serviceOf(all, 'catalog').mtls).toBeUndefined();
     expect(alarmsOf(all)).toContainEqual(expect.stringMatching(/^not-imported PeerAuthentication default .*this policy has to stay/));
+  });
+
+  it('takes a whole rule out where a spec does not take one of its paths: left without them it would allow more', () => {
+    const long = `/${'a'.repeat(2000)}`;
+    const rules = [{ from: [{ source: { principals: ['cluster.local/ns/shop/sa/web'] } }], to: [{ operation: { paths: [long] } }] }];
+    const policy = {
+      apiVersion: 'security.istio.io/v1',
+      kind: 'AuthorizationPolicy',
+      metadata: { name: 'long', namespace: 'shop' },
+      spec: { rules },
+    };
+    const narrowed = importedObjects([virtualService('catalog', { http: [{ route: [to('v1')] }] }), { ...rule, spec: subsets }, policy]);
+    expect(serviceOf(narrowed, 'catalog').allow).toEqual([]);
   });
 
   it('allows nobody by a policy without rules, and not everybody', () => {
