@@ -58,7 +58,11 @@ const regex = z
     if (problem !== undefined) context.addIssue({ code: 'custom', message: `this is no RE2 expression: ${problem}` });
   });
 
-export const path = z.string().max(1024).regex(/^\//, { error: 'a path begins with `/`' });
+export const path = z
+  .string()
+  .max(1024)
+  .regex(/^\//, { error: 'a path begins with `/`' })
+  .regex(/^[^?#]*$/, { error: 'a path is what stands before `?` and `#`: neither is ever part of one' });
 
 export const pathMatch = z
   .strictObject(

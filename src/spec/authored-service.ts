@@ -20,6 +20,8 @@ import { labelKeySchema, nameSchema, versionSchema } from './names.ts';
 import { type AlertSelector, type DeploymentSource, PROTOCOLS, type RetriesSpec, type RouteSpec } from './schema.ts';
 
 const DEFAULT_VERSION_LABEL = 'version';
+/** `app` is the service's name. */
+const DEFAULT_SELECTOR_LABEL = 'app';
 const LABEL_VALUE = /^([A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?)?$/;
 const REPOSITORY = /^[A-Za-z0-9][A-Za-z0-9.-]*(?::\d+)?(?:\/[a-z0-9]+(?:(?:[._]|__|-+)[a-z0-9]+)*)+$/;
 
@@ -96,6 +98,19 @@ function checkResilience(
     const message = 'connecting may not take longer than `timeout`, which covers the whole request';
     context.addIssue({ code: 'custom', path: ['connectTimeout'], message });
   }
+  routes.forEach((route, index) => {
+    const perTry = (route.retries ?? retries)?.perTryTimeoutMs;
+    const limit = route.timeoutMs ?? whole;
+    const own = [route.retries, route.timeoutMs].filter((each) => each !== undefined);
+    // Where a route has both, or neither, it is said of the one place that has them.
+    if (own.length !== 1 || perTry === undefined || limit === undefined || perTry <= limit) return;
+    const message =
+      route.retries === undefined
+        ? 'one try of the service may take longer than this, which covers all of them; give the route `retries` of its own'
+        : "one try may not take longer than the service's `timeout`, which covers all of them; give the route a `timeout` of its own";
+    const field = route.retries === undefined ? ['timeout'] : ['retries', 'perTryTimeout'];
+    context.addIssue({ code: 'custom', path: ['routes', index, ...field], message });
+  });
   const retrying = [retries, ...routes.map((route) => route.retries)].some((each) => each !== undefined && each.attempts > 0);
   if (retryBudget !== undefined && !retrying) {
     context.addIssue({ code: 'custom', path: ['retryBudget'], message: 'nothing is tried again that it could limit: give `retries` too' });
@@ -107,6 +122,10 @@ function checkLabels(
   context: z.RefinementCtx,
 ): void {
   const label = written.versionLabel ?? DEFAULT_VERSION_LABEL;
+  if (written.selector === undefined && label === DEFAULT_SELECTOR_LABEL) {
+    const message = `without a \`selector\` \`${label}\` selects its workloads, whatever version; give a \`selector\`, or another label here`;
+    context.addIssue({ code: 'custom', path: ['versionLabel'], message });
+  }
   if (written.selector !== undefined && label in written.selector) {
     const message = `\`${label}\` tells its versions apart; select the workloads of all versions by another label`;
     context.addIssue({ code: 'custom', path: ['selector', label], message });

@@ -5,7 +5,7 @@
 import { z } from 'zod';
 
 const NAME = /^[a-z0-9]([a-z0-9-]*[a-z0-9])?$/;
-const DOMAIN = /^[a-z0-9]([a-z0-9.-]*[a-z0-9])?$/;
+const DOMAIN = /^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?(\.[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)*$/;
 const VERSION = /^[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?$/;
 const LABEL_KEY = /^([a-z0-9]([a-z0-9.-]*[a-z0-9])?\/)?[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?$/;
 
@@ -18,7 +18,7 @@ export const nameSchema = z
 export const domainSchema = z
   .string()
   .max(253)
-  .regex(DOMAIN, { error: 'use lower-case letters, digits, `-` and `.`, beginning and ending with a letter or digit' });
+  .regex(DOMAIN, { error: 'use lower-case letters, digits and `-`; up to 63 between dots, beginning and ending with a letter or digit' });
 
 export const versionSchema = z
   .string()

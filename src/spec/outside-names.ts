@@ -1,7 +1,8 @@
 /** Names towards the outside that two services would fight over: what no service can see alone, the whole spec can. */
 import type { ServiceSpec } from './schema.ts';
 
-export interface ClashingName {
+/** What one service says against what another does. */
+export interface SpecClash {
   readonly service: string;
   /** A place in its plan. */
   readonly where: string;
@@ -9,11 +10,11 @@ export interface ClashingName {
 }
 
 /** `services` in the order in which the first one keeps the name. */
-export function clashingNames(services: readonly ServiceSpec[]): readonly ClashingName[] {
+export function clashingNames(services: readonly ServiceSpec[]): readonly SpecClash[] {
   const inside = new Map(services.flatMap((service) => namesOf(service).map((name) => [name, service.name] as const)));
   const taken = new Map<string, string>();
   return services.flatMap((service) => [
-    ...(service.egress ?? []).flatMap(({ host }): ClashingName[] => {
+    ...(service.egress ?? []).flatMap(({ host }): SpecClash[] => {
       const name = inside.get(host);
       if (name === undefined) return [];
       return [
@@ -24,7 +25,7 @@ export function clashingNames(services: readonly ServiceSpec[]): readonly Clashi
         },
       ];
     }),
-    ...(service.ingress ?? []).flatMap(({ host, gateway }): ClashingName[] => {
+    ...(service.ingress ?? []).flatMap(({ host, gateway }): SpecClash[] => {
       const key = `${gateway.namespace}/${gateway.name}/${host}`;
       const other = taken.get(key) ?? service.name;
       taken.set(key, other);

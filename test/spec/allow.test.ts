@@ -91,6 +91,8 @@ describe('what is refused', () => {
     ['no callers', '[{ from: [] }]', 'allow[0].from', 'may not be empty'],
     ['half an identity', '[{ from: [{ namespace: a }] }]', 'allow[0].from[0].serviceAccount', 'needed'],
     ['a path that is none', '[{ from: [catalog], paths: [pay] }]', 'allow[0].paths[0]', '/'],
+    ['a path with a query', "[{ from: [catalog], paths: ['/pay?x=1'] }]", 'allow[0].paths[0]', 'before `?` and `#`'],
+    ['a prefix with a fragment', "[{ from: [catalog], paths: [{ prefix: '/pay#a' }] }]", 'allow[0].paths[0].prefix', 'before `?` and `#`'],
     ['a path of two kinds', '[{ from: [catalog], paths: [{ exact: /a, prefix: /b }] }]', 'allow[0].paths[0]', 'exactly one of'],
     ['an expression that is not RE2', "[{ from: [catalog], paths: [{ regex: '(?!a)' }] }]", 'allow[0].paths[0].regex', 'RE2'],
     ['no list', 'catalog', 'allow', 'a list'],

@@ -133,6 +133,7 @@ describe('what is refused', () => {
     ['a connection slower than its request', `${rest}timeout: 1s\nconnectTimeout: 2s\n`, 'connectTimeout', 'longer than `timeout`'],
     ['a selector of nothing', `${rest}selector: {}\n`, 'selector', 'at least one label'],
     ['a selector of one version', `${rest}selector: { version: v1 }\n`, 'selector.version', 'tells its versions apart'],
+    ['versions told apart by what selects them all', `${rest}versionLabel: app\n`, 'versionLabel', 'give a `selector`'],
     ['a label that can be none', `${rest}selector: { app: 'a b' }\n`, 'selector.app', 'no value of a label'],
     ['a mirror to where the route goes', route('version: v2, mirror: v2'), 'routes[0].mirror', '`v2` already'],
     ['a mirror to the stable version', route('mirror: v1'), 'routes[0].mirror', '`v1`, the stable version'],
@@ -140,6 +141,10 @@ describe('what is refused', () => {
     ['a fault that does nothing', route('fault: {}'), 'routes[0].fault', '`delay`, an `abort` or both'],
     ['an answer that is none', route('fault: { abort: 99 }'), 'routes[0].fault.abort', 'at least 200'],
     ['an egress address', `${rest}egress: [10.0.0.1]\n`, 'egress[0]', 'not an address'],
+    ['an egress host with an empty label', `${rest}egress: [api..example.com]\n`, 'egress[0]', 'up to 63 between dots'],
+    ['an egress host with a label that ends in -', `${rest}egress: [{ host: a-.b.com }]\n`, 'egress[0].host', 'up to 63 between dots'],
+    ['an egress host with a label that begins with -', `${rest}egress: [a.-b.com]\n`, 'egress[0]', 'up to 63 between dots'],
+    ['an egress host with a label too long', `${rest}egress: [a.${'b'.repeat(64)}.com]\n`, 'egress[0]', 'up to 63 between dots'],
     ['a host twice at a port', `${rest}egress: [a.example, { host: a.example, protocol: http, port: 443 }]\n`, 'egress[1]', 'twice'],
     ['a gateway of three parts', `${rest}ingress: [{ host: a.example, gateway: a/b/c }]\n`, 'ingress[0].gateway', '`namespace/name`'],
     ['an unknown log', `${rest}telemetry: { accessLog: error }\n`, 'telemetry.accessLog', 'did you mean `errors`'],
@@ -149,6 +154,40 @@ describe('what is refused', () => {
     expect(found).toHaveLength(1);
     expect(found[0]).toContain(` ${field}: `);
     expect(found[0]).toContain(message);
+  });
+});
+
+describe('services that select the same workloads', () => {
+  const mesh = { path: 'mesh.yaml', text: `${MESH}trustDomain: shop.example\n` };
+  const named = (name: string, fields: string) => ({
+    path: `${name}.yaml`,
+    text: `${HEADER}kind: Service\nname: ${name}\nport: 80\nstable: v1\n${fields}`,
+  });
+  const found = (one: string, other: string) => problems([mesh, named('catalog', one), named('admin', other)]);
+  const shop = 'selector: { app: shop }\n';
+  const [strict, shadow] = ['mtls: strict\nserviceAccount: shop\n', 'mtls: shadow\nserviceAccount: shop\n'];
+
+  it('say the same of callers and telemetry, or are refused at the line', () => {
+    const message =
+      '`catalog` selects the same workloads (`app: shop`), so what either says of callers and telemetry would hold for both; ' +
+      'select others by another label, or give both the same `mtls`, `allow`, `serviceAccount` and `telemetry`';
+    expect(found(shop + strict, shadow + shop)).toEqual([`admin.yaml:8 selector: ${message}`]);
+    expect(found(shop + strict, shop)).toHaveLength(1);
+    expect(found(`${shop}${strict}allow: [admin]\n`, shop + strict)).toHaveLength(1);
+    expect(found(shop + strict, `${shop}mtls: strict\n`)).toHaveLength(1);
+    expect(found(`${shop}telemetry: { accessLog: all }\n`, shop)).toHaveLength(1);
+    expect(found(shop + strict, shop + strict)).toEqual([]);
+    expect(found(shop, `${shop}serviceAccount: admin\n`)).toEqual([]);
+  });
+
+  it('are those where one narrows the other down, in one namespace and on one data plane', () => {
+    const beta = 'selector: { track: beta, app: shop }\n';
+    expect(found(shop + strict, beta + shadow)).toHaveLength(1);
+    expect(found(beta + strict, shop + shadow)).toHaveLength(1);
+    expect(found('', 'selector: { app: catalog }\nmtls: permissive\n')).toHaveLength(1);
+    expect(found(beta + strict, `selector: { app: shop, track: stable }\n${shadow}`)).toEqual([]);
+    expect(found(shop + strict, `${shop}${shadow}namespace: other\n`)).toEqual([]);
+    expect(found(`${shop}${strict}dataPlanes: [aks]\n`, `${shop}${shadow}dataPlanes: [vms]\n`)).toEqual([]);
   });
 });
 

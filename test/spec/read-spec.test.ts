@@ -244,6 +244,18 @@ describe('what is refused in a service', () => {
       'retries.perTryTimeout',
       'longer than `timeout`',
     ],
+    [
+      "a route's try longer than the request of its service",
+      `${rest}timeout: 1s\nroutes: [{ name: a, match: { methods: [GET] }, retries: { attempts: 1, perTryTimeout: 5s } }]\n`,
+      'routes[0].retries.perTryTimeout',
+      "longer than the service's `timeout`",
+    ],
+    [
+      "a route's request shorter than a try of its service",
+      `${rest}retries: { attempts: 1, perTryTimeout: 5s }\nroutes: [{ name: a, match: { methods: [GET] }, timeout: 1s }]\n`,
+      'routes[0].timeout',
+      'one try of the service may take longer',
+    ],
     ['an alert entry that says nothing', `${rest}alerts: [{}]\n`, 'alerts[0]', 'give a `rule`'],
     [
       'a repository with a tag',
