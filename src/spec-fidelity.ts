@@ -38,10 +38,15 @@ export function refusedProblems(fidelity: readonly ServiceFidelity[], places: Sp
   return [...new Map(problems.map((problem) => [JSON.stringify(problem), problem])).values()];
 }
 
-/** A rollout divides requests over two versions; which, no data plane judges. */
-function splitOfRollout({ stable = 'v1' }: ServiceSpec) {
+/** A rollout divides requests over two versions; which, no data plane judges. None that gets copies: a plan drops those of what it serves. */
+function splitOfRollout({ stable, routes }: ServiceSpec) {
+  const mirrors = routes.flatMap(({ mirror }) => mirror?.version ?? []);
+  const free = Array.from({ length: mirrors.length + 3 }, (_, index) => `v${index + 1}`).filter(
+    (version) => version !== stable && !mirrors.includes(version),
+  );
+  const [first = 'v1', second = 'v2'] = stable === undefined ? free : [stable, ...free];
   return [
-    { version: stable, weight: 99 },
-    { version: stable === 'v2' ? 'v3' : 'v2', weight: 1 },
+    { version: first, weight: 99 },
+    { version: second, weight: 1 },
   ];
 }

@@ -36,6 +36,19 @@ describe('the fidelity of a spec', () => {
   });
 });
 
+describe('a mirror', () => {
+  it('is judged, whatever version gets the copies', () => {
+    const { mesh, services } = read();
+    const [vms] = mesh.dataPlanes.filter(({ kind }) => kind === 'envoy');
+    const [cart] = services;
+    if (vms === undefined || cart === undefined) throw new Error('the spec of this test has both');
+    for (const version of ['v1', 'v2', 'v3']) {
+      const routes = [{ name: 'reads', match: { methods: ['GET'] }, mirror: { version, percent: 100 } }];
+      expect(serviceFidelity('shop', { ...cart, routes }, vms).map(({ where }) => where)).toContain('routes.reads.mirror');
+    }
+  });
+});
+
 describe('what is refused', () => {
   const judgement = { kind: 'refused', code: 'NoRetries', sentence: 'Nothing is retried there; leave it out.' } as const;
   const refused = (where: string) => ({ field: 'route.retries.attempts', where, judgement }) as const;

@@ -43,16 +43,20 @@ export function planService(mesh: string, spec: ServiceSpec, traffic: Traffic): 
   };
 }
 
-function planRoute(route: RouteSpec, spec: ServiceSpec, split: readonly WeightedVersion[]): PlannedRoute {
+function planRoute(route: RouteSpec, spec: ServiceSpec, traffic: readonly WeightedVersion[]): PlannedRoute {
+  const split = route.version === undefined ? traffic : [{ version: route.version, weight: 100 }];
+  const { mirror } = route;
+  // A version that gets requests of the route does not get copies of them beside: it would do some twice.
+  const mirrored = mirror && !split.some(({ version, weight }) => version === mirror.version && weight > 0);
   const timeoutMs = route.timeoutMs ?? spec.timeoutMs;
   const retries = planRetries(route.retries ?? spec.retries);
   return {
     name: route.name,
     match: route.match,
-    split: route.version === undefined ? split : [{ version: route.version, weight: 100 }],
+    split,
     ...(timeoutMs === undefined ? {} : { timeoutMs }),
     ...(retries === undefined ? {} : { retries }),
-    ...(route.mirror ? { mirror: route.mirror } : {}),
+    ...(mirrored ? { mirror } : {}),
     ...(route.fault ? { fault: route.fault } : {}),
   };
 }

@@ -55,6 +55,19 @@ describe('planService', () => {
     ]);
   });
 
+  it('gives copies of a route to a version only while none of its requests go there', () => {
+    const route = { name: 'reads', match: { methods: ['GET'] }, mirror: { version: 'v2', percent: 100 } };
+    const mirrorAt = (v2: number, pinned?: string) => {
+      const weights = [
+        { version: 'v1', weight: 100 - v2 },
+        { version: 'v2', weight: v2 },
+      ];
+      const routes = [{ ...route, ...(pinned === undefined ? {} : { version: pinned }) }];
+      return planService('shop', { ...spec, routes }, { split: weights }).routes[0]?.mirror;
+    };
+    expect([mirrorAt(0), mirrorAt(5), mirrorAt(100), mirrorAt(5, 'v1')]).toEqual([route.mirror, undefined, undefined, route.mirror]);
+  });
+
   it('names every version a split names, by the label of the spec', () => {
     expect(plan.versions).toEqual(['v1', 'v2', 'v9'].map((name) => ({ name, labels: { 'app.kubernetes.io/version': name } })));
   });
