@@ -89,6 +89,7 @@ const TABLE: Readonly<Record<string, readonly string[]>> = {
     'src/rollouts/difference.ts',
     'src/rollouts/service-stream.ts',
     'src/rollouts/state.ts',
+    'src/rollouts/way-back.ts',
   ],
   // Objects of other meshes in, the files of a spec out: pure, for the command line.
   'src/import': [
