@@ -105,7 +105,7 @@ async function serveAll(
   }
   await allEnded(
     effects.map(async (effect) => {
-      await settled(runAll(ports, [effect], (each) => serve(ports, fragment, each)));
+      await settled(runAll(ports, [effect], (each) => serve(ports, onDataPlane(fragment, each.target), each)));
       if (effect.data?.restores) await lookWhetherGone(ports, { mesh, service, dataPlane: effect.target });
     }),
   );
@@ -129,6 +129,10 @@ export async function publish(documents: Documents, mesh: string, service: strin
 
 const planOf = (mesh: string, state: ServiceState) =>
   state.spec && !state.retired && state.split.length > 0 ? planService(mesh, state.spec, { split: state.split }) : null;
+
+/** Where the service does not live, there is no plan for it. */
+const onDataPlane = (fragment: Fragment, name: string): Fragment =>
+  fragment.plan?.dataPlanes.includes(name) ? fragment : { ...fragment, plan: null };
 
 async function serve(ports: EffectPorts, fragment: Fragment, effect: PendingEffect): Promise<Settlement> {
   const { mesh, service, revision } = fragment;

@@ -60,6 +60,7 @@ function specify(state: ServiceState, command: ServiceCommand & { type: 'Specify
   const first = state.stable ?? (spec.stable === undefined ? undefined : { version: spec.stable });
   if (first && draft.state.split.length === 0) draft.record({ type: 'StableEstablished', release: first });
   draft.serve();
+  for (const dataPlane of state.spec?.dataPlanes ?? []) if (!spec.dataPlanes.includes(dataPlane)) draft.leave(dataPlane);
   goOnIfServed(draft);
   return draft.accepted(`The spec of ${spec.name} is in force.`);
 }

@@ -45,6 +45,11 @@ export class Draft {
     return this;
   }
 
+  /** This data plane, where the service no longer lives, must come to have nothing of it. */
+  leave(target: string): this {
+    return this.#effect({ kind: 'serve', target });
+  }
+
   /** One data plane must come to serve what the state has said all along; it is looked at for drift again once it does. */
   restore(target: string): this {
     return this.#effect({ kind: 'serve', target, data: { restores: true } });

@@ -3,7 +3,7 @@ import { describe, expect, it, vi } from 'vitest';
 import { MemoryDocuments } from '../../src/adapters/memory-documents.ts';
 import { CLAIM_MS } from '../../src/journal/journal.ts';
 import type { Applied, DataPlane, Observation } from '../../src/reconcile/data-plane.ts';
-import { readFragment } from '../../src/reconcile/model.ts';
+import { type Fragment, readFragment } from '../../src/reconcile/model.ts';
 import { forwarding, UnreliableDocuments } from '../journal/unreliable-documents.ts';
 import { deployment, MINUTE, meshFile, serviceFile, shop, T0, World } from '../world.ts';
 
@@ -11,24 +11,29 @@ import { deployment, MINUTE, meshFile, serviceFile, shop, T0, World } from '../w
 class ScriptedDataPlane implements DataPlane {
   readonly applied: number[] = [];
   readonly pruned: number[] = [];
+  /** Of the newest that was applied, observed and pruned: whether there was any. */
+  readonly plans: Partial<Record<'applied' | 'observed' | 'pruned', boolean>> = {};
   answer: Applied = { kind: 'applied' };
   seen: Observation | Error = { kind: 'served' };
   down = false;
   /** When it does. */
   answers = Promise.resolve();
 
-  async apply({ revision }: { readonly revision: number }): Promise<Applied> {
+  async apply({ revision, plan }: Fragment): Promise<Applied> {
     if (this.down) throw new Error('connection refused');
+    this.plans.applied = plan !== null;
     this.applied.push(revision);
     return this.answer;
   }
 
-  async prune({ revision }: { readonly revision: number }): Promise<Applied> {
+  async prune({ revision, plan }: Fragment): Promise<Applied> {
+    this.plans.pruned = plan !== null;
     this.pruned.push(revision);
     return this.answer;
   }
 
-  async observe(): Promise<Observation> {
+  async observe({ plan }: Fragment): Promise<Observation> {
+    this.plans.observed = plan !== null;
     await this.answers;
     if (this.seen instanceof Error) throw this.seen;
     return this.seen;
@@ -155,6 +160,21 @@ describe('serving a plan', () => {
     expect(await phaseOf(world)).toBe('holding');
     await world.after(MINUTE);
     expect(await world.owed('catalog')).toEqual([]);
+  });
+
+  it('on a data plane that the service leaves takes all of it away there, and is owed until that is done', async () => {
+    const { world, edge, west } = await scripted();
+    await world.app.receiveEvent(deployment('1', 'catalog', 'v2'));
+    west.down = true;
+    await world.apply(meshFile('shop', ['edge', 'west']), serviceFile('catalog', 'rollout: canary\ndataPlanes: [edge]'));
+    expect(await phaseOf(world)).toBe('holding');
+    expect(await world.owed('catalog')).toEqual(['serve west']);
+    west.down = false;
+    await world.after(MINUTE);
+    expect(west.plans).toEqual({ applied: false, observed: false, pruned: false });
+    expect(edge.plans).toEqual({ applied: true, observed: true, pruned: true });
+    expect(await world.owed('catalog')).toEqual([]);
+    expect((await readFragment(world.documents, 'shop', 'catalog'))?.plan?.dataPlanes).toEqual(['edge']);
   });
 
   it('is done by one of two processes, and by the other when that one dies', async () => {

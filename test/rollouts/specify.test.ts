@@ -44,6 +44,14 @@ describe('a spec', () => {
       .thenPhase('holding');
   });
 
+  it('that names fewer data planes has something to do on the one it leaves too', () => {
+    holding()
+      .when(specify(serviceSpec({ dataPlanes: ['east'] }), 2))
+      .thenOwes(...SERVES)
+      .when(specify(serviceSpec({ dataPlanes: ['east'], port: 9090 }), 3))
+      .thenOwes('serve east');
+  });
+
   it('that names one more makes a way back wait for it too', () => {
     const story = returning()
       .served('east')
