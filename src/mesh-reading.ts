@@ -79,7 +79,8 @@ const READ: readonly { readonly group: string; readonly versions: readonly strin
 
 /** Of all namespaces. Rejects with a sentence when the kubeconfig cannot be used or the API server does not answer. */
 export async function readClusterMesh(kubeconfig: string, context?: string): Promise<MeshReading> {
-  await readKubeconfig(kubeconfig, context);
+  const read = await readKubeconfig(kubeconfig, context);
+  if ('message' in read) throw new Error(read.message);
   return listMesh(kubernetesCluster({ config: () => readKubeconfig(kubeconfig, context) }));
 }
 

@@ -7,6 +7,8 @@ import type { TokenCredential } from '@azure/identity';
 import type { KubeConfig } from '@kubernetes/client-node';
 import { z } from 'zod';
 import { ClusterUnavailable, type Refused } from '../dataplanes/kubernetes/cluster.ts';
+import { codeOf } from './http-exchange.ts';
+import { parsedKubeconfig } from './kubeconfig.ts';
 import { noAccess } from './kubernetes-answers.ts';
 
 /** The application that AKS API servers are known by in every tenant. */
@@ -43,16 +45,23 @@ export function aksConfig({
 
   async function kubeconfig(): Promise<string | Refused> {
     if (known && now() < known.until) return known.kubeconfig;
-    const response = await ask(`${ARM}${resourceId}/listClusterUserCredential?api-version=${API_VERSION}&format=exec`, {
-      method: 'POST',
-      headers: { authorization: `Bearer ${await token(`${ARM}/.default`)}` },
-      signal: AbortSignal.timeout(timeoutMs),
-    });
-    const text = await response.text();
-    if (!response.ok) return armRefusal(resourceId, response.status, text);
-    const [first] = credentialsSchema.parse(JSON.parse(text)).kubeconfigs;
-    known = { until: now() + REMEMBER_MS, kubeconfig: Buffer.from(first?.value ?? '', 'base64').toString('utf8') };
+    const { status, ok, text } = await askArm(await token(`${ARM}/.default`));
+    if (!ok) return armRefusal(resourceId, status, text);
+    const [first] = credentialsSchema.safeParse(jsonOf(text)).data?.kubeconfigs ?? [];
+    if (!first) throw new ClusterUnavailable(`Azure's answer to how ${resourceId} is reached holds no kubeconfig.`);
+    known = { until: now() + REMEMBER_MS, kubeconfig: Buffer.from(first.value, 'base64').toString('utf8') };
     return known.kubeconfig;
+  }
+
+  async function askArm(bearer: string): Promise<{ readonly status: number; readonly ok: boolean; readonly text: string }> {
+    const path = `${resourceId}/listClusterUserCredential?api-version=${API_VERSION}&format=exec`;
+    const headers = { authorization: `Bearer ${bearer}` };
+    try {
+      const response = await ask(`${ARM}${path}`, { method: 'POST', headers, signal: AbortSignal.timeout(timeoutMs) });
+      return { status: response.status, ok: response.ok, text: await response.text() };
+    } catch (error) {
+      throw new ClusterUnavailable(`Azure could not be asked how ${resourceId} is reached (${codeOf(error)}).`);
+    }
   }
 
   return async () => {
@@ -64,9 +73,8 @@ export function aksConfig({
 /** The cluster of a kubeconfig, whatever user it names, reached with this token. */
 export async function signedIn(kubeconfig: string, token: string): Promise<KubeConfig | Refused> {
   const { KubeConfig } = await import('@kubernetes/client-node');
-  const given = new KubeConfig();
-  given.loadFromString(kubeconfig);
-  const cluster = given.getCurrentCluster();
+  const given = await parsedKubeconfig(kubeconfig);
+  const cluster = given?.getCurrentCluster();
   if (!cluster) return noAccess('Azure gave a kubeconfig without a cluster in its current context.');
   if (cluster.skipTLSVerify) return noAccess(`Azure gave no certificate authority for ${cluster.server}.`);
   const config = new KubeConfig();
@@ -89,10 +97,15 @@ export function armRefusal(resourceId: string, status: number, text: string): Re
 const errorSchema = z.object({ error: z.object({ message: z.string() }) });
 
 function messageOf(text: string): string {
+  return errorSchema.safeParse(jsonOf(text)).data?.error.message ?? text.slice(0, 200);
+}
+
+/** `undefined`: it is none. What the parser says quotes the text, which may hold a credential. */
+function jsonOf(text: string): unknown {
   try {
-    return errorSchema.safeParse(JSON.parse(text)).data?.error.message ?? text.slice(0, 200);
+    return JSON.parse(text);
   } catch {
-    return text.slice(0, 200);
+    return undefined;
   }
 }
 

@@ -1,5 +1,6 @@
 /** What Consul holds of service-mesh configuration, read and nothing else: its config entries, and its default for calls nobody spoke of. */
 import { z } from 'zod';
+import { tokenHeader } from './consul-http.ts';
 
 const TIMEOUT_MS = 10_000;
 const KINDS = [
@@ -29,7 +30,7 @@ export interface ConsulConfig {
 export async function readConsulConfig(address: string, token?: string): Promise<ConsulConfig> {
   const base = address.replace(/\/+$/, '');
   const ask = async (path: string): Promise<{ readonly status: number; readonly text: string }> => {
-    const headers = token === undefined ? {} : { 'x-consul-token': token };
+    const headers = token === undefined ? {} : tokenHeader(token, base);
     const response = await fetch(`${base}${path}`, { headers, signal: AbortSignal.timeout(TIMEOUT_MS) }).catch((error: unknown) => {
       throw new Error(`Consul at ${base} gave no answer: ${error instanceof Error ? error.message : 'unknown'}.`, { cause: error });
     });

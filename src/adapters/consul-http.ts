@@ -49,7 +49,7 @@ export function consulOverHttp({ address, token }: ConsulAddress, timeoutMs = TI
 
   /** Throws `ConsulUnavailable`. */
   async function ask(method: string, path: string, body?: JsonObject, patienceMs = timeoutMs): Promise<Answer> {
-    const headers = token === undefined ? {} : { 'x-consul-token': token() };
+    const headers = token === undefined ? {} : tokenHeader(token(), base);
     let answer: Answer;
     try {
       const response = await fetch(`${base}${path}`, {
@@ -109,6 +109,13 @@ export function consulOverHttp({ address, token }: ConsulAddress, timeoutMs = TI
       return { kind: 'listed', instances };
     },
   };
+}
+
+/** Throws `ConsulUnavailable`. Sent as it is, `fetch` would refuse it and quote it. */
+export function tokenHeader(token: string, base: string): { readonly 'x-consul-token': string } {
+  const trimmed = token.trim();
+  if (/^[\x21-\x7e]+$/.test(trimmed)) return { 'x-consul-token': trimmed };
+  throw new ConsulUnavailable(`The token for Consul at ${base} holds letters that no token has; set it once more.`);
 }
 
 function parsed(text: string): Json {

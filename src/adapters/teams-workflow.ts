@@ -6,6 +6,7 @@
 import { teamsMessage } from '../notifications/adaptive-card.ts';
 import type { Channel, Notice } from '../notifications/channel.ts';
 import { words } from '../notifications/words.ts';
+import { codeOf } from './http-exchange.ts';
 
 const PER_WINDOW = 4;
 const WINDOW_MS = 1_000;
@@ -168,13 +169,4 @@ function refusal(status: number): string {
         ? `The Teams webhook points to another address (${status}), which is not followed: copy the address from the workflow once more.`
         : `The Teams workflow refused the card (${status}): look at its run history.`;
   }
-}
-
-/** Of a failed fetch nothing but a code is told: its message may hold the address. */
-function codeOf(error: unknown): string {
-  if (!(error instanceof Error)) return 'unknown';
-  if (error.name === 'TimeoutError') return 'no answer in time';
-  const { cause } = error;
-  const code = cause instanceof Error && 'code' in cause ? cause.code : undefined;
-  return typeof code === 'string' && /^[A-Z][A-Z0-9_]{1,40}$/.test(code) ? code : 'no connection';
 }

@@ -16,7 +16,7 @@ const setting = (holds: string, example: string) =>
 
 const cluster = z
   .strictObject({
-    kubeconfigSetting: setting('the kubeconfig, or the path of its file', 'KUBECONFIG_WEST').optional(),
+    kubeconfigSetting: setting('the kubeconfig, that in base64, or the path of its file', 'KUBECONFIG_WEST').optional(),
     context: z.string().min(1).max(253).optional().describe('Which context of the kubeconfig (its current one)'),
     aks: z
       .string()
