@@ -10,9 +10,9 @@ import {
   type DeleteOutcome,
   type FieldOwner,
   type GetOutcome,
-  type ObjectName,
   objectSchema,
   type Refused,
+  type RemoveOutcome,
   type ResourceKind,
 } from '../dataplanes/kubernetes/cluster.ts';
 
@@ -50,6 +50,12 @@ export async function applyOutcome(answer: HttpAnswer, what: string, kind: Resou
     return { kind: 'conflict', owners, message: conflictMessage(what, owners) };
   }
   if (answer.status === 500 && /^failed to create typed/.test(said.message)) return refusal(answer.status, what, said.message);
+  return refused(answer, what, kind, served);
+}
+
+export async function removeOutcome(answer: HttpAnswer, what: string, kind: ResourceKind, served: ServedVersions): Promise<RemoveOutcome> {
+  if (answer.status === 200) return { kind: 'removed' };
+  if (answer.status === 409) return { kind: 'moved' };
   return refused(answer, what, kind, served);
 }
 
@@ -116,6 +122,3 @@ function statusOf({ body }: HttpAnswer): Status {
     return NOTHING_SAID;
   }
 }
-
-export const nameOf = (kind: ResourceKind, { namespace, name }: ObjectName): string =>
-  `${kind.kind} ${namespace === '' ? name : `${namespace}/${name}`}`;

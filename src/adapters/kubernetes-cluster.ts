@@ -7,6 +7,7 @@ import http from 'node:http';
 import https from 'node:https';
 import type { KubeConfig } from '@kubernetes/client-node';
 import { z } from 'zod';
+import type { FieldPath } from '../dataplanes/field-text.ts';
 import {
   type ApplyOutcome,
   type Cluster,
@@ -16,14 +17,17 @@ import {
   type GetOutcome,
   type KubernetesObject,
   type ListOutcome,
+  nameOf,
   type ObjectName,
   objectSchema,
   type Permission,
+  REMOVING_MANAGER,
   type Refused,
+  type RemoveOutcome,
   type ResourceKind,
 } from '../dataplanes/kubernetes/cluster.ts';
 import { exchange, explained } from './http-exchange.ts';
-import { applyOutcome, deleteOutcome, getOutcome, type HttpAnswer, nameOf, refused } from './kubernetes-answers.ts';
+import { applyOutcome, deleteOutcome, getOutcome, type HttpAnswer, refused, removeOutcome } from './kubernetes-answers.ts';
 import { podDoor } from './pod-door.ts';
 import { forwardedPort } from './port-forward.ts';
 
@@ -113,8 +117,8 @@ export function kubernetesCluster({ config, timeoutMs = 10_000 }: ClusterAccess)
   return {
     async apply({ kind, metadata, content }, { over, force, dryRun }): Promise<ApplyOutcome> {
       const what = `${dryRun ? 'try' : 'apply'} ${nameOf(kind, metadata)}`;
-      const resourceVersion = over === 'absent' ? NEVER_THERE : over.resourceVersion;
-      const body = { apiVersion: kind.apiVersion, kind: kind.kind, metadata: { ...metadata, resourceVersion }, ...content };
+      const state = over === 'absent' ? { resourceVersion: NEVER_THERE } : { resourceVersion: over.resourceVersion, uid: over.uid };
+      const body = { apiVersion: kind.apiVersion, kind: kind.kind, metadata: { ...metadata, ...state }, ...content };
       const query = { fieldManager: FIELD_MANAGER, force: String(force), ...(dryRun ? { dryRun: 'All' } : {}) };
       const contentType = 'application/apply-patch+yaml';
       const answer = await send({ method: 'PATCH', path: pathOf(kind, metadata), query, body, contentType }, what);
@@ -125,6 +129,19 @@ export function kubernetesCluster({ config, timeoutMs = 10_000 }: ClusterAccess)
       const what = `read ${nameOf(kind, name)}`;
       const answer = await send({ method: 'GET', path: pathOf(kind, name) }, what);
       return 'body' in answer ? getOutcome(answer, what, kind, () => served(kind)) : answer;
+    },
+
+    async remove(kind, { metadata }, fields): Promise<RemoveOutcome> {
+      const what = `take fields out of ${nameOf(kind, metadata)}`;
+      // Items of a list from its end, so that the places of the others stay as they are.
+      const removals = fields.toSorted(lastFirst).map((path) => ({ op: 'remove', path: pointerOf(path) }));
+      const body = [{ op: 'replace', path: '/metadata/resourceVersion', value: metadata.resourceVersion }, ...removals];
+      const query = { fieldManager: REMOVING_MANAGER };
+      const answer = await send(
+        { method: 'PATCH', path: pathOf(kind, metadata), query, body, contentType: 'application/json-patch+json' },
+        what,
+      );
+      return 'body' in answer ? removeOutcome(answer, what, kind, () => served(kind)) : answer;
     },
 
     async list(kind, { namespace, labels = {} }): Promise<ListOutcome> {
@@ -166,3 +183,13 @@ const pathOf = ({ apiVersion, plural }: ResourceKind, { namespace, name }: Parti
     plural,
     ...(name === undefined ? [] : [encodeURIComponent(name)]),
   ].join('/');
+
+/** RFC 6901. */
+const pointerOf = (path: FieldPath): string =>
+  path.map((segment) => `/${String(segment).replaceAll('~', '~0').replaceAll('/', '~1')}`).join('');
+
+function lastFirst(a: FieldPath, b: FieldPath): number {
+  const apart = a.findIndex((segment, index) => segment !== b[index]);
+  const [left, right] = [a[apart], b[apart]];
+  return typeof left === 'number' && typeof right === 'number' ? right - left : 0;
+}

@@ -5,9 +5,12 @@
  */
 import { z } from 'zod';
 import type { JsonObject } from '../../journal/documents.ts';
+import type { FieldPath } from '../field-text.ts';
 
 /** The field manager of everything this control plane applies. */
 export const FIELD_MANAGER = 'meshwright';
+/** That of taking out what others have put there: it owns what the server defaults in its place, and nothing else. */
+export const REMOVING_MANAGER = 'meshwright-removing';
 
 /** A kind of objects, with the name it has in paths (`virtualservices`). */
 export interface ResourceKind {
@@ -22,6 +25,10 @@ export interface ObjectName {
   readonly namespace: string;
   readonly name: string;
 }
+
+/** `VirtualService shop/catalog`. */
+export const nameOf = ({ kind }: ResourceKind, { namespace, name }: ObjectName): string =>
+  `${kind} ${namespace === '' ? name : `${namespace}/${name}`}`;
 
 const strings = z.record(z.string(), z.string());
 
@@ -52,9 +59,10 @@ export interface DesiredObject {
 export interface HowToApply {
   /**
    * The only state of the object that may be written over; `absent` creates and never changes. (An API server takes no
-   * notice of the resourceVersion of an object that is not there, so that one which never was any object's does it.)
+   * notice of the resourceVersion of an object that is not there, so that one which never was any object's does it; and without
+   * its uid an object that was deleted meanwhile would be made anew.)
    */
-  readonly over: { readonly resourceVersion: string } | 'absent';
+  readonly over: { readonly resourceVersion: string; readonly uid: string } | 'absent';
   /** Takes fields from other managers. */
   readonly force: boolean;
   /** Everything is checked, admission webhooks included, and nothing is kept. */
@@ -85,6 +93,7 @@ export type GetOutcome = { readonly kind: 'found'; readonly object: KubernetesOb
 export type ListOutcome = { readonly kind: 'listed'; readonly objects: readonly KubernetesObject[] } | Refused;
 /** `gone`: it is not there, whoever took it away. */
 export type DeleteOutcome = { readonly kind: 'gone' } | { readonly kind: 'moved' } | Refused;
+export type RemoveOutcome = { readonly kind: 'removed' } | { readonly kind: 'moved' } | Refused;
 export type AskOutcome = { readonly kind: 'answered'; readonly status: number; readonly body: string } | Refused;
 
 /** A permission, in the words of an RBAC rule. */
@@ -114,6 +123,8 @@ export interface Cluster {
   /** Server-side apply of one object under `FIELD_MANAGER`. */
   apply(desired: DesiredObject, how: HowToApply): Promise<ApplyOutcome>;
   get(kind: ResourceKind, name: ObjectName): Promise<GetOutcome>;
+  /** Takes fields out of the object, whoever owns them, only in exactly this state of it. */
+  remove(kind: ResourceKind, object: KubernetesObject, fields: readonly FieldPath[]): Promise<RemoveOutcome>;
   /** All that carry these labels; without a namespace, in all of them. */
   list(
     kind: ResourceKind,

@@ -6,7 +6,7 @@
 import { z } from 'zod';
 import type { Author } from '../../reconcile/data-plane.ts';
 import type { FieldPath } from '../field-text.ts';
-import { FIELD_MANAGER, type KubernetesObject } from './cluster.ts';
+import { FIELD_MANAGER, type KubernetesObject, REMOVING_MANAGER } from './cluster.ts';
 
 const fieldsSchema = z.record(z.string(), z.unknown());
 const entrySchema = z.looseObject({
@@ -27,14 +27,31 @@ export function otherOwnerOf(object: KubernetesObject, path: FieldPath): Author 
 export const otherAuthorOf = (object: KubernetesObject): Author | undefined =>
   newestOf(entriesOf(object).filter((entry) => !isOurs(entry)));
 
+/** Names of fields to what is owned of each. */
+export interface Fields {
+  readonly [name: string]: Fields;
+}
+const ownedSchema: z.ZodType<Fields> = z.record(
+  z.string(),
+  z.lazy(() => ownedSchema),
+);
+
+/** What each of the others owns, whoever wrote last first. */
+export const fieldsOfOthers = (object: KubernetesObject): readonly { readonly author: Author; readonly fields: Fields }[] =>
+  newestFirst(entriesOf(object).filter((entry) => !isOurs(entry))).map((entry) => ({
+    author: authorOf(entry),
+    fields: ownedSchema.parse(entry.fieldsV1),
+  }));
+
 const entriesOf = ({ metadata }: KubernetesObject): readonly Entry[] => managedSchema.safeParse(metadata.managedFields).data ?? [];
 
 /** Whoever uses our name for anything but an apply is somebody else. */
-const isOurs = ({ manager, operation }: Entry): boolean => manager === FIELD_MANAGER && operation === 'Apply';
+const isOurs = ({ manager, operation }: Entry): boolean =>
+  manager === REMOVING_MANAGER || (manager === FIELD_MANAGER && operation === 'Apply');
 
-function newestOf(entries: readonly Entry[]): Author | undefined {
-  return entries.toSorted((a, b) => ((a.time ?? '') > (b.time ?? '') ? -1 : 1)).map(authorOf)[0];
-}
+const newestOf = (entries: readonly Entry[]): Author | undefined => newestFirst(entries).map(authorOf)[0];
+
+const newestFirst = (entries: readonly Entry[]): readonly Entry[] => entries.toSorted((a, b) => ((a.time ?? '') > (b.time ?? '') ? -1 : 1));
 
 function authorOf({ manager, operation, time }: Entry): Author {
   const at = time === undefined ? Number.NaN : Date.parse(time);
