@@ -74,6 +74,12 @@ export async function readFragment(documents: Documents, mesh: string, service: 
   return found ? toFragment(mesh, found) : undefined;
 }
 
+/** Of what was decided last for a service, whether this build can read it or not; 0: nothing is. */
+export async function decidedRevision(documents: Documents, mesh: string, service: string): Promise<number> {
+  const found = await documents.read(partitionOf(mesh), fragmentId(service));
+  return found ? stampSchema.parse(found.document.body).revision : 0;
+}
+
 interface Wanted {
   readonly service: string;
   readonly revision: number;

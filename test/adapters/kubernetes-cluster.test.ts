@@ -188,7 +188,7 @@ describe('requests', () => {
       asked.push(one);
       response.end(JSON.stringify(object('catalog')));
     });
-    await cluster.apply(desired, { over: { resourceVersion: '12' }, force: true, dryRun: true });
+    await cluster.apply(desired, { over: { resourceVersion: '12', uid: 'u-1' }, force: true, dryRun: true });
     await cluster.apply(desired, create);
     expect(asked.map(({ url }) => `${url.searchParams}`)).toEqual([
       'fieldManager=meshwright&force=true&dryRun=All',
@@ -197,7 +197,7 @@ describe('requests', () => {
     expect(asked[0]?.body).toEqual({
       apiVersion: 'networking.istio.io/v1',
       kind: 'VirtualService',
-      metadata: { ...desired.metadata, resourceVersion: '12' },
+      metadata: { ...desired.metadata, resourceVersion: '12', uid: 'u-1' },
       spec: { hosts: ['catalog'] },
     });
   });

@@ -2,43 +2,18 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { z } from 'zod';
 import { DESTINATION_RULE, RENDERED_KINDS, VIRTUAL_SERVICE } from '../../src/dataplanes/istio/kinds.ts';
-import { renderIstio } from '../../src/dataplanes/istio/render.ts';
-import { keepingSubsets } from '../../src/dataplanes/istio/subsets.ts';
-import { type Bringing, bring, prune } from '../../src/dataplanes/kubernetes/apply.ts';
+import { bring, prune } from '../../src/dataplanes/kubernetes/apply.ts';
 import { type Cluster, ClusterUnavailable } from '../../src/dataplanes/kubernetes/cluster.ts';
 import type { JsonObject } from '../../src/journal/documents.ts';
-import { planService } from '../../src/plan/plan-service.ts';
-import { readSpec } from '../../src/spec/read-spec.ts';
 import { until } from '../e2e/until.ts';
 import { type ApiServer, startApiServer } from './api-server.ts';
+import { bringing } from './istio-bringing.ts';
 import { connector } from './kubernetes-connector.ts';
 import { haveServers } from './servers/build.ts';
 
 const have = await haveServers('etcd', 'kube-apiserver');
 
-/** What is rendered for a service with this split, given by version. */
-function rendered(service: string, split: Readonly<Record<string, number>>): readonly JsonObject[] {
-  const meta = 'apiVersion: meshwright.dev/v1\n';
-  const read = readSpec([
-    { path: 'm.yaml', text: `${meta}kind: Mesh\nname: shop\ndataPlanes:\n  - { name: west, kind: istio }\n` },
-    { path: 's.yaml', text: `${meta}kind: Service\nname: ${service}\nnamespace: shop\nport: 8080\nrollout: canary\n` },
-  ]);
-  const spec = read.ok ? read.services[0] : undefined;
-  if (!spec) throw new Error(JSON.stringify(read));
-  return renderIstio(planService('shop', spec, { split: Object.entries(split).map(([version, weight]) => ({ version, weight })) }));
-}
-
-const bringing = (service: string, revision: number, split: Readonly<Record<string, number>>, more: Partial<Bringing> = {}): Bringing => ({
-  mesh: 'shop',
-  service,
-  revision,
-  objects: rendered(service, split),
-  kinds: RENDERED_KINDS,
-  naming: [VIRTUAL_SERVICE],
-  force: false,
-  widened: keepingSubsets,
-  ...more,
-});
+const rendered = (service: string): readonly JsonObject[] => bringing(service, 1, { v1: 100 }).objects;
 
 const liveSchema = z.object({
   metadata: z.object({ resourceVersion: z.string(), generation: z.number(), annotations: z.record(z.string(), z.string()).default({}) }),
@@ -91,13 +66,17 @@ describe.skipIf(!have)('objects on a real API server', () => {
   });
 
   it('are never written over by a lower revision, and a higher one with the same content raises the fence', async () => {
-    await bring(cluster, bringing('fenced', 5, { v1: 90, v2: 10 }));
-    expect(await bring(cluster, bringing('fenced', 4, { v1: 10, v2: 90 }))).toEqual({ kind: 'applied' });
+    let decided = 5;
+    const fenced = (revision: number, split: Readonly<Record<string, number>>) =>
+      bring(cluster, bringing('fenced', revision, split, { decided: async () => decided }));
+    await fenced(5, { v1: 90, v2: 10 });
+    expect(await fenced(4, { v1: 10, v2: 90 })).toEqual({ kind: 'applied' });
     expect(await weights('fenced')).toEqual([90, 10]);
     const { generation } = (await live('virtualservices', 'fenced')).metadata;
-    await bring(cluster, bringing('fenced', 8, { v1: 90, v2: 10 }));
+    decided = 8;
+    await fenced(8, { v1: 90, v2: 10 });
     expect((await live('virtualservices', 'fenced')).metadata.generation).toBe(generation);
-    await bring(cluster, bringing('fenced', 7, { v1: 10, v2: 90 }));
+    await fenced(7, { v1: 10, v2: 90 });
     expect(await weights('fenced')).toEqual([90, 10]);
   });
 
@@ -109,9 +88,9 @@ describe.skipIf(!have)('objects on a real API server', () => {
     if (created.kind !== 'found') throw new Error(JSON.stringify(created));
     const other = { ...desired, content: { spec: virtualService('raced', { exportTo: ['.'] }).spec } };
     expect(await cluster.apply(other, { over: 'absent', force: true, dryRun: false })).toEqual({ kind: 'moved' });
-    const { resourceVersion } = created.object.metadata;
-    expect(await cluster.apply(other, { over: { resourceVersion }, force: true, dryRun: false })).toEqual({ kind: 'applied' });
-    expect(await cluster.apply(desired, { over: { resourceVersion }, force: true, dryRun: false })).toEqual({ kind: 'moved' });
+    const over = created.object.metadata;
+    expect(await cluster.apply(other, { over, force: true, dryRun: false })).toEqual({ kind: 'applied' });
+    expect(await cluster.apply(desired, { over, force: true, dryRun: false })).toEqual({ kind: 'moved' });
     expect(await cluster.delete(VIRTUAL_SERVICE, created.object)).toEqual({ kind: 'moved' });
   });
 
@@ -191,7 +170,7 @@ describe.skipIf(!have)('objects on a real API server', () => {
   });
 
   it('of a wrong type are refused with the place, not tried for ever', async () => {
-    const [rule = {}, routes = {}] = rendered('mistyped', { v1: 100 });
+    const [rule = {}, routes = {}] = rendered('mistyped');
     const broken = { ...routes, spec: { hosts: ['mistyped'], http: [{ route: [{ destination: { host: 'x' }, weight: 'ten' }] }] } };
     const refused = await bring(cluster, bringing('mistyped', 1, { v1: 100 }, { objects: [rule, broken] }));
     expect(refused).toEqual({ kind: 'refused', message: expect.stringContaining('.spec.http[0].route[0].weight: expected numeric') });
@@ -204,7 +183,7 @@ describe.skipIf(!have)('objects on a real API server', () => {
   });
 
   it('in a namespace that is not there are refused', async () => {
-    const [rule = {}] = rendered('homeless', { v1: 100 });
+    const [rule = {}] = rendered('homeless');
     const object = { ...rule, metadata: { name: 'homeless', namespace: 'nowhere', labels: {} } };
     expect(await bring(cluster, bringing('homeless', 1, { v1: 100 }, { objects: [object] }))).toEqual({
       kind: 'refused',

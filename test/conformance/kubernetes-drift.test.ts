@@ -89,10 +89,13 @@ describe.skipIf(!have)('drift on a real API server', () => {
     expect(await drift()).toEqual([]);
   });
 
-  it('is what is put into a list of ours, and not what stands beside ours', async () => {
+  it('is what is put into a spec or a list of ours, and not what is put into its metadata', async () => {
     const { drift } = await atRest('added-to');
-    await merge('virtualservices', 'added-to', 'helm', { spec: { exportTo: ['.'] }, metadata: { labels: { team: 'a' } } });
+    await merge('virtualservices', 'added-to', 'helm', { metadata: { labels: { team: 'a' } } });
     expect(await drift()).toEqual([]);
+    await merge('virtualservices', 'added-to', 'helm', { spec: { exportTo: ['.'] } });
+    expect(await drift()).toMatchObject([{ path: 'spec.exportTo', found: '["."]', by: { manager: 'helm' }, restorable: false }]);
+    await merge('virtualservices', 'added-to', 'helm', { spec: { exportTo: null } });
     await patch('added-to', 'chaos', {
       op: 'add',
       path: '/spec/http/0/fault',
@@ -181,8 +184,8 @@ describe.skipIf(!have)('drift on a real API server', () => {
   it('is none of what the API server defaults, in lists with keys too', async () => {
     const plan = planOf({ name: 'defaulted', namespace: 'shop', port: 8080 }, SPLIT);
     const objects = plan.versions.map((version) => versionService(plan, version));
-    const of = { mesh: 'conformance', service: 'defaulted', revision: 1, kinds: [SERVICES], naming: [] };
-    const whole: Bringing = { ...of, objects, force: false, widened: (desired) => desired };
+    const of = { mesh: 'conformance', service: 'defaulted', revision: 1, kinds: [SERVICES], naming: [], splits: [], selecting: [] };
+    const whole: Bringing = { ...of, objects, decided: async () => 1, force: false, widened: (desired) => desired };
     await bring(cluster, whole);
     expect(await storedDrift(cluster, whole)).toEqual([]);
     const path = '/api/v1/namespaces/shop/services/defaulted-v1?fieldManager=kubectl-edit';

@@ -11,7 +11,7 @@ import { type KubernetesOptions, meshDataPlane } from '../kubernetes/mesh-data-p
 import { ownerLabels } from '../kubernetes/objects.ts';
 import { carriesRoutes, leadsToServices } from './pushed.ts';
 import { gatewayApiRenderer } from './renderer.ts';
-import { HTTP_ROUTE, routesSaid } from './route-status.ts';
+import { HTTP_ROUTE, HTTP_ROUTE_SPLIT, routesSaid } from './route-status.ts';
 
 export interface GatewayApiOptions extends KubernetesOptions {
   /** Where the implementation runs. */
@@ -52,5 +52,5 @@ export function gatewayApiDataPlane({ controlPlaneNamespace, experimental, ...op
     return observeProxies(cluster, { controlPlaneNamespace, host: `${service}.${namespace}.svc.`, someone: false, judge });
   }
 
-  return meshDataPlane(options, { renderer, kinds: [SERVICES, HTTP_ROUTE], naming: [HTTP_ROUTE], see });
+  return meshDataPlane(options, { renderer, kinds: [SERVICES, HTTP_ROUTE], naming: [HTTP_ROUTE], splits: [HTTP_ROUTE_SPLIT], see });
 }

@@ -6,8 +6,10 @@ import { z } from 'zod';
 import type { JsonObject } from '../../journal/documents.ts';
 import type { Observation } from '../../reconcile/data-plane.ts';
 import type { Cluster, Refused, ResourceKind } from '../kubernetes/cluster.ts';
+import type { Split } from '../kubernetes/way-back.ts';
 
 export const HTTP_ROUTE: ResourceKind = { apiVersion: 'gateway.networking.k8s.io/v1', kind: 'HTTPRoute', plural: 'httproutes' };
+export const HTTP_ROUTE_SPLIT: Split = { kind: HTTP_ROUTE, routes: 'rules', destinations: 'backendRefs' };
 
 const parentSchema = z.object({ kind: z.string().default('Gateway'), name: z.string(), namespace: z.string().exactOptional() });
 const conditionSchema = z.object({

@@ -7,15 +7,16 @@ import type { Documents } from '../../journal/documents.ts';
 import { type FidelityTable, isRefusal, judge } from '../../plan/fidelity.ts';
 import type { ServicePlan } from '../../plan/plan.ts';
 import type { Applied, DataPlane, Observation } from '../../reconcile/data-plane.ts';
-import { type Fragment, readFragment } from '../../reconcile/model.ts';
+import { decidedRevision, type Fragment, readFragment } from '../../reconcile/model.ts';
 import { type Bringing, bring, prune } from '../kubernetes/apply.ts';
 import type { Cluster, Refused } from '../kubernetes/cluster.ts';
 import { foreign, storedDrift } from '../kubernetes/drift.ts';
 import { ownerLabels } from '../kubernetes/objects.ts';
+import { splitAlone } from '../kubernetes/way-back.ts';
 import { dryRunCounts } from './dry-run.ts';
 import { istioFidelityIn } from './fidelity.ts';
 import { keptOutOfMesh, overruledBy, withoutEffect } from './findings.ts';
-import { DESTINATION_RULE, RENDERED_KINDS, VIRTUAL_SERVICE } from './kinds.ts';
+import { DESTINATION_RULE, RENDERED_KINDS, SELECTING_KINDS, SPLITS, VIRTUAL_SERVICE } from './kinds.ts';
 import { type Look, observeProxies } from './observe.ts';
 import { carried, expectedOf, leadsTo } from './pushed.ts';
 import { versionsReady } from './readiness.ts';
@@ -42,6 +43,9 @@ export function istioDataPlane({ cluster, documents, controlPlaneNamespace, revi
     objects: plan === null ? [] : renderIstio(plan),
     kinds: RENDERED_KINDS,
     naming: [VIRTUAL_SERVICE],
+    splits: SPLITS,
+    selecting: SELECTING_KINDS,
+    decided: () => decidedRevision(documents, of.mesh, of.service),
     force: takeOver,
     widened: keepingSubsets,
   });
@@ -49,9 +53,11 @@ export function istioDataPlane({ cluster, documents, controlPlaneNamespace, revi
   return {
     async apply(fragment): Promise<Applied> {
       const { plan } = fragment;
-      const refusal =
-        plan === null ? undefined : (meaningLost(plan, istioFidelityIn(controlPlaneNamespace)) ?? (await withoutEffect(cluster, plan)));
-      return refusal === undefined ? bring(cluster, bringingOf(fragment)) : { kind: 'refused', message: refusal };
+      if (plan === null) return bring(cluster, bringingOf(fragment));
+      const lost = meaningLost(plan, istioFidelityIn(controlPlaneNamespace));
+      const gate = async (): Promise<string | undefined> => lost ?? withoutEffect(cluster, plan);
+      // What cannot be said cannot be rendered either.
+      return bring(cluster, { ...bringingOf(lost === undefined ? fragment : { ...fragment, plan: splitAlone(plan) }), gate });
     },
 
     async observe(fragment): Promise<Observation> {

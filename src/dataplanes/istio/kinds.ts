@@ -1,5 +1,6 @@
 /** The kinds of objects that this room renders or reads, in the order in which they are applied. */
 import type { ResourceKind } from '../kubernetes/cluster.ts';
+import type { Split } from '../kubernetes/way-back.ts';
 
 const networking = 'networking.istio.io/v1';
 
@@ -7,12 +8,20 @@ export const DESTINATION_RULE: ResourceKind = { apiVersion: networking, kind: 'D
 export const VIRTUAL_SERVICE: ResourceKind = { apiVersion: networking, kind: 'VirtualService', plural: 'virtualservices' };
 export const WORKLOAD_ENTRY: ResourceKind = { apiVersion: networking, kind: 'WorkloadEntry', plural: 'workloadentries' };
 
-/** Everything the renderer may render; what is ours among these and no longer rendered is taken away. */
-export const RENDERED_KINDS: readonly ResourceKind[] = [
-  { apiVersion: networking, kind: 'ServiceEntry', plural: 'serviceentries' },
+/** Without a selector they hold for their whole namespace, and for the whole mesh in the root namespace. */
+export const SELECTING_KINDS: readonly ResourceKind[] = [
   { apiVersion: 'security.istio.io/v1', kind: 'PeerAuthentication', plural: 'peerauthentications' },
   { apiVersion: 'security.istio.io/v1', kind: 'AuthorizationPolicy', plural: 'authorizationpolicies' },
   { apiVersion: 'telemetry.istio.io/v1', kind: 'Telemetry', plural: 'telemetries' },
+];
+
+/** Everything the renderer may render; what is ours among these and no longer rendered is taken away. */
+export const RENDERED_KINDS: readonly ResourceKind[] = [
+  { apiVersion: networking, kind: 'ServiceEntry', plural: 'serviceentries' },
+  ...SELECTING_KINDS,
   DESTINATION_RULE,
   VIRTUAL_SERVICE,
 ];
+
+/** Where VirtualServices divide requests. */
+export const SPLITS: readonly Split[] = [{ kind: VIRTUAL_SERVICE, routes: 'http', destinations: 'route' }];

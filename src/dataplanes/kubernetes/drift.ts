@@ -1,13 +1,14 @@
 /**
- * How the objects of a service on an API server differ from what is rendered: only what is rendered is looked at, so that what
- * the server defaults and what others put beside it is none. Who changed a field is whoever owns it now.
+ * How the objects of a service on an API server differ from what is rendered: what is rendered, and what others have put into
+ * its `spec` beside that; what the server defaults is none. Who changed a field is whoever owns it now.
  */
 import { isDeepStrictEqual } from 'node:util';
 import type { Json, JsonObject } from '../../journal/documents.ts';
 import type { Difference } from '../../reconcile/data-plane.ts';
 import { type FieldPath, pathText, valuesOf } from '../field-text.ts';
-import { type Bringing, look } from './apply.ts';
-import type { Cluster, DesiredObject, KubernetesObject, ObjectName, ResourceKind } from './cluster.ts';
+import { type Bringing, look, writtenByAnother } from './apply.ts';
+import { fieldsBeside } from './beside.ts';
+import { type Cluster, type DesiredObject, type KubernetesObject, nameOf, type ResourceKind } from './cluster.ts';
 import { otherAuthorOf, otherOwnerOf } from './managed-fields.ts';
 import { ownerOf } from './ownership.ts';
 
@@ -18,7 +19,7 @@ const STAMPS = 'meshwright.dev/';
 export async function storedDrift(cluster: Cluster, bringing: Bringing): Promise<readonly Difference[]> {
   const found = await look(cluster, bringing);
   if (found.kind === 'refused') throw new Error(found.message);
-  if (found.kind === 'applied') return [writtenByAnother(bringing)];
+  if (found.kind === 'overtaken') return [{ kind: 'foreign', resource: bringing.service, message: writtenByAnother(bringing.service) }];
   return [
     ...found.pairs.flatMap(({ desired, live }) => differencesOf(desired, live, bringing)),
     ...found.leftOver.map(({ kind, object }): Difference => {
@@ -28,19 +29,10 @@ export async function storedDrift(cluster: Cluster, bringing: Bringing): Promise
   ];
 }
 
-const nameOf = ({ kind }: ResourceKind, { namespace, name }: ObjectName): string =>
-  namespace === '' ? `${kind} ${name}` : `${kind} ${namespace}/${name}`;
-
 /** Something of others that changes what ours means. */
 export function foreign(kind: ResourceKind, object: KubernetesObject, message: string): Difference {
   const by = otherAuthorOf(object);
   return { kind: 'foreign', resource: nameOf(kind, object.metadata), message, ...(by ? { by } : {}) };
-}
-
-/** A revision that was never decided here. */
-function writtenByAnother({ service }: Bringing): Difference {
-  const message = `The objects of ${service} carry a later revision than there is here, so that nothing is written over them: another meshwright writes them, or the state of this one is older than they are. Let one of them go, or delete the objects.`;
-  return { kind: 'foreign', resource: service, message };
 }
 
 function differencesOf(
@@ -59,10 +51,17 @@ function differencesOf(
   const ours = Object.fromEntries(Object.entries(annotations).filter(([key]) => !key.startsWith(STAMPS)));
   const isOthers = (path: FieldPath): boolean => otherOwnerOf(live, path) !== undefined;
   const wanted: JsonObject = { metadata: { labels: { ...labels }, annotations: ours }, ...desired.content };
-  return changes(wanted, live, [], isOthers).map(({ path, ...values }) => {
+  const other = changes(wanted, live, [], isOthers);
+  const changed = other.map(({ path, ...values }): Difference => {
     const by = otherOwnerOf(live, path);
     return { kind: 'changed', resource, path: pathText(path), ...values, ...(by ? { by } : {}), restorable: force || by === undefined };
   });
+  const isToldAlready = (path: FieldPath): boolean => other.some((each) => each.path.every((segment, index) => segment === path[index]));
+  const added = fieldsBeside(desired, live).filter(({ path }) => !isToldAlready(path));
+  const beside = added.map(({ path, value, by }): Difference => {
+    return { kind: 'changed', resource, path: pathText(path), ...valuesOf(undefined, value), by, restorable: force };
+  });
+  return [...changed, ...beside];
 }
 
 interface Change {

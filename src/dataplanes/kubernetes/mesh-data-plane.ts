@@ -2,17 +2,18 @@
  * A mesh on Kubernetes whose versions are Services of their own, as a data plane: what is rendered is applied by server-side apply,
  * for the port that the service's own Service leads to, and seen as the mesh's room sees it.
  */
-import type { Documents } from '../../journal/documents.ts';
+import type { Documents, JsonObject } from '../../journal/documents.ts';
 import { isRefusal, judge } from '../../plan/fidelity.ts';
 import type { ServicePlan } from '../../plan/plan.ts';
 import type { Applied, DataPlane, Difference, Observation } from '../../reconcile/data-plane.ts';
-import { type Fragment, readFragment } from '../../reconcile/model.ts';
+import { decidedRevision, type Fragment, readFragment } from '../../reconcile/model.ts';
 import { versionsReady } from '../istio/readiness.ts';
 import type { Renderer } from '../renderer.ts';
 import { type Bringing, bring, prune } from './apply.ts';
-import type { Cluster, Refused, ResourceKind } from './cluster.ts';
+import type { Cluster, KubernetesObject, Refused, ResourceKind } from './cluster.ts';
 import { storedDrift } from './drift.ts';
 import { retargeted, targetPortOf } from './target-port.ts';
+import { type Split, splitAlone } from './way-back.ts';
 
 export interface KubernetesOptions {
   readonly cluster: Cluster;
@@ -30,6 +31,10 @@ export interface MeshRoom {
   readonly kinds: readonly ResourceKind[];
   /** Those that name others: what is left over of them goes first. */
   readonly naming: readonly ResourceKind[];
+  /** Of objects of one kind that are left over the lower goes first. */
+  readonly orderOfLeaving?: (object: KubernetesObject) => number;
+  /** How those of them that divide requests do it. */
+  readonly splits: readonly Split[];
   /** Why what is rendered would not mean what it says in this cluster. */
   readonly withoutEffect?: (plan: ServicePlan) => Promise<string | undefined>;
   /** What others have there that takes its meaning from what is rendered. Throws where it cannot be read. */
@@ -39,23 +44,38 @@ export interface MeshRoom {
 }
 
 export function meshDataPlane({ cluster, documents, takeOver, observe }: KubernetesOptions, room: MeshRoom): DataPlane {
-  const bringingOf = async (fragment: Fragment): Promise<Bringing | Refused> => {
-    const { plan, ...of } = fragment;
-    const rest = { ...of, kinds: room.kinds, naming: room.naming, force: takeOver, widened: asItIs };
-    if (plan === null) return { ...rest, objects: [] };
+  const bringingOf = ({ plan: _plan, ...of }: Fragment, objects: readonly JsonObject[]): Bringing => ({
+    ...of,
+    objects,
+    kinds: room.kinds,
+    naming: room.naming,
+    ...(room.orderOfLeaving ? { orderOfLeaving: room.orderOfLeaving } : {}),
+    splits: room.splits,
+    selecting: [],
+    decided: () => decidedRevision(documents, of.mesh, of.service),
+    force: takeOver,
+    widened: asItIs,
+  });
+  /** For the port that the service's own Service leads to. */
+  const wantedOf = async (fragment: Fragment): Promise<Bringing | Refused> => {
+    const { plan } = fragment;
+    if (plan === null) return bringingOf(fragment, []);
     const target = await targetPortOf(cluster, plan);
-    return 'kind' in target ? target : { ...rest, objects: retargeted(room.renderer.render(plan), target.port) };
+    return 'kind' in target ? target : bringingOf(fragment, retargeted(room.renderer.render(plan), target.port));
   };
-  const bringing = async (fragment: Fragment, how: typeof bring): Promise<Applied> => {
-    const wanted = await bringingOf(fragment);
-    return 'kind' in wanted ? { kind: 'refused', message: wanted.message } : how(cluster, wanted);
-  };
+  const notAtAll = (fragment: Fragment, plan: ServicePlan, message: string): Promise<Applied> =>
+    bring(cluster, { ...bringingOf(fragment, room.renderer.render(splitAlone(plan))), gate: async () => message });
 
   return {
     async apply(fragment) {
       const { plan } = fragment;
-      const refusal = plan === null ? undefined : (meaningLost(plan, room.renderer) ?? (await room.withoutEffect?.(plan)));
-      return refusal === undefined ? bringing(fragment, bring) : { kind: 'refused', message: refusal };
+      const lost = plan === null ? undefined : meaningLost(plan, room.renderer);
+      // What cannot be said cannot be rendered either.
+      if (plan !== null && lost !== undefined) return notAtAll(fragment, plan, lost);
+      const wanted = await wantedOf(fragment);
+      if (!('kind' in wanted))
+        return bring(cluster, { ...wanted, gate: async () => (plan === null ? undefined : room.withoutEffect?.(plan)) });
+      return plan === null ? { kind: 'refused', message: wanted.message } : notAtAll(fragment, plan, wanted.message);
     },
 
     async observe(fragment) {
@@ -69,7 +89,7 @@ export function meshDataPlane({ cluster, documents, takeOver, observe }: Kuberne
     async drift(fragment) {
       const { plan } = fragment;
       if (plan === null) return [];
-      const wanted = await bringingOf(fragment);
+      const wanted = await wantedOf(fragment);
       if ('kind' in wanted) throw new Error(wanted.message);
       const overruled = await room.withoutEffect?.(plan);
       return [
@@ -79,7 +99,10 @@ export function meshDataPlane({ cluster, documents, takeOver, observe }: Kuberne
       ];
     },
 
-    prune: (fragment) => bringing(fragment, prune),
+    async prune(fragment) {
+      const wanted = await wantedOf(fragment);
+      return 'kind' in wanted ? { kind: 'refused', message: wanted.message } : prune(cluster, wanted);
+    },
 
     async readiness(mesh, service) {
       const plan = (await readFragment(documents, mesh, service))?.plan;

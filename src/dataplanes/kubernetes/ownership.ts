@@ -6,7 +6,14 @@ import { createHash } from 'node:crypto';
 import { isDeepStrictEqual } from 'node:util';
 import { z } from 'zod';
 import type { Json, JsonObject } from '../../journal/documents.ts';
-import { type DesiredObject, FIELD_MANAGER, type KubernetesObject, type ObjectName, type ResourceKind } from './cluster.ts';
+import {
+  type DesiredObject,
+  FIELD_MANAGER,
+  type KubernetesObject,
+  type ObjectName,
+  REMOVING_MANAGER,
+  type ResourceKind,
+} from './cluster.ts';
 
 /** The version of the service's stream that an object was rendered from. */
 const REVISION = 'meshwright.dev/revision';
@@ -51,6 +58,15 @@ export function ownerOf({ metadata }: KubernetesObject): { readonly mesh: string
 export const isUpToDate = ({ metadata, content }: DesiredObject, live: KubernetesObject): boolean =>
   holds({ labels: { ...metadata.labels }, annotations: { ...metadata.annotations } }, live.metadata) && holds(content, live);
 
+/** Whether nothing of it is to change but the revision. */
+export const saysTheSame = ({ kind, metadata, content }: DesiredObject, live: KubernetesObject): boolean =>
+  isUpToDate({ kind, metadata: { ...metadata, annotations: { ...metadata.annotations, ...revisionIn(live) } }, content }, live);
+
+const revisionIn = ({ metadata }: KubernetesObject): Readonly<Record<string, string>> => {
+  const revision = metadata.annotations[REVISION];
+  return revision === undefined ? {} : { [REVISION]: revision };
+};
+
 /** Lists of custom resources are applied whole, so that they are equal or not. */
 function holds(desired: Json | undefined, live: unknown): boolean {
   if (!isObject(desired)) return isDeepStrictEqual(live, desired);
@@ -64,7 +80,8 @@ export function othersHoldPartOf({ metadata }: KubernetesObject): boolean {
   const managed = managedSchema.safeParse(metadata.managedFields).data ?? [];
   return managed.some(
     ({ manager, fieldsV1 }) =>
-      manager !== FIELD_MANAGER && Object.keys(fieldsV1).some((field) => !['f:metadata', 'f:status'].includes(field)),
+      ![FIELD_MANAGER, REMOVING_MANAGER].includes(manager) &&
+      Object.keys(fieldsV1).some((field) => !['f:metadata', 'f:status'].includes(field)),
   );
 }
 

@@ -5,7 +5,7 @@
  */
 import type { DataPlane, Observation } from '../../reconcile/data-plane.ts';
 import type { Fragment } from '../../reconcile/model.ts';
-import { HTTP_ROUTE, routesSaid } from '../gateway-api/route-status.ts';
+import { HTTP_ROUTE, HTTP_ROUTE_SPLIT, routesSaid } from '../gateway-api/route-status.ts';
 import type { Refused, ResourceKind } from '../kubernetes/cluster.ts';
 import { SERVICES } from '../kubernetes/kinds.ts';
 import { type KubernetesOptions, meshDataPlane } from '../kubernetes/mesh-data-plane.ts';
@@ -29,5 +29,11 @@ export function linkerdDataPlane(options: KubernetesOptions): DataPlane {
     if (said.kind !== 'accepted') return said;
     return said.dated ? { kind: 'served' } : { kind: 'unobserved', reason: UNDATED };
   }
-  return meshDataPlane(options, { renderer: linkerdRenderer, kinds: RENDERED_KINDS, naming: [HTTP_ROUTE], see });
+  return meshDataPlane(options, {
+    renderer: linkerdRenderer,
+    kinds: RENDERED_KINDS,
+    naming: [HTTP_ROUTE],
+    splits: [HTTP_ROUTE_SPLIT],
+    see,
+  });
 }

@@ -6,7 +6,7 @@ import type { Refused } from '../kubernetes/cluster.ts';
 import { SERVICES } from '../kubernetes/kinds.ts';
 import { type KubernetesOptions, meshDataPlane } from '../kubernetes/mesh-data-plane.ts';
 import { ownerLabels, versionServiceName } from '../kubernetes/objects.ts';
-import { NAMING, RENDERED_KINDS } from './kinds.ts';
+import { NAMING, RENDERED_KINDS, TRAFFIC_SPLIT } from './kinds.ts';
 import { overruledBy } from './mesh-config.ts';
 import { observeSidecars, servesExactly } from './observe.ts';
 import { osmRenderer } from './renderer.ts';
@@ -49,6 +49,7 @@ export function osmDataPlane({ controlPlaneNamespace, ...options }: OsmOptions):
     renderer: osmRenderer,
     kinds: RENDERED_KINDS,
     naming: NAMING,
+    splits: [{ kind: TRAFFIC_SPLIT, destinations: 'backends' }],
     foreign: (plan) => twins(cluster, plan),
     withoutEffect: (plan) => overruledBy(cluster, controlPlaneNamespace, plan),
     see,
