@@ -19,8 +19,10 @@ const http = z.looseObject({
   methods: z.array(z.string()).optional(),
 });
 const permission = z.looseObject({ action: z.enum(['allow', 'deny']), http: http.optional() });
-const source = z.looseObject({ name: z.string(), action: z.string().optional(), permissions: z.array(permission).optional() });
-const intentionsSchema = z.object({ destination: z.object({ name: z.string() }), sources: z.array(source) });
+/** Of Consul Enterprise; a mesh of a spec is within one of each. */
+const place = { namespace: z.string().optional(), partition: z.string().optional() };
+const source = z.looseObject({ name: z.string(), ...place, action: z.string().optional(), permissions: z.array(permission).optional() });
+const intentionsSchema = z.object({ destination: z.object({ name: z.string(), ...place }), sources: z.array(source) });
 type Source = z.infer<typeof source>;
 
 export function importIntentions(context: ImportContext): void {
@@ -44,6 +46,15 @@ export function importIntentions(context: ImportContext): void {
       });
       continue;
     }
+    const elsewhere = elsewhereIn(spec.destination);
+    if (elsewhere !== undefined) {
+      context.say(object, 'not-imported', {
+        ...ACCESS,
+        field: `spec.destination.${elsewhere}`,
+        message: `a mesh of a spec is within one ${elsewhere} of Consul, the default one`,
+      });
+      continue;
+    }
     ofService(context, object, context.drafts.of({ namespace: object.namespace, name: spec.destination.name }), spec.sources);
   }
   if (context.consulDefault !== 'deny') return;
@@ -56,8 +67,13 @@ export function importIntentions(context: ImportContext): void {
   }
 }
 
+/** What of its place is not the default one. */
+function elsewhereIn(at: { readonly namespace?: string | undefined; readonly partition?: string | undefined }) {
+  return (['namespace', 'partition'] as const).find((part) => !['', 'default', undefined].includes(at[part]));
+}
+
 function ofService(context: ImportContext, object: SourceObject, draft: ServiceDraft, sources: readonly Source[]): void {
-  const everybody = sources.find(({ name }) => name === '*');
+  const everybody = sources.find((each) => each.name === '*' && elsewhereIn(each) === undefined);
   const deniesOthers = everybody ? everybody.action === 'deny' : context.consulDefault === 'deny';
   if (!deniesOthers) {
     const message =
@@ -67,7 +83,7 @@ function ofService(context: ImportContext, object: SourceObject, draft: ServiceD
   }
   draft.mtls = 'strict';
   draft.allow = sources.flatMap((each, index) =>
-    each.name === '*' ? [] : rulesOf(context, object, draft, each, `spec.sources[${index}]`),
+    each === everybody ? [] : rulesOf(context, object, draft, each, `spec.sources[${index}]`),
   );
   if (everybody) context.say(object, 'imported', { service: draft.name, into: 'mtls', field: 'spec.sources' });
 }
@@ -81,6 +97,8 @@ function rulesOf(context: ImportContext, object: SourceObject, draft: ServiceDra
   };
   const unknown = Object.keys(written).find((key) => !KNOWN.includes(key));
   if (unknown) return lost(`.${unknown}`, 'a spec knows callers as services and has no such condition');
+  const elsewhere = elsewhereIn(written);
+  if (elsewhere !== undefined) return lost(`.${elsewhere}`, `a caller of another ${elsewhere} of Consul is another caller`);
   if (written.name.includes('*')) return lost('.name', 'a spec names callers one by one');
   const callers = [callerOf(context, draft, written.name)];
   const said = (): void => context.say(object, 'imported', { service: draft.name, into: 'allow', field });

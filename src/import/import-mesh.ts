@@ -80,6 +80,7 @@ export function importMesh(given: readonly SourceObject[], { mesh, to, consulDef
   for (const draft of drafts) describe(context, draft, sourcesOf(draft, objects, findings));
   const settled = drafts.map((draft) => settle(context, draft));
   for (const each of settled) checkBudget(context, each);
+  for (const { draft, stable } of settled) if (stable === undefined) untilStable(context, draft, sourcesOf(draft, objects, findings));
   const from = meshesOf(objects);
   const dataPlane = to ?? from[0] ?? 'istio';
   const meshFields = {
@@ -159,6 +160,15 @@ function sourcesOf(draft: ServiceDraft, objects: readonly SourceObject[], findin
     .map(({ object }) => object);
   const own = objects.filter(({ namespace, name }) => namespace === draft.namespace && name === draft.name);
   return [...new Set([...(draft.routesFrom ? [draft.routesFrom] : []), ...said, ...own, ...objects])];
+}
+
+/** A spec that holds calls back says which version serves; what is imported does not always know. */
+function untilStable({ say }: ImportContext, draft: ServiceDraft, [object]: readonly SourceObject[]): void {
+  const { mtls } = draft;
+  if ((mtls !== 'strict' && mtls !== 'shadow') || !object) return;
+  draft.mtls = 'permissive';
+  const message = `which version serves? Name it as \`stable\`, then say \`mtls: ${mtls}\`; until then nobody is held back by the spec, so leave this object in place`;
+  say(object, 'question', { service: draft.name, into: 'mtls', security: true, message });
 }
 
 /** A spec has no budget for retries that it does not have. */

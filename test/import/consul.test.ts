@@ -72,4 +72,41 @@ describe('intentions', () => {
     expect(serviceOf(open, 'billing')).not.toHaveProperty('allow');
     expect(alarmsOf(open)).toContainEqual(expect.stringMatching(/whom it does not name may call/));
   });
+
+  describe('of other namespaces and partitions', () => {
+    const intentions = (destination: object, sources: readonly object[]) => {
+      const metadata = { name: 'billing', namespace: 'default' };
+      const apiVersion = 'consul.hashicorp.com/v1alpha1';
+      const subsets = { v1: { filter: 'Service.Meta.version == v1' } };
+      const splits = [{ weight: 100, serviceSubset: 'v1' }];
+      return importedObjects(
+        [
+          { apiVersion, kind: 'ServiceResolver', metadata, spec: { subsets } },
+          { apiVersion, kind: 'ServiceSplitter', metadata, spec: { splits } },
+          { apiVersion, kind: 'ServiceIntentions', metadata, spec: { destination: { name: 'billing', ...destination }, sources } },
+        ],
+        { consulDefault: 'deny' },
+      );
+    };
+    const web = { name: 'web', action: 'allow' };
+
+    it('are of other callers, who are not let in as those of the same name here', () => {
+      const read = intentions({}, [
+        { ...web, namespace: 'other' },
+        { ...web, partition: 'eu' },
+        { ...web, namespace: 'default' },
+      ]);
+      expect(serviceOf(read, 'billing').allow).toEqual([{ callers: [{ namespace: 'default', serviceAccount: 'web' }] }]);
+      expect(alarmsOf(read)).toEqual([
+        expect.stringMatching(/spec.sources\[0\].namespace: a caller of another namespace/),
+        expect.stringMatching(/spec.sources\[1\].partition: a caller of another partition/),
+      ]);
+    });
+
+    it('let nobody in here', () => {
+      const read = intentions({ namespace: 'other' }, [web]);
+      expect(serviceOf(read, 'billing').allow ?? []).toEqual([]);
+      expect(alarmsOf(read)).toContainEqual(expect.stringMatching(/not-imported ServiceIntentions billing/));
+    });
+  });
 });

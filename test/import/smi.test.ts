@@ -73,9 +73,15 @@ describe('who may call', () => {
   });
 
   it('is asked where nobody says whether OSM enforces it, and strict until then', () => {
-    const unknown = importedObjects([target(), group({ pathRegex: '.*' })]);
+    const unknown = importedObjects([target(), group({ pathRegex: '.*' }), split(['orders-v1', 100])]);
     expect(serviceOf(unknown, 'orders').mtls?.stage).toBe('strict');
     expect(alarmsOf(unknown)).toContainEqual(expect.stringMatching(/^question TrafficTarget web .*enablePermissiveTrafficPolicyMode/));
+  });
+
+  it('holds nobody back, and asks, where nothing says which version serves', () => {
+    const unknown = importedObjects([target(), group({ pathRegex: '.*' })]);
+    expect(serviceOf(unknown, 'orders').mtls?.stage).toBe('permissive');
+    expect(alarmsOf(unknown)).toContainEqual(expect.stringMatching(/^question TrafficTarget web .*which version serves\?/));
   });
 
   it('is nobody for a service that no TrafficTarget names', () => {
