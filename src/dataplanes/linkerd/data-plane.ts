@@ -9,16 +9,29 @@ import { HTTP_ROUTE, HTTP_ROUTE_SPLIT, routesSaid } from '../gateway-api/route-s
 import type { Refused, ResourceKind } from '../kubernetes/cluster.ts';
 import { SERVICES } from '../kubernetes/kinds.ts';
 import { type KubernetesOptions, meshDataPlane } from '../kubernetes/mesh-data-plane.ts';
+import { orderOfLeaving } from './render-policy.ts';
 import { linkerdRenderer } from './renderer.ts';
 
-/** Policies go before what they name, and the Server, which refuses whom no policy names, goes first. */
+const AUTHORIZATION: ResourceKind = {
+  apiVersion: 'policy.linkerd.io/v1alpha1',
+  kind: 'AuthorizationPolicy',
+  plural: 'authorizationpolicies',
+};
+const SERVER: ResourceKind = { apiVersion: 'policy.linkerd.io/v1beta3', kind: 'Server', plural: 'servers' };
+
 export const RENDERED_KINDS: readonly ResourceKind[] = [
   SERVICES,
   { apiVersion: 'policy.linkerd.io/v1alpha1', kind: 'MeshTLSAuthentication', plural: 'meshtlsauthentications' },
+  AUTHORIZATION,
   HTTP_ROUTE,
-  { apiVersion: 'policy.linkerd.io/v1alpha1', kind: 'AuthorizationPolicy', plural: 'authorizationpolicies' },
-  { apiVersion: 'policy.linkerd.io/v1beta3', kind: 'Server', plural: 'servers' },
+  SERVER,
 ];
+
+/**
+ * A policy that is left over allows what the plan no longer does, and a route that is older than a new one takes its requests: both
+ * go at once. A Server, which refuses whom no policy names, goes before them, and a route before the policies that hold for it.
+ */
+const NAMING: readonly ResourceKind[] = [AUTHORIZATION, HTTP_ROUTE, SERVER];
 
 const UNDATED = "Linkerd's policy controller has taken the routes, and does not say which state of them";
 
@@ -32,7 +45,8 @@ export function linkerdDataPlane(options: KubernetesOptions): DataPlane {
   return meshDataPlane(options, {
     renderer: linkerdRenderer,
     kinds: RENDERED_KINDS,
-    naming: [HTTP_ROUTE],
+    naming: NAMING,
+    orderOfLeaving,
     splits: [HTTP_ROUTE_SPLIT],
     see,
   });

@@ -58,13 +58,13 @@ function permissions(plan: ServicePlan, security: PlannedSecurity): JsonObject[]
   const bySet = Map.groupBy(permissionsOf(security.allow), ({ callers }) => JSON.stringify(callers));
   return [...bySet.values()].flatMap((permitted) => {
     const callers = permitted[0]?.callers ?? [];
-    return [httpRouteGroup(plan, permitted, callers), trafficTarget(plan, security, permitted, callers)];
+    return [httpRouteGroup(plan, permitted), trafficTarget(plan, security, permitted, callers)];
   });
 }
 
 const matchName = (index: number): string => `allowed-${index}`;
 
-function httpRouteGroup(plan: ServicePlan, permitted: readonly Permission[], callers: readonly Caller[]): JsonObject {
+function httpRouteGroup(plan: ServicePlan, permitted: readonly Permission[]): JsonObject {
   const matches = permitted.map(({ requests: { path, method } }, index) => ({
     name: matchName(index),
     pathRegex: path ? pathRegex(path) : '.*',
@@ -73,7 +73,7 @@ function httpRouteGroup(plan: ServicePlan, permitted: readonly Permission[], cal
   return {
     apiVersion: 'specs.smi-spec.io/v1alpha4',
     kind: 'HTTPRouteGroup',
-    metadata: metadata(plan, callersName(plan, callers)),
+    metadata: metadata(plan, permitName(plan, permitted)),
     spec: { matches },
   };
 }
@@ -84,7 +84,7 @@ function trafficTarget(
   permitted: readonly Permission[],
   callers: readonly Caller[],
 ): JsonObject {
-  const name = callersName(plan, callers);
+  const name = permitName(plan, permitted);
   return {
     apiVersion: 'access.smi-spec.io/v1alpha3',
     kind: 'TrafficTarget',
@@ -97,8 +97,9 @@ function trafficTarget(
   };
 }
 
-function callersName({ service }: ServicePlan, callers: readonly Caller[]): string {
-  return dnsLabel(`${service}-callers-${createHash('sha256').update(JSON.stringify(callers)).digest('hex').slice(0, 8)}`);
+/** By what is permitted to whom, so that a change is written beside what was, and no request is without its rule in between. */
+function permitName({ service }: ServicePlan, permitted: readonly Permission[]): string {
+  return dnsLabel(`${service}-callers-${createHash('sha256').update(JSON.stringify(permitted)).digest('hex').slice(0, 8)}`);
 }
 
 /** Speaks for the service's account, without which it is refused. */

@@ -79,6 +79,15 @@ export function allows(objects: readonly JsonObject[], caller: Caller | 'unauthe
   });
 }
 
+/** Whether a call is let through, and not answered 403 or 404. Without a Server the cluster's default holds: everybody. */
+export function letsThrough(objects: readonly JsonObject[], caller: Caller, request: Request): boolean {
+  const policy = accessPolicyOf(objects);
+  if (policy === undefined) return true;
+  const routes = routesUnder('Server', objects);
+  if (routes.length > 0 && taken(routes, request) === undefined) return false;
+  return policy !== 'deny' || allows(objects, caller, request);
+}
+
 const isIdentity = (found: z.infer<typeof authentication> | undefined, caller: Caller | 'unauthenticated'): boolean =>
   caller !== 'unauthenticated' &&
   (found?.spec.identityRefs.some(({ name, namespace }) => name === caller.serviceAccount && namespace === caller.namespace) ?? false);
