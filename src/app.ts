@@ -13,6 +13,7 @@ import { tending } from './reconcile/tending.ts';
 import type { ServiceCommand } from './rollouts/commands.ts';
 import { serviceStreamId } from './rollouts/service-stream.ts';
 import { meshStreamId } from './spec/adoption.ts';
+import { openedServices } from './spec/held-calls.ts';
 import { problemsInOrder, readSpec, type SpecFile, type SpecPlaces, type SpecProblem } from './spec/read-spec.ts';
 import { revision } from './spec/revision.ts';
 import type { DataPlaneSpec, MeshSpec } from './spec/schema.ts';
@@ -122,6 +123,10 @@ export function createApp(adapters: Adapters): App {
       const { mesh, services, places } = reading;
       const problems = [...unreachable(adapters, mesh, places), ...refusedProblems(specFidelity(mesh, services), places)];
       if (problems.length > 0) return { ok: false, problems: problemsInOrder(problems, files) };
+      const opened = openedServices((await adopted.one(mesh.name))?.services ?? [], services).map(({ service, where, message, gone }) =>
+        gone ? places.problemOfMesh(message) : places.problemOfService(service, where, message),
+      );
+      if (opened.length > 0) return { ok: false, problems: problemsInOrder(opened, files) };
       const early = acceptRefusals ? [] : await stages.problems(mesh.name, services, places);
       if (early.length > 0) return { ok: false, problems: problemsInOrder(early, files) };
       const hashes = revision(mesh, services);

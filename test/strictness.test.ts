@@ -75,13 +75,9 @@ describe('a service in shadow', () => {
   it('keeps nobody else back, and may always go the other way', async () => {
     const { world, west } = await inShadow();
     west.counts = [{ proxy: 'catalog-1.shop', wouldRefuse: 12 }];
-    expect(
-      await world.app.apply(
-        [mesh, staged('shadow'), serviceFile('search', `rollout: canary\nmtls: strict\n${allow.replace('catalog', 'search')}`)],
-        { actor: 'kim' },
-      ),
-    ).toMatchObject({ ok: true });
-    expect(await world.app.apply([mesh, staged('permissive')], { actor: 'kim' })).toMatchObject({ ok: true });
+    const search = serviceFile('search', `rollout: canary\nmtls: strict\n${allow.replace('catalog', 'search')}`);
+    expect(await world.app.apply([mesh, staged('shadow'), search], { actor: 'kim' })).toMatchObject({ ok: true });
+    expect(await world.app.apply([mesh, staged('permissive'), search], { actor: 'kim' })).toMatchObject({ ok: true });
   });
 
   it('is looked at by the timer and when asked; what was seen is kept, and only of it', async () => {
@@ -99,5 +95,46 @@ describe('a service in shadow', () => {
     expect(await world.app.strictness.look('shop', 'nobody')).toBeUndefined();
     await world.app.apply([mesh, staged('strict')], { actor: 'kim', acceptRefusals: true });
     expect([await world.app.strictness.look('shop', 'catalog'), await world.app.strictness.lookAtAll()]).toEqual([[], []]);
+  });
+});
+
+describe('a service that is strict', () => {
+  const two = { ...mesh, text: `${mesh.text}  - { name: east, kind: istio }\n` };
+  const given = (stage: string, fields = '') => serviceFile('catalog', `rollout: canary\n${fields}${stage}\n${allow}`);
+  const plain = serviceFile('search');
+
+  async function strictOnBoth(): Promise<World> {
+    const dataPlane: DataPlane = {
+      apply: async () => ({ kind: 'applied' }),
+      observe: async () => ({ kind: 'served' }),
+      readiness: async () => ({}),
+    };
+    return new World({ connect: () => dataPlane }).apply(two, given('mtls: strict'), plain);
+  }
+
+  it.each([
+    ['goes', [two, plain], '', 'taking it out of the spec'],
+    ['leaves a data plane', [two, given('mtls: strict', 'dataPlanes: [west]\n'), plain], 'dataPlanes', 'taking it from east'],
+    [
+      'opens on a data plane it leaves',
+      [two, given('mtls: permissive', 'dataPlanes: [west]\n'), plain],
+      'dataPlanes',
+      'taking it from east',
+    ],
+    ['is on one that the mesh gives up', [mesh, given('mtls: strict'), plain], 'dataPlanes', 'taking it from east'],
+    [
+      'says nothing of mTLS any more',
+      [two, serviceFile('catalog', 'rollout: canary\nserviceAccount: catalog'), plain],
+      'mtls',
+      'saying nothing of `mtls`',
+    ],
+  ] as const)('is not opened in passing, as when it %s: that takes a step of its own', async (_, files, field, what) => {
+    const world = await strictOnBoth();
+    const refused = await world.app.apply(files, { actor: 'kim', acceptRefusals: true });
+    expect(refused).toMatchObject({ ok: false, problems: [{ field, message: expect.stringContaining(what) }] });
+    expect(refused).toMatchObject({ problems: [{ message: expect.stringContaining('apply it with `mtls: permissive` first') }] });
+    expect(await stageOf(world)).toBe('strict');
+    await world.apply(two, given('mtls: permissive'), plain);
+    await world.apply(...files);
   });
 });

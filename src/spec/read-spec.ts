@@ -7,6 +7,7 @@ import { API_VERSION } from './authored-fields.ts';
 import { authoredMeshSchema } from './authored-mesh.ts';
 import { authoredServiceSchema } from './authored-service.ts';
 import { writtenPlace } from './field-place.ts';
+import { heldWithoutStable } from './held-calls.ts';
 import { jsonSchema, SPEC_KINDS, type SpecKind } from './json-schema.ts';
 import { nearest } from './nearest.ts';
 import { clashingNames } from './outside-names.ts';
@@ -27,6 +28,7 @@ export interface SpecPlaces {
   /** `where` is a place in the service's plan, such as `routes.beta.retries.on`; what the mesh says for all services is placed there. */
   problemOfService(service: string, where: string, message: string): SpecProblem;
   problemOfDataPlane(dataPlane: string, message: string): SpecProblem;
+  problemOfMesh(message: string): SpecProblem;
 }
 
 const MAX_PROBLEMS = 100;
@@ -78,8 +80,8 @@ export function readSpec(files: readonly SpecFile[]): SpecReading {
   const neighbours = neighboursOf(written);
   const resolved = written.map((service) => resolveService(mesh, service, neighbours));
   const places = placesIn(first, services, neighbours);
-  const clashes = [...clashingNames(resolved), ...sharedWorkloads(resolved)].map(({ service, where, message }) =>
-    places.problemOfService(service, where, message),
+  const clashes = [...clashingNames(resolved), ...sharedWorkloads(resolved), ...heldWithoutStable(resolved)].map(
+    ({ service, where, message }) => places.problemOfService(service, where, message),
   );
   if (clashes.length > 0) return { ok: false, problems: problemsInOrder(clashes, files) };
   return { ok: true, mesh: mesh.spec, services: resolved.sort((a, b) => (a.name < b.name ? -1 : 1)), places };
@@ -98,6 +100,7 @@ function placesIn(mesh: Declared, services: readonly Declared[], neighbours: Nei
       const index = namesIn(mesh.references.dataPlanes).indexOf(name);
       return mesh.document.problem(['dataPlanes', index], message);
     },
+    problemOfMesh: (message) => mesh.document.problem([], message),
   };
 }
 

@@ -3,10 +3,10 @@ import { describe, expect, it } from 'vitest';
 import { good, HEADER, MESH, problems, service, wrong } from './spec-files.ts';
 
 const STRICT = `${MESH}mtls: strict\n`;
-const catalog = 'name: catalog\nport: 80\n';
+const catalog = 'name: catalog\nport: 80\nstable: v1\n';
 const other = (name: string, fields = '') => ({
   path: `${name}.yaml`,
-  text: `${HEADER}kind: Service\nname: ${name}\nport: 80\n${fields}`,
+  text: `${HEADER}kind: Service\nname: ${name}\nport: 80\n${fields}stable: v1\n`,
 });
 const others = [other('web', 'namespace: front\n'), other('pay', 'serviceAccount: payments\n')];
 const allow = (written: string) => good(`${catalog}allow: ${written}\n`, STRICT, others).allow;
@@ -62,7 +62,7 @@ describe('mTLS', () => {
 
   it('has three stages', () => {
     expect(wrong(`${catalog}mtls: stricct\n`)).toEqual([
-      '5 mtls: this must be one of `permissive`, `shadow`, `strict`; did you mean `strict`?',
+      '6 mtls: this must be one of `permissive`, `shadow`, `strict`; did you mean `strict`?',
     ]);
   });
 });
@@ -71,8 +71,8 @@ describe('what is refused', () => {
   it('names that no service has, in any place, with the one that was meant', () => {
     const text = `${catalog}allow:\n  - wep\n  - from: [web, pai]\n    methods: [GET]\n`;
     expect(problems([{ path: 'mesh.yaml', text: STRICT }, service(text), ...others])).toEqual([
-      'catalog.yaml:6 allow[0]: the mesh has no such service; did you mean `web`?',
-      'catalog.yaml:7 allow[1].from[1]: the mesh has no such service; did you mean `pay`?',
+      'catalog.yaml:7 allow[0]: the mesh has no such service; did you mean `web`?',
+      'catalog.yaml:8 allow[1].from[1]: the mesh has no such service; did you mean `pay`?',
     ]);
   });
 
@@ -83,8 +83,19 @@ describe('what is refused', () => {
     ]);
   });
 
+  it.each([
+    ['strict', 'hold nobody back'],
+    ['shadow', 'report nobody'],
+  ])('%s before a version is known: nothing is written until then', (stage, none) => {
+    const nobody = 'name: catalog\nport: 80\n';
+    expect(wrong(`${nobody}mtls: ${stage}\n`)).toEqual([expect.stringMatching(`^\\d+ stable: \`mtls: ${stage}\` needs it: .*would ${none}`)]);
+    expect(wrong(nobody, `${MESH}mtls: ${stage}\n`)).toHaveLength(1);
+    expect(wrong(`${nobody}mtls: ${stage}\nstable: v1\n`)).toEqual([]);
+    expect(wrong(`${nobody}mtls: permissive\n`)).toEqual([]);
+  });
+
   it('callers where nothing says how far mTLS is, with what to do', () => {
-    expect(wrong(`${catalog}allow: []\n`)).toEqual([expect.stringMatching(/^5 allow: .*give the mesh or this service `mtls: permissive`/)]);
+    expect(wrong(`${catalog}allow: []\n`)).toEqual([expect.stringMatching(/^6 allow: .*give the mesh or this service `mtls: permissive`/)]);
   });
 
   it.each([

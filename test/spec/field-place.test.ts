@@ -35,6 +35,7 @@ ingress:
   - { host: c.example, gateway: g }
 telemetry:
   tracing: 1
+stable: v1
 `;
 const mesh = `${MESH}mtls: strict\ntelemetry:\n  accessLog: errors\n`;
 
