@@ -11,6 +11,7 @@ import { osmDataPlane } from './dataplanes/osm/data-plane.ts';
 import { namedSetting, type Settings } from './environment.ts';
 import type { Documents } from './journal/documents.ts';
 import type { DataPlane } from './reconcile/data-plane.ts';
+import { decidedRevision } from './reconcile/model.ts';
 import type { DataPlaneSpec, MeshSpec } from './spec/schema.ts';
 
 /** `undefined`: the spec does not say how it is reached. `credential`: who we are on Azure. */
@@ -24,7 +25,9 @@ export function namedDataPlanes(
   const poke = xdsPoke(settings.MESHWRIGHT_XDS_URL);
 
   function farAway(dataPlane: Exclude<DataPlaneSpec, { kind: 'envoy' }>): DataPlane | undefined {
-    if (dataPlane.kind === 'consul') return consulOf(dataPlane, namedSetting);
+    if (dataPlane.kind === 'consul') {
+      return consulOf(dataPlane, namedSetting, (mesh, service) => decidedRevision(documents, mesh, service));
+    }
     if (dataPlane.cluster === undefined) return undefined;
     const { takeOver, observe } = dataPlane;
     const options = { cluster: clusterOf(dataPlane.cluster), documents, takeOver, observe };

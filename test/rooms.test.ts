@@ -152,6 +152,7 @@ const TABLE: Readonly<Record<string, readonly string[]>> = {
     'src/environment.ts',
     'src/journal/documents.ts',
     'src/reconcile/data-plane.ts',
+    'src/reconcile/model.ts',
     'src/spec/schema.ts',
   ],
   'src/wiring.ts': ['src/app.ts', 'src/azure.ts', 'src/environment.ts', 'src/api/authenticate.ts', 'src/local/adapters.ts'],

@@ -5,10 +5,11 @@ import type { DataPlane } from '../reconcile/data-plane.ts';
 import type { DataPlaneSpec } from '../spec/schema.ts';
 import { consulOverHttp } from './consul-http.ts';
 
-/** `undefined`: it has no address. `setting` gives what an app setting holds; a token that is not there yet is asked for again. */
+/** `undefined`: it has no address. `setting` gives what an app setting holds; a token that is not there yet is asked for again. `decided`: the newest revision of a service. */
 export function consulOf(
   { name, address, tokenSetting, defaultPolicy, takeOver }: Extract<DataPlaneSpec, { kind: 'consul' }>,
   setting: (name: string) => string | undefined,
+  decided: (mesh: string, service: string) => Promise<number>,
 ): DataPlane | undefined {
   if (address === undefined) return undefined;
   const token = (held: string): string => {
@@ -17,5 +18,5 @@ export function consulOf(
     return value;
   };
   const consul = consulOverHttp({ address, ...(tokenSetting === undefined ? {} : { token: () => token(tokenSetting) }) });
-  return consulDataPlane(consul, { defaultPolicy, takeOver });
+  return consulDataPlane(consul, { defaultPolicy, takeOver, decided });
 }

@@ -101,9 +101,10 @@ describe('the token', () => {
   it('that its app setting does not hold yet is missed by name, and may come', async () => {
     const address = await answeringWith(200, '{"ModifyIndex": 3}');
     const spec = { kind: 'consul', name: 'vms', address, tokenSetting: 'CONSUL_TOKEN', defaultPolicy: 'deny', takeOver: false } as const;
-    await expect(consulOf(spec, () => undefined)?.readiness('shop', 'catalog', 0)).rejects.toThrow(
+    const nothingDecided = async () => 0;
+    await expect(consulOf(spec, () => undefined, nothingDecided)?.readiness('shop', 'catalog', 0)).rejects.toThrow(
       'The app setting CONSUL_TOKEN that holds the token of vms is not set.',
     );
-    expect(consulOf({ kind: 'consul', name: 'vms', defaultPolicy: 'deny', takeOver: false }, () => 'x')).toBeUndefined();
+    expect(consulOf({ kind: 'consul', name: 'vms', defaultPolicy: 'deny', takeOver: false }, () => 'x', nothingDecided)).toBeUndefined();
   });
 });

@@ -6,7 +6,8 @@ import { consulDataPlane } from '../../src/dataplanes/consul/data-plane.ts';
 import { entryJson } from '../../src/dataplanes/consul/entries.ts';
 import { consulEntries } from '../../src/dataplanes/consul/render.ts';
 import type { Consul as ConsulPort } from '../../src/dataplanes/consul/server.ts';
-import { fragmentOf, planOf, STRICT, specifyApplying } from '../dataplanes/consul/applying.ts';
+import { decided, fragmentOf, planOf, STRICT, specifyApplying } from '../dataplanes/consul/applying.ts';
+import { specifyReturning } from '../dataplanes/consul/returning.ts';
 import { type Consul, startConsul } from './consul.ts';
 import { haveServers } from './servers/build.ts';
 
@@ -17,7 +18,7 @@ describe.skipIf(!haveConsul)('applying to a real Consul', () => {
   let consul: ConsulPort;
   const as = (token: string): ConsulPort => consulOverHttp({ address: server.url, token: () => token });
   const dataPlaneOf = (port: ConsulPort, defaultPolicy: 'allow' | 'deny' = 'deny') =>
-    consulDataPlane(port, { defaultPolicy, takeOver: false });
+    consulDataPlane(port, { defaultPolicy, takeOver: false, decided });
 
   beforeAll(async () => {
     server = await startConsul('deny');
@@ -26,17 +27,20 @@ describe.skipIf(!haveConsul)('applying to a real Consul', () => {
   afterAll(() => server?.stop());
 
   specifyApplying(() => ({ consul, put: (entry) => server.mustWrite(entry) }));
+  specifyReturning(() => ({ consul, put: (entry) => server.mustWrite(entry) }));
 
   it('says in Consul’s words what it refused of an entry, and which', async () => {
     const entries = consulEntries(planOf('short', { v1: 100 })).map((entry) =>
       entry.kind === 'service-splitter' ? { ...entry, fields: { Splits: [{ Weight: 80, ServiceSubset: 'v1' }] } } : entry,
     );
-    expect(await bring(consul, { mesh: 'shop', service: 'short', revision: 1, entries, takeOver: false })).toEqual({
+    expect(await bring(consul, { mesh: 'shop', service: 'short', revision: 1, entries, takeOver: false, decided: async () => 1 })).toEqual({
       kind: 'refused',
       message: 'service-splitter short: Consul answered 500: the sum of all split weights must be 100, not 80.000000',
     });
     const unknown = consulEntries(planOf('unknown', { v1: 100 })).map((entry) => ({ ...entry, fields: { ...entry.fields, Surprise: 1 } }));
-    expect(await bring(consul, { mesh: 'shop', service: 'unknown', revision: 1, entries: unknown, takeOver: false })).toEqual({
+    expect(
+      await bring(consul, { mesh: 'shop', service: 'unknown', revision: 1, entries: unknown, takeOver: false, decided: async () => 1 }),
+    ).toEqual({
       kind: 'refused',
       message: 'service-resolver unknown: Consul answered 400: Request decoding failed: 1 error occurred: * invalid config key "Surprise"',
     });

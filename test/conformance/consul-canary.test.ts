@@ -4,7 +4,9 @@
  */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { consulOf } from '../../src/adapters/consul-data-plane.ts';
+import { MemoryDocuments } from '../../src/adapters/memory-documents.ts';
 import { remoteDataPlanes } from '../../src/adapters/remote-data-plane.ts';
+import { decidedRevision } from '../../src/reconcile/model.ts';
 import { binomialInterval, isWithin } from '../e2e/binomial.ts';
 import { ask, sendRequests, startTraffic } from '../e2e/traffic.ts';
 import { until } from '../e2e/until.ts';
@@ -60,9 +62,12 @@ describe.skipIf(!have)('a canary over a real Consul', () => {
     [port = 0] = await freePorts(1);
     await connectWire();
     const remote = remoteDataPlanes(Date.now);
+    const documents = new MemoryDocuments();
+    const decided = (of: string, service: string) => decidedRevision(documents, of, service);
     world = new World({
+      documents,
       connect: ({ name: mesh }, dataPlane) => {
-        const reached = dataPlane.kind === 'consul' ? consulOf(dataPlane, () => consul.managementToken) : undefined;
+        const reached = dataPlane.kind === 'consul' ? consulOf(dataPlane, () => consul.managementToken, decided) : undefined;
         return reached && remote(`${mesh}/${dataPlane.name}`, reached);
       },
     });

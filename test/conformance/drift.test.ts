@@ -7,6 +7,7 @@ import type { Consul as ConsulPort } from '../../src/dataplanes/consul/server.ts
 import { istioDataPlane } from '../../src/dataplanes/istio/data-plane.ts';
 import { RENDERED_KINDS } from '../../src/dataplanes/istio/kinds.ts';
 import { words } from '../../src/notifications/words.ts';
+import { decidedRevision } from '../../src/reconcile/model.ts';
 import { until } from '../e2e/until.ts';
 import { MINUTE, serviceFile, World } from '../world.ts';
 import { type ApiServer, startApiServer } from './api-server.ts';
@@ -38,11 +39,14 @@ describe.skipIf(!have)('drift of a service on Istio and Consul', () => {
     await until('every kind can be listed', async () => Promise.all(RENDERED_KINDS.map((kind) => cluster.list(kind, {}))));
     const documents = new MemoryDocuments();
     const options = { documents, controlPlaneNamespace: 'istio-system', takeOver: false, observe: false };
+    const decided = (of: string, service: string) => decidedRevision(documents, of, service);
     port = consulOverHttp({ address: consul.url, token: () => consul.managementToken });
     world = new World({
       documents,
       connect: (_mesh, { kind }) =>
-        kind === 'istio' ? istioDataPlane({ cluster, ...options }) : consulDataPlane(port, { defaultPolicy: 'deny', takeOver: false }),
+        kind === 'istio'
+          ? istioDataPlane({ cluster, ...options })
+          : consulDataPlane(port, { defaultPolicy: 'deny', takeOver: false, decided }),
     });
     await world.apply(MESH, serviceFile('catalog', 'namespace: shop\nrollout: canary'));
     await atRest();

@@ -1,12 +1,25 @@
 /**
- * Brings one service's config entries to Consul, make before break, each by check-and-set over the very state it was decided on: a
- * lower revision never overwrites a higher one, and what others wrote is not overwritten unless that was asked for. What is no longer
- * rendered is taken away by `prune`, once what replaced it is seen to be served.
+ * Brings one service's config entries to Consul. Requests are first taken from whom the plan gives none; then make before break, each
+ * by check-and-set over the very state it was decided on: a lower revision never overwrites a higher one, and what others wrote is not
+ * overwritten unless that was asked for. What is no longer rendered is taken away by `prune`, once what replaced it is seen to be served.
  */
 import type { Applied } from '../../reconcile/data-plane.ts';
-import { type Entry, entryJson, KINDS, type Kind } from './entries.ts';
-import { type Found, found, isUpToDate, leftToOthers, ownerOf, revisionOf, stamped, widened, writtenOver } from './ownership.ts';
+import { type Entry, entryJson, isSame, KINDS, type Kind } from './entries.ts';
+import {
+  type Found,
+  found,
+  isUpToDate,
+  leadsItself,
+  leadsOn,
+  leftToOthers,
+  ownerOf,
+  revisionOf,
+  stamped,
+  widened,
+  writtenOver,
+} from './ownership.ts';
 import { type Consul, ConsulUnavailable, type Refused } from './server.ts';
+import { takenBack } from './way-back.ts';
 
 const TRIES = 5;
 
@@ -16,6 +29,10 @@ export interface Bringing {
   readonly revision: number;
   /** In the order of writing. Empty: the service is gone. */
   readonly entries: readonly Entry[];
+  /** The newest revision that is decided here; 0: none is. */
+  readonly decided: () => Promise<number>;
+  /** Why it may not be brought; asked once requests are taken from whom the plan gives none. */
+  readonly gate?: () => Promise<Refused | undefined>;
   /** Entries that are not meshwright's are written over. */
   readonly takeOver: boolean;
 }
@@ -27,16 +44,24 @@ type Step = Applied | 'again';
 
 /** Adds and changes; of a service that is gone, takes everything away. Throws `ConsulUnavailable`. */
 export function bring(consul: Consul, bringing: Bringing): Promise<Applied> {
-  return untilUndisturbed(consul, bringing, (live) => {
+  return untilUndisturbed(consul, bringing, async (live) => {
     if (bringing.entries.length === 0) return takeAway(consul, bringing, live);
-    return write(consul, bringing, live, (entry) => widened(entry, live.get(entry.kind)));
+    if (await takeRequests(consul, bringing, live)) return 'again';
+    const refusal = foreign(live, bringing) ?? (await bringing.gate?.());
+    if (refusal) return refusal;
+    const resolver = live.get('service-resolver');
+    const asBefore = leadsItself(resolver) && !isLed(live, bringing);
+    const written = await write(consul, bringing, live, (entry) => {
+      return widened(asBefore ? leadsOn(entry, resolver) : entry, live.get(entry.kind));
+    });
+    return asBefore && written !== 'again' && written.kind === 'applied' ? 'again' : written;
   });
 }
 
 /** Takes away what only served what came before; for when `bringing` is seen to be served. Throws `ConsulUnavailable`. */
 export function prune(consul: Consul, bringing: Bringing): Promise<Applied> {
   return untilUndisturbed(consul, bringing, async (live) => {
-    const written = await write(consul, bringing, live, (entry) => entry);
+    const written = foreign(live, bringing) ?? (await write(consul, bringing, live, (entry) => entry));
     return written === 'again' || written.kind === 'refused' ? written : takeAway(consul, bringing, live);
   });
 }
@@ -56,8 +81,13 @@ async function untilUndisturbed(consul: Consul, bringing: Bringing, attempt: (li
   for (let tries = 1; tries <= TRIES; tries += 1) {
     const live = await look(consul, bringing.service);
     if ('message' in live) return live;
-    if (holdsNewer(live, bringing)) return { kind: 'applied' };
-    const step = foreign(live, bringing) ?? (await attempt(live));
+    const newest = newestOf(live, bringing);
+    // Asked after the look: who finds nothing because the service was retired meanwhile does not make it anew.
+    const decided = await bringing.decided();
+    if (newest > Math.max(decided, bringing.revision)) return { kind: 'refused', message: writtenByAnother(bringing.service) };
+    // Whoever brings the newer one sees to it.
+    if (Math.max(newest, decided) > bringing.revision) return { kind: 'applied' };
+    const step = await attempt(live);
     if (step !== 'again') return step;
   }
   throw new ConsulUnavailable(`The entries of ${bringing.service} are being changed by others without pause.`);
@@ -65,8 +95,33 @@ async function untilUndisturbed(consul: Consul, bringing: Bringing, attempt: (li
 
 const isOurs = (live: Found, { mesh, service }: Bringing): boolean => ownerOf(live, mesh, service).kind === 'ours';
 
-export const holdsNewer = (live: Live, bringing: Bringing): boolean =>
-  [...live.values()].some((each) => isOurs(each, bringing) && revisionOf(each) > bringing.revision);
+const newestOf = (live: Live, bringing: Bringing): number =>
+  Math.max(0, ...[...live.values()].filter((each) => isOurs(each, bringing)).map(revisionOf));
+
+export const holdsNewer = (live: Live, bringing: Bringing): boolean => newestOf(live, bringing) > bringing.revision;
+
+/** Of entries with a revision that was never decided here. */
+export const writtenByAnother = (service: string): string =>
+  `The entries of ${service} carry a later revision than there is here, so that nothing is written over them: another meshwright writes them, or the state of this one is older than they are. Let one of them go, or delete the entries.`;
+
+/** Splitter and router divide requests as they are to. */
+const isLed = (live: Live, { entries }: Bringing): boolean =>
+  entries.every(({ kind, fields }) => (kind !== 'service-splitter' && kind !== 'service-router') || isSame(live.get(kind)?.fields, fields));
+
+/** Whether anything is another than it was seen to be. What is refused here is refused again, and said, when all is written. */
+async function takeRequests(consul: Consul, bringing: Bringing, live: Live): Promise<boolean> {
+  const dividing = new Map([...live].filter(([kind, there]) => kind === 'service-resolver' || isOurs(there, bringing)));
+  let isChanged = false;
+  for (const { kind, fields, over } of takenBack(bringing.entries, dividing)) {
+    const taken = stamped({ kind, name: bringing.service, meta: over.meta, fields }, bringing.revision);
+    const outcome = await consul.write(entryJson(taken), over.index);
+    // Routes may lead to the splitter that was to be written before.
+    if (outcome.kind === 'refused') return isChanged;
+    isChanged = true;
+    if (outcome.kind === 'moved') return isChanged;
+  }
+  return isChanged;
+}
 
 /** Looked at before anything is written, so that nothing is half applied. */
 function foreign(live: Live, { mesh, service, entries, takeOver }: Bringing): Refused | undefined {

@@ -4,7 +4,7 @@
  */
 import type { JsonObject } from '../../journal/documents.ts';
 import { isRefusal, judge } from '../../plan/fidelity.ts';
-import type { Applied, DataPlane } from '../../reconcile/data-plane.ts';
+import type { DataPlane } from '../../reconcile/data-plane.ts';
 import type { Fragment } from '../../reconcile/model.ts';
 import { type Bringing, bring, holdsNewer, type Live, look, prune } from './apply.ts';
 import { notYetCompiled } from './chain.ts';
@@ -29,17 +29,20 @@ export interface ConsulOptions {
   readonly defaultPolicy: 'allow' | 'deny';
   /** Entries that are not meshwright's are written over. */
   readonly takeOver: boolean;
+  /** The newest revision that is decided here for a service; 0: none is. */
+  readonly decided: (mesh: string, service: string) => Promise<number>;
 }
 
-export function consulDataPlane(consul: Consul, { defaultPolicy, takeOver }: ConsulOptions): DataPlane {
+export function consulDataPlane(consul: Consul, { defaultPolicy, takeOver, decided }: ConsulOptions): DataPlane {
   const bringing = ({ mesh, service, revision, plan }: Fragment): Bringing => {
-    return { mesh, service, revision, entries: plan === null ? [] : consulEntries(plan), takeOver };
+    const entries = plan === null ? [] : consulEntries(plan);
+    return { mesh, service, revision, entries, takeOver, decided: () => decided(mesh, service) };
   };
 
   return {
     async apply(fragment) {
-      const refusal = refusalOf(fragment) ?? (defaultPolicy === 'allow' ? await openToPeers(consul, fragment) : undefined);
-      return refusal ?? bring(consul, bringing(fragment));
+      const gate = async () => refusalOf(fragment) ?? (defaultPolicy === 'allow' ? openToPeers(consul, fragment) : undefined);
+      return bring(consul, { ...bringing(fragment), gate });
     },
 
     drift: (fragment) => storedDrift(consul, bringing(fragment)),
@@ -65,14 +68,14 @@ export function consulDataPlane(consul: Consul, { defaultPolicy, takeOver }: Con
   };
 }
 
-/** What is refused of a plan is refused before anything of it is written. */
-function refusalOf({ plan }: Fragment): Applied | undefined {
+/** What is refused of a plan is refused before anything new of it is written. */
+function refusalOf({ plan }: Fragment): Refused | undefined {
   const refusal = plan === null ? undefined : judge(plan, consulFidelity).find(isRefusal);
   return refusal && { kind: 'refused', message: `${refusal.where}: ${refusal.judgement.sentence}` };
 }
 
 /** Where Consul allows by default, `*` denies everybody of this cluster; callers of others it has no word for. */
-async function openToPeers(consul: Consul, { service, plan }: Fragment): Promise<Applied | undefined> {
+async function openToPeers(consul: Consul, { service, plan }: Fragment): Promise<Refused | undefined> {
   if (plan?.security?.stage !== 'strict') return undefined;
   const exported = await consul.read('exported-services', 'default');
   if (exported.kind === 'refused') return exported;

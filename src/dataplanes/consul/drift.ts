@@ -5,7 +5,7 @@
 import type { Json } from '../../journal/documents.ts';
 import type { Difference } from '../../reconcile/data-plane.ts';
 import { type FieldPath, pathText, valuesOf } from '../field-text.ts';
-import { type Bringing, holdsNewer, look } from './apply.ts';
+import { type Bringing, holdsNewer, look, writtenByAnother } from './apply.ts';
 import { type Entry, isObject, isSame } from './entries.ts';
 import { type Found, ownerOf, writtenOver } from './ownership.ts';
 import type { Consul } from './server.ts';
@@ -14,7 +14,9 @@ import type { Consul } from './server.ts';
 export async function storedDrift(consul: Consul, bringing: Bringing): Promise<readonly Difference[]> {
   const live = await look(consul, bringing.service);
   if ('message' in live) throw new Error(live.message);
-  if (holdsNewer(live, bringing)) return [writtenByAnother(bringing.service)];
+  if (holdsNewer(live, bringing)) {
+    return [{ kind: 'foreign', resource: bringing.service, message: writtenByAnother(bringing.service) }];
+  }
   const { mesh, service, entries } = bringing;
   const leftOver = [...live].filter(
     ([kind, there]) => ownerOf(there, mesh, service).kind === 'ours' && !entries.some((entry) => entry.kind === kind),
@@ -23,12 +25,6 @@ export async function storedDrift(consul: Consul, bringing: Bringing): Promise<r
     ...entries.flatMap((entry) => differencesOf(entry, live.get(entry.kind), bringing)),
     ...leftOver.map(([kind]): Difference => ({ kind: 'left-over', resource: `${kind} ${service}` })),
   ];
-}
-
-/** A revision that was never decided here. */
-function writtenByAnother(service: string): Difference {
-  const message = `The entries of ${service} carry a later revision than there is here, so that nothing is written over them: another meshwright writes them, or the state of this one is older than they are. Let one of them go, or delete the entries.`;
-  return { kind: 'foreign', resource: service, message };
 }
 
 function differencesOf(entry: Entry, there: Found | undefined, { mesh, service, takeOver }: Bringing): readonly Difference[] {

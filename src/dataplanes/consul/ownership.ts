@@ -61,6 +61,18 @@ export function widened(desired: Entry, live: Found | undefined): Entry {
   return { ...desired, fields: { ...desired.fields, Subsets: { ...before, ...subsets } } };
 }
 
+/** What in a resolver leads requests; a resolver of ours has none of it, since splitter and router do. */
+const LEADS = ['DefaultSubset', 'Redirect', 'Failover'];
+
+export const leadsItself = (live: Found | undefined): boolean => LEADS.some((field) => !isSame(live?.fields[field], undefined));
+
+/** A resolver that leads requests where it did: nothing else does before splitter and router are written. */
+export function leadsOn(desired: Entry, live: Found | undefined): Entry {
+  if (desired.kind !== 'service-resolver' || !live) return desired;
+  const kept = Object.fromEntries(Object.entries(live.fields).filter(([field]) => LEADS.includes(field)));
+  return { ...desired, fields: { ...kept, ...desired.fields } };
+}
+
 export const isUpToDate = (written: Entry, live: Found): boolean =>
   isSame(written.fields, live.fields) && isSame({ ...written.meta }, { ...live.meta });
 

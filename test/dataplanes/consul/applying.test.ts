@@ -1,8 +1,9 @@
 /** Applying and observing over Consul in memory. */
 import { beforeAll, describe, expect, it } from 'vitest';
 import { consulDataPlane } from '../../../src/dataplanes/consul/data-plane.ts';
-import { fragmentOf, planOf, STRICT, specifyApplying } from './applying.ts';
+import { decided, fragmentOf, planOf, STRICT, specifyApplying } from './applying.ts';
 import { type MemoryConsul, memoryConsul } from './memory-consul.ts';
+import { specifyReturning } from './returning.ts';
 
 describe('applying to Consul in memory', () => {
   let consul: MemoryConsul;
@@ -10,11 +11,12 @@ describe('applying to Consul in memory', () => {
     consul = memoryConsul();
   });
   specifyApplying(() => ({ consul, put: consul.put }));
+  specifyReturning(() => ({ consul, put: consul.put }));
 
   it('says which entry Consul refused, in its words', async () => {
     const words = 'Consul answered 403: Permission denied';
     const guarded = { ...consul, write: async () => ({ kind: 'refused', message: words }) as const };
-    const dataPlane = consulDataPlane(guarded, { defaultPolicy: 'deny', takeOver: false });
+    const dataPlane = consulDataPlane(guarded, { defaultPolicy: 'deny', takeOver: false, decided });
     const applied = await dataPlane.apply(fragmentOf('guarded', 1, planOf('guarded', { v1: 100 })));
     expect(applied).toEqual({ kind: 'refused', message: `service-resolver guarded: ${words}` });
   });
@@ -29,7 +31,7 @@ describe('a service that is given to other clusters', () => {
   const applied = async (name: string, defaultPolicy: 'allow' | 'deny') => {
     const consul = memoryConsul();
     await consul.put(given(name));
-    const dataPlane = consulDataPlane(consul, { defaultPolicy, takeOver: false });
+    const dataPlane = consulDataPlane(consul, { defaultPolicy, takeOver: false, decided });
     return (await dataPlane.apply(fragmentOf('catalog', 1, planOf('catalog', { v1: 100 }, { security: STRICT })))).kind;
   };
 
@@ -39,12 +41,27 @@ describe('a service that is given to other clusters', () => {
     expect(await applied('stock', 'allow')).toBe('applied');
     expect(await applied('catalog', 'deny')).toBe('applied');
   });
+
+  it('has its requests taken from a version all the same', async () => {
+    const consul = memoryConsul();
+    const dataPlane = consulDataPlane(consul, { defaultPolicy: 'allow', takeOver: false, decided });
+    const strict = (revision: number, v1: number, v2: number) =>
+      fragmentOf('returned', revision, planOf('returned', { v1, v2 }, { security: STRICT }));
+    await dataPlane.apply(strict(1, 75, 25));
+    await consul.put(given('returned'));
+    expect(await dataPlane.apply(strict(2, 100, 0))).toMatchObject({
+      kind: 'refused',
+      message: expect.stringContaining('exported-services'),
+    });
+    const read = await consul.read('service-splitter', 'returned');
+    expect(read).toMatchObject({ entry: { Splits: [{ Weight: 100, ServiceSubset: 'v1' }, { Weight: 0 }] } });
+  });
 });
 
 describe('readiness', () => {
   it('is that of instances, by the key of Meta that the resolver names', async () => {
     const consul = memoryConsul();
-    const dataPlane = consulDataPlane(consul, { defaultPolicy: 'deny', takeOver: false });
+    const dataPlane = consulDataPlane(consul, { defaultPolicy: 'deny', takeOver: false, decided });
     expect(await dataPlane.readiness('shop', 'catalog', 0)).toEqual({});
     const versions = ['v1', 'v2', 'v3'].map((name) => ({ name, labels: { 'app.kubernetes.io/version': name } }));
     await dataPlane.apply(fragmentOf('catalog', 1, planOf('catalog', { v1: 100, v2: 0, v3: 0 }, { versions })));

@@ -40,9 +40,15 @@ export function planOf(service: string, weights: Readonly<Record<string, number>
   };
 }
 
+const newest = new Map<string, number>();
+
+/** What a fragment is made of here is decided. */
 export const fragmentOf = (service: string, revision: number, plan: ServicePlan | null): Fragment => {
+  newest.set(service, Math.max(newest.get(service) ?? 0, revision));
   return { mesh: 'shop', service, revision, sequence: revision, plan };
 };
+
+export const decided = async (_mesh: string, service: string): Promise<number> => newest.get(service) ?? 0;
 
 let named = 0;
 
@@ -52,7 +58,7 @@ export function specifyApplying(bench: () => Bench): void {
     const { takeOver = false, consul = bench().consul } = options;
     named += 1;
     const service = `service-${named}`;
-    const dataPlane = consulDataPlane(consul, { defaultPolicy: 'deny', takeOver });
+    const dataPlane = consulDataPlane(consul, { defaultPolicy: 'deny', takeOver, decided });
     const fragment = (revision: number, weights: Readonly<Record<string, number>>, more: Partial<ServicePlan> = {}): Fragment =>
       fragmentOf(service, revision, planOf(service, weights, more));
     const entry = async (kind: string): Promise<JsonObject | undefined> => {
@@ -123,6 +129,41 @@ export function specifyApplying(bench: () => Bench): void {
     expect(await dataPlane.observe(wanted, 0)).toEqual({ kind: 'served' });
   });
 
+  it('makes nothing anew of a service that was retired meanwhile', async () => {
+    const { consul } = bench();
+    let retire = async (): Promise<unknown> => undefined;
+    const slow: Consul = {
+      ...consul,
+      async write(entry, over) {
+        await retire();
+        return consul.write(entry, over);
+      },
+    };
+    const { service, dataPlane, fragment, kinds } = open({ consul: slow });
+    await dataPlane.apply(fragment(1, { v1: 100 }));
+    const late = fragment(2, { v1: 50, v2: 50 });
+    const other = consulDataPlane(consul, { defaultPolicy: 'deny', takeOver: false, decided });
+    retire = () => other.apply(fragmentOf(service, 3, null));
+    expect(await dataPlane.apply(late)).toEqual({ kind: 'applied' });
+    expect(await kinds()).toEqual([]);
+  });
+
+  it('says that a revision is there which was never decided here, and writes nothing over it', async () => {
+    const { service, dataPlane, fragment, entry } = open();
+    await dataPlane.apply({ ...fragment(1, { v1: 50, v2: 50 }), revision: 9 });
+    const back = fragment(2, { v1: 100, v2: 0 });
+    const refused = {
+      kind: 'refused',
+      message: expect.stringContaining(`The entries of ${service} carry a later revision than there is here`),
+    };
+    expect(await dataPlane.apply(back)).toEqual(refused);
+    expect(await dataPlane.prune?.(back)).toEqual(refused);
+    expect((await entry('service-splitter'))?.Splits).toEqual([
+      { Weight: 50, ServiceSubset: 'v1' },
+      { Weight: 50, ServiceSubset: 'v2' },
+    ]);
+  });
+
   it("refuses to write over somebody else's entry, names it, and leaves all as it was", async () => {
     const { service, dataPlane, fragment, kinds } = open();
     await bench().put({ Kind: 'service-defaults', Name: service, Protocol: 'http' });
@@ -147,6 +188,33 @@ export function specifyApplying(bench: () => Bench): void {
     const { Protocol, Meta, UpstreamConfig: left } = (await entry('service-defaults')) ?? {};
     expect({ Protocol: Protocol ?? '', Meta }).toEqual({ Protocol: '', Meta: { team: 'shelf' } });
     expect(JSON.stringify(left)).toContain('"MaxConnections":7');
+  });
+
+  it.each([
+    ['DefaultSubset', 'v1'],
+    ['Redirect', { Service: 'elsewhere' }],
+    ['Failover', { v2: { Service: 'elsewhere' } }],
+  ])('has the resolver that it takes over lead by its %s until splitter and router lead', async (field, value) => {
+    const { consul, put } = bench();
+    let refused = '';
+    const guarded: Consul = {
+      ...consul,
+      write: async (entry, over) => (entry.Kind === refused ? { kind: 'refused', message: 'no' } : consul.write(entry, over)),
+    };
+    const { service, dataPlane, fragment, entry, subsets } = open({ takeOver: true, consul: guarded });
+    for (const Name of ['elsewhere', service]) await put({ Kind: 'service-defaults', Name, Protocol: 'http' });
+    const Subsets = { v1: { Filter: 'Service.Meta["version"] == "v1"' }, v2: { Filter: 'Service.Meta["version"] == "v2"' } };
+    await put({ Kind: 'service-resolver', Name: service, Subsets, [field]: value });
+    const wanted = fragment(1, { v2: 0, v3: 100 });
+    for (refused of ['service-defaults', 'service-splitter', 'service-router']) {
+      expect(await dataPlane.apply(wanted)).toMatchObject({ kind: 'refused' });
+      expect(await entry('service-resolver')).toMatchObject({ [field]: value });
+      expect(await subsets()).toEqual(['v1', 'v2', 'v3']);
+    }
+    refused = '';
+    expect(await dataPlane.apply(wanted)).toEqual({ kind: 'applied' });
+    expect((await entry('service-resolver'))?.[field]).toBeUndefined();
+    expect(await dataPlane.observe(wanted, 0)).toEqual({ kind: 'served' });
   });
 
   it.each([
@@ -196,7 +264,7 @@ export function specifyApplying(bench: () => Bench): void {
     };
     const { service, dataPlane, fragment, entry } = open({ consul: disturbed });
     const late = open({ consul: disturbed });
-    const other = consulDataPlane(consul, { defaultPolicy: 'deny', takeOver: false });
+    const other = consulDataPlane(consul, { defaultPolicy: 'deny', takeOver: false, decided });
     between = () => other.apply(fragmentOf(service, 1, planOf(service, { v1: 100 })));
     expect(await dataPlane.apply(fragment(2, { v1: 80, v2: 20 }))).toEqual({ kind: 'applied' });
     expect((await entry('service-splitter'))?.Splits).toHaveLength(2);
@@ -214,7 +282,7 @@ export function specifyApplying(bench: () => Bench): void {
     const next = fragment(2, { v1: 100 }, { protocol: 'http2' });
     const waiting = await dataPlane.observe(next, 0);
     expect(waiting).toEqual({ kind: 'waiting', for: [], because: 'Consul does not have the service-resolver of this revision.' });
-    const second = consulDataPlane(bench().consul, { defaultPolicy: 'deny', takeOver: false });
+    const second = consulDataPlane(bench().consul, { defaultPolicy: 'deny', takeOver: false, decided });
     const seen = dataPlane.observe(next, 0);
     await second.apply(fragmentOf(service, 2, next.plan));
     expect(await seen).toEqual({ kind: 'served' });

@@ -4,12 +4,12 @@ import { look } from '../../../src/dataplanes/consul/apply.ts';
 import { notYetCompiled } from '../../../src/dataplanes/consul/chain.ts';
 import { consulDataPlane } from '../../../src/dataplanes/consul/data-plane.ts';
 import type { ServicePlan } from '../../../src/plan/plan.ts';
-import { fragmentOf, planOf } from './applying.ts';
+import { decided, fragmentOf, planOf } from './applying.ts';
 import { memoryConsul } from './memory-consul.ts';
 
 async function entriesAndChain(plan: ServicePlan) {
   const consul = memoryConsul();
-  await consulDataPlane(consul, { defaultPolicy: 'deny', takeOver: false }).apply(fragmentOf('catalog', 1, plan));
+  await consulDataPlane(consul, { defaultPolicy: 'deny', takeOver: false, decided }).apply(fragmentOf('catalog', 1, plan));
   const [live, compiled] = [await look(consul, 'catalog'), await consul.chain('catalog')];
   if ('message' in live || compiled.kind === 'refused') throw new Error('Nothing is refused here.');
   return { live, chain: compiled.chain };

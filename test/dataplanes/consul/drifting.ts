@@ -3,7 +3,7 @@ import { expect, it } from 'vitest';
 import { consulDataPlane } from '../../../src/dataplanes/consul/data-plane.ts';
 import type { JsonObject } from '../../../src/journal/documents.ts';
 import type { Difference } from '../../../src/reconcile/data-plane.ts';
-import { type Bench, fragmentOf, planOf, STRICT } from './applying.ts';
+import { type Bench, decided, fragmentOf, planOf, STRICT } from './applying.ts';
 
 let named = 0;
 
@@ -13,7 +13,7 @@ export function specifyDrift(bench: () => Bench): void {
     const { consul, put } = bench();
     named += 1;
     const service = `drifting-${named}`;
-    const dataPlane = consulDataPlane(consul, { defaultPolicy: 'deny', takeOver });
+    const dataPlane = consulDataPlane(consul, { defaultPolicy: 'deny', takeOver, decided });
     const fragment = fragmentOf(service, 3, planOf(service, { v1: 90, v2: 10 }, { security: STRICT, connectTimeoutMs: 1500 }));
     await dataPlane.apply(fragment);
     const entry = async (kind: string): Promise<JsonObject> => {
@@ -85,7 +85,7 @@ export function specifyDrift(bench: () => Bench): void {
     const intentions = await entry('service-intentions');
     const plain = fragmentOf(service, 3, planOf(service, { v1: 90, v2: 10 }, { connectTimeoutMs: 1500 }));
     await put(intentions);
-    const dataPlane = consulDataPlane(bench().consul, { defaultPolicy: 'deny', takeOver: false });
+    const dataPlane = consulDataPlane(bench().consul, { defaultPolicy: 'deny', takeOver: false, decided });
     const { MutualTLSMode: _mode, ...defaults } = await entry('service-defaults');
     await put(defaults);
     expect(await dataPlane.drift?.(plain)).toEqual([{ kind: 'left-over', resource: `service-intentions ${service}` }]);
