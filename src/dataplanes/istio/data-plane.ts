@@ -11,6 +11,7 @@ import { decidedRevision, type Fragment, readFragment } from '../../reconcile/mo
 import { type Bringing, bring, prune } from '../kubernetes/apply.ts';
 import type { Cluster, Refused } from '../kubernetes/cluster.ts';
 import { foreign, storedDrift } from '../kubernetes/drift.ts';
+import { inTime } from '../kubernetes/in-time.ts';
 import { ownerLabels } from '../kubernetes/objects.ts';
 import { splitAlone } from '../kubernetes/way-back.ts';
 import { dryRunCounts } from './dry-run.ts';
@@ -18,6 +19,7 @@ import { istioFidelityIn } from './fidelity.ts';
 import { keptOutOfMesh, overruledBy, withoutEffect } from './findings.ts';
 import { DESTINATION_RULE, RENDERED_KINDS, SELECTING_KINDS, SPLITS, VIRTUAL_SERVICE } from './kinds.ts';
 import { type Look, observeProxies } from './observe.ts';
+import { policiesOfOthers } from './policies-of-others.ts';
 import { carried, expectedOf, leadsTo } from './pushed.ts';
 import { versionsReady } from './readiness.ts';
 import { renderIstio } from './render.ts';
@@ -51,21 +53,30 @@ export function istioDataPlane({ cluster, documents, controlPlaneNamespace, revi
   });
 
   return {
-    async apply(fragment): Promise<Applied> {
+    async apply(fragment, until): Promise<Applied> {
       const { plan } = fragment;
-      if (plan === null) return bring(cluster, bringingOf(fragment));
+      const asked = inTime(cluster, until);
+      if (plan === null) return bring(asked, bringingOf(fragment));
       const lost = meaningLost(plan, istioFidelityIn(controlPlaneNamespace));
-      const gate = async (): Promise<string | undefined> => lost ?? withoutEffect(cluster, plan);
+      const gate = async (): Promise<string | undefined> => lost ?? withoutEffect(asked, plan);
       // What cannot be said cannot be rendered either.
-      return bring(cluster, { ...bringingOf(lost === undefined ? fragment : { ...fragment, plan: splitAlone(plan) }), gate });
+      const brought = await bring(cluster, {
+        ...bringingOf(lost === undefined ? fragment : { ...fragment, plan: splitAlone(plan) }),
+        gate,
+      });
+      if (brought.kind !== 'applied') return brought;
+      // Refused once ours is there, so that it holds as soon as theirs is taken away.
+      const others = await policiesOfOthers(cluster, plan, controlPlaneNamespace);
+      if ('message' in others) return { kind: 'refused', message: others.message };
+      return others.length === 0 ? brought : { kind: 'refused', message: others.map(({ message }) => message).join(' ') };
     },
 
-    async observe(fragment): Promise<Observation> {
+    async observe(fragment, _now, until): Promise<Observation> {
       if (!observe) return { kind: 'unobserved', reason: 'the mesh says `observe: false`' };
       const look = fragment.plan === null ? await goneFrom(cluster, fragment) : lookFor(fragment.plan);
       if (look.kind === 'served') return look;
-      const seen = look.kind === 'look' ? await observeProxies(cluster, { ...look, controlPlaneNamespace }) : look;
-      if (seen.kind === 'waiting' && seen.for.length === 0 && fragment.plan !== null) {
+      const seen = look.kind === 'look' ? await observeProxies(cluster, { ...look, controlPlaneNamespace, until }) : look;
+      if (seen.kind === 'waiting' && seen.for.length === 0 && fragment.plan !== null && !until?.aborted) {
         const findings = await keptOutOfMesh(cluster, fragment.plan, revision);
         return { ...seen, because: [seen.because ?? '', ...findings].join(' ') };
       }
@@ -77,13 +88,19 @@ export function istioDataPlane({ cluster, documents, controlPlaneNamespace, revi
     async drift(fragment) {
       const { plan } = fragment;
       if (plan === null) return [];
-      const [stored, overruling] = await Promise.all([storedDrift(cluster, bringingOf(fragment)), overruledBy(cluster, plan)]);
-      return overruling ? [...stored, foreign(overruling.kind, overruling.object, overruling.message)] : stored;
+      const [stored, overruling, policies] = await Promise.all([
+        storedDrift(cluster, bringingOf(fragment)),
+        overruledBy(cluster, plan),
+        policiesOfOthers(cluster, plan, controlPlaneNamespace),
+      ]);
+      if ('message' in policies) throw new Error(policies.message);
+      const others = overruling ? [overruling, ...policies] : policies;
+      return [...stored, ...others.map(({ kind, object, message }) => foreign(kind, object, message))];
     },
 
     dryRun: (plan) => dryRunCounts(cluster, plan),
 
-    prune: (fragment) => prune(cluster, bringingOf(fragment)),
+    prune: (fragment, until) => prune(inTime(cluster, until), bringingOf(fragment)),
     async readiness(mesh, service) {
       const plan = (await readFragment(documents, mesh, service))?.plan;
       return plan ? versionsReady(cluster, plan) : {};

@@ -8,10 +8,15 @@ export const DESTINATION_RULE: ResourceKind = { apiVersion: networking, kind: 'D
 export const VIRTUAL_SERVICE: ResourceKind = { apiVersion: networking, kind: 'VirtualService', plural: 'virtualservices' };
 export const WORKLOAD_ENTRY: ResourceKind = { apiVersion: networking, kind: 'WorkloadEntry', plural: 'workloadentries' };
 
+const security = 'security.istio.io/v1';
+
+export const PEER_AUTHENTICATION: ResourceKind = { apiVersion: security, kind: 'PeerAuthentication', plural: 'peerauthentications' };
+export const AUTHORIZATION_POLICY: ResourceKind = { apiVersion: security, kind: 'AuthorizationPolicy', plural: 'authorizationpolicies' };
+
 /** Without a selector they hold for their whole namespace, and for the whole mesh in the root namespace. */
 export const SELECTING_KINDS: readonly ResourceKind[] = [
-  { apiVersion: 'security.istio.io/v1', kind: 'PeerAuthentication', plural: 'peerauthentications' },
-  { apiVersion: 'security.istio.io/v1', kind: 'AuthorizationPolicy', plural: 'authorizationpolicies' },
+  PEER_AUTHENTICATION,
+  AUTHORIZATION_POLICY,
   { apiVersion: 'telemetry.istio.io/v1', kind: 'Telemetry', plural: 'telemetries' },
 ];
 
