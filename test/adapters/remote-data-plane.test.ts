@@ -2,6 +2,7 @@
 import { describe, expect, it, vi } from 'vitest';
 import { type Patience, remoteDataPlanes } from '../../src/adapters/remote-data-plane.ts';
 import type { DataPlane, Observation } from '../../src/reconcile/data-plane.ts';
+import { planOf } from '../dataplanes/consul/applying.ts';
 
 const NEVER = new Promise<never>(() => {});
 const patience: Patience = { readinessMs: 20, rememberMs: 2_000, observeMs: 1_000, lookEachMs: 10 };
@@ -69,5 +70,27 @@ describe('looking at what was applied', () => {
     });
     expect(await plane(() => now).observe(fragment, 0)).toEqual(waiting);
     expect(observe).toHaveBeenCalledTimes(3);
+  });
+});
+
+describe('what else a data plane far away does', () => {
+  it('is done there: what only served what came before is pruned, drift and dry runs are looked for', async () => {
+    const asked: string[] = [];
+    const prune = async () => {
+      asked.push('prune');
+      return { kind: 'applied' as const };
+    };
+    const drift = async () => [{ kind: 'missing' as const, resource: 'service-router catalog' }];
+    const dryRun = async () => [{ proxy: 'proxy-1', wouldRefuse: 3 }];
+    const plane = remoteDataPlanes(() => 0, patience)('vms', far({ prune, drift, dryRun }));
+    expect(await plane.prune?.(fragment)).toEqual({ kind: 'applied' });
+    expect(asked).toEqual(['prune']);
+    expect(await plane.drift?.(fragment)).toEqual(await drift());
+    expect(await plane.dryRun?.(planOf('catalog', { v1: 100 }))).toEqual(await dryRun());
+  });
+
+  it('is nothing where it cannot do that', () => {
+    const plane = remoteDataPlanes(() => 0, patience)('vms', far({}));
+    expect([plane.prune, plane.drift, plane.dryRun]).toEqual([undefined, undefined, undefined]);
   });
 });
