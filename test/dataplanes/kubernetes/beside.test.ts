@@ -33,6 +33,11 @@ describe('what others put into an object', () => {
     expect(fieldsBeside(desired, both)).toEqual([{ path: ['spec', 'sessionAffinity'], value: 'ClientIP', by }]);
   });
 
+  it("is nothing in an object of which we write metadata alone: that is its owner's", () => {
+    const annotated = { ...desired, content: {} };
+    expect(fieldsBeside(annotated, live({}, owned('helm', { 'f:selector': {}, 'f:ports': {} })))).toEqual([]);
+  });
+
   it('is a member more of what we render, and an item more of a list that has keys', () => {
     const selector = { app: 'catalog', track: 'beta' };
     expect(pathsOf(live({ selector }, owned('helm', { 'f:selector': { '.': {}, 'f:app': {}, 'f:track': {} } })))).toEqual([
