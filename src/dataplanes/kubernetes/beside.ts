@@ -23,8 +23,9 @@ export function fieldsBeside({ content }: DesiredObject, live: KubernetesObject)
   // Of which we write nothing but metadata is somebody else's object: a service's own Service.
   if (Object.keys(content).length === 0) return [];
   const found = fieldsOfOthers(live).flatMap(({ author, fields }) => {
-    const { 'f:metadata': _metadata, 'f:status': _status, ...rest } = fields;
-    return besideIn(rest, content, live, []).map(({ path, value }): FieldBeside => ({ path, value, by: author }));
+    // Of an object of which we write annotations alone, the `spec` is its owner's.
+    const within = Object.entries(fields).filter(([key]) => key.startsWith('f:') && key.slice(2) in content);
+    return besideIn(Object.fromEntries(within), content, live, []).map(({ path, value }): FieldBeside => ({ path, value, by: author }));
   });
   return [...new Map(found.toReversed().map((each) => [JSON.stringify(each.path), each])).values()];
 }
