@@ -1,6 +1,7 @@
 /**
- * A data plane that is asked over a network, made fit for the loop: what takes traffic back never waits for its answer, and
- * what was just applied is looked at for a moment rather than once, since control planes need some 100 ms to push it.
+ * A data plane that is asked over a network, made fit for the loop: what takes traffic back never waits for its answer, what was
+ * just applied is looked at for a moment rather than once, since control planes need some 100 ms to push it, and all of it together
+ * ends before the effect's claim does.
  */
 import { setTimeout as after } from 'node:timers/promises';
 import type { DataPlane } from '../reconcile/data-plane.ts';
@@ -10,12 +11,21 @@ export interface Patience {
   readonly readinessMs: number;
   /** How long an answer about readiness is good. */
   readonly rememberMs: number;
-  /** How long is looked for what was applied; short of an effect's claim. */
+  /** How long may be applied, looked at what was, and taken away what came before: together short of an effect's claim. */
+  readonly applyMs: number;
   readonly observeMs: number;
+  readonly pruneMs: number;
   readonly lookEachMs: number;
 }
 
-const PATIENCE: Patience = { readinessMs: 300, rememberMs: 2_000, observeMs: 4_000, lookEachMs: 150 };
+export const PATIENCE: Patience = {
+  readinessMs: 300,
+  rememberMs: 2_000,
+  applyMs: 6_000,
+  observeMs: 4_000,
+  pruneMs: 3_000,
+  lookEachMs: 150,
+};
 
 type Known = Awaited<ReturnType<DataPlane['readiness']>>;
 
@@ -44,12 +54,16 @@ export function remoteDataPlanes(now: () => number, patience: Patience = PATIENC
       return asked;
     };
 
+    const { prune } = dataPlane;
     return {
       ...dataPlane,
+      apply: (fragment) => dataPlane.apply(fragment, AbortSignal.timeout(patience.applyMs)),
+      ...(prune ? { prune: (fragment) => prune(fragment, AbortSignal.timeout(patience.pruneMs)) } : {}),
       async observe(fragment, at) {
         const until = now() + patience.observeMs;
+        const deadline = AbortSignal.timeout(patience.observeMs);
         for (;;) {
-          const seen = await dataPlane.observe(fragment, at);
+          const seen = await dataPlane.observe(fragment, at, deadline);
           if (seen.kind !== 'waiting' || now() + patience.lookEachMs >= until) return seen;
           await after(patience.lookEachMs);
         }

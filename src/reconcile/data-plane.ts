@@ -8,13 +8,19 @@ export type { Author, Difference };
 export interface DataPlane {
   /**
    * Sees to it that the data plane comes to serve the fragment. Repeatable, may come late; never puts an older revision
-   * over a newer one. Throws on transient faults.
+   * over a newer one. Throws on transient faults, and when `until` is over first.
    */
-  apply(fragment: Fragment): Promise<Applied>;
-  /** What is seen of the fragment, or of a newer one of the same service, at `now` (epoch ms). */
-  observe(fragment: Fragment, now: number): Promise<Observation>;
-  /** Takes away what only served what came before; called when the fragment is seen to be served, so that nothing breaks. */
-  prune?(fragment: Fragment): Promise<Applied>;
+  apply(fragment: Fragment, until?: AbortSignal): Promise<Applied>;
+  /**
+   * What is seen of the fragment, or of a newer one of the same service, at `now` (epoch ms). Who was not asked before `until` is
+   * over is waited for.
+   */
+  observe(fragment: Fragment, now: number, until?: AbortSignal): Promise<Observation>;
+  /**
+   * Takes away what only served what came before; called when the fragment is seen to be served, so that nothing breaks. Throws as
+   * `apply` does.
+   */
+  prune?(fragment: Fragment, until?: AbortSignal): Promise<Applied>;
   /**
    * How what is stored there differs from the fragment, of which nothing is still on its way; absent: nothing is stored but the
    * model. Throws where it cannot be read, which is not the same as no difference.

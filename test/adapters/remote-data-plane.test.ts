@@ -1,11 +1,12 @@
 /** A data plane that answers late, or not at all, and what the loop sees of it. */
 import { describe, expect, it, vi } from 'vitest';
-import { type Patience, remoteDataPlanes } from '../../src/adapters/remote-data-plane.ts';
+import { PATIENCE, type Patience, remoteDataPlanes } from '../../src/adapters/remote-data-plane.ts';
+import { CLAIM_MS } from '../../src/journal/journal.ts';
 import type { DataPlane, Observation } from '../../src/reconcile/data-plane.ts';
 import { planOf } from '../dataplanes/consul/applying.ts';
 
 const NEVER = new Promise<never>(() => {});
-const patience: Patience = { readinessMs: 20, rememberMs: 2_000, observeMs: 1_000, lookEachMs: 10 };
+const patience: Patience = { readinessMs: 20, rememberMs: 2_000, applyMs: 1_000, observeMs: 1_000, pruneMs: 1_000, lookEachMs: 10 };
 const fragment = { mesh: 'shop', service: 'catalog', revision: 1, sequence: 1, plan: null };
 
 /** A control plane somewhere else; each answer is what the test gives. */
@@ -70,6 +71,31 @@ describe('looking at what was applied', () => {
     });
     expect(await plane(() => now).observe(fragment, 0)).toEqual(waiting);
     expect(observe).toHaveBeenCalledTimes(3);
+  });
+});
+
+describe('the time of a data plane far away', () => {
+  it('ends by itself, for each thing it does, before the claim of its effect does', async () => {
+    const told: string[] = [];
+    const whenOver = <Answer>(what: string, answer: Answer, until: AbortSignal | undefined): Promise<Answer> =>
+      new Promise((resolve) =>
+        until?.addEventListener('abort', () => {
+          told.push(what);
+          resolve(answer);
+        }),
+      );
+    const slow = far({
+      apply: (_, until) => whenOver('apply', { kind: 'applied' }, until),
+      observe: (_fragment, _now, until) => whenOver('observe', { kind: 'served' }, until),
+      prune: (_, until) => whenOver('prune', { kind: 'applied' }, until),
+    });
+    const plane = remoteDataPlanes(() => 0, { ...patience, applyMs: 5, observeMs: 5, pruneMs: 5 })('aks', slow);
+    await plane.apply(fragment);
+    await plane.observe(fragment, 0);
+    await plane.prune?.(fragment);
+    expect(told).toEqual(['apply', 'observe', 'prune']);
+    const { applyMs, observeMs, pruneMs } = PATIENCE;
+    expect(applyMs + observeMs + pruneMs).toBeLessThan(CLAIM_MS);
   });
 });
 

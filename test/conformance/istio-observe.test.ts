@@ -2,6 +2,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { MemoryDocuments } from '../../src/adapters/memory-documents.ts';
 import { type IstioOptions, istioDataPlane } from '../../src/dataplanes/istio/data-plane.ts';
+import type { Cluster } from '../../src/dataplanes/kubernetes/cluster.ts';
 import type { ServicePlan } from '../../src/plan/plan.ts';
 import type { Observation } from '../../src/reconcile/data-plane.ts';
 import { writeFragment } from '../../src/reconcile/model.ts';
@@ -107,6 +108,24 @@ describe.skipIf(!have)('what proxies are seen to serve', () => {
     const everything = { name: 'everything', match: { path: { prefix: '/' } }, split: [{ version: 'v1', weight: 100 }] };
     await seenAs('served', { ...plan(80), routes: [everything, ...plan(80).routes] });
     await seenAs('served', plan(80));
+  });
+
+  it('waits for whom there was no time to ask, and ends', async () => {
+    const cluster = connector(api);
+    const over = new AbortController();
+    const door: Cluster['door'] = (to) => {
+      const real = cluster.door(to);
+      const get: typeof real.get = (path) => {
+        if (!path.includes('far.shop')) return real.get(path);
+        over.abort();
+        return new Promise(() => {});
+      };
+      return { ...real, get };
+    };
+    const seen = await west({ cluster: { ...cluster, door } }).observe(next(plan(80)), Date.now(), over.signal);
+    expect(seen).toMatchObject({ kind: 'waiting', because: expect.stringContaining('could not be asked in the time') });
+    expect(seen.kind === 'waiting' && seen.for).toContain('far.shop');
+    expect(await west().observe(next(plan(80)), Date.now(), AbortSignal.abort())).toMatchObject({ kind: 'waiting', for: [] });
   });
 
   it('says what a proxy refuses, in its words', async () => {

@@ -6,7 +6,8 @@ import { istioDataPlane } from '../../src/dataplanes/istio/data-plane.ts';
 import { RENDERED_KINDS } from '../../src/dataplanes/istio/kinds.ts';
 import { renderIstio } from '../../src/dataplanes/istio/render.ts';
 import { type Bringing, bring, prune } from '../../src/dataplanes/kubernetes/apply.ts';
-import type { Cluster } from '../../src/dataplanes/kubernetes/cluster.ts';
+import { type Cluster, ClusterUnavailable } from '../../src/dataplanes/kubernetes/cluster.ts';
+import { inTime } from '../../src/dataplanes/kubernetes/in-time.ts';
 import type { ServicePlan } from '../../src/plan/plan.ts';
 import { writeFragment } from '../../src/reconcile/model.ts';
 import { until } from '../e2e/until.ts';
@@ -108,6 +109,25 @@ describe.skipIf(!have)('a way back on a real API server', () => {
     expect(written.filter((each) => each.startsWith('try'))).toEqual([]);
     // Each object has the newer revision, or a writer of before could still write those that have not.
     expect(written).toHaveLength(many(4, BACK).objects.length);
+  });
+
+  it('ends in time, and the rest goes on from there', async () => {
+    const over = new AbortController();
+    const { cluster: seen, written } = watched();
+    const slow: Cluster = {
+      ...seen,
+      apply(desired, how) {
+        const outcome = seen.apply(desired, how);
+        if (desired.kind.kind !== 'VirtualService' || how.dryRun) return outcome;
+        over.abort();
+        return new Promise(() => {});
+      },
+    };
+    await expect(bring(inTime(slow, over.signal), strictly('slow', 3, SHIFTED))).rejects.toThrow(ClusterUnavailable);
+    await until('what was asked is done all the same', () => isThere(`${NETWORKING}/virtualservices/slow`));
+    written.splice(0);
+    expect(await bring(seen, strictly('slow', 3, SHIFTED))).toEqual({ kind: 'applied' });
+    expect(written).toEqual([]);
   });
 
   it('reaches a service whose plan Istio cannot keep any more', async () => {

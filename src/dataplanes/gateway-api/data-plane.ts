@@ -26,18 +26,18 @@ export function gatewayApiDataPlane({ controlPlaneNamespace, experimental, ...op
   const { cluster } = options;
   const renderer = gatewayApiRenderer(experimental);
 
-  async function see(fragment: Fragment): Promise<Observation | Refused> {
+  async function see(fragment: Fragment, until?: AbortSignal): Promise<Observation | Refused> {
     const { plan } = fragment;
-    if (plan === null) return seeGone(fragment);
+    if (plan === null) return seeGone(fragment, until);
     const said = await routesSaid(cluster, renderer.render(plan));
     if (said.kind !== 'accepted') return said;
     if (!said.controllers.some((controller) => ISTIO.test(controller))) return { kind: 'served' };
     const host = `${plan.service}.${plan.namespace}.svc.`;
-    return observeProxies(cluster, { controlPlaneNamespace, host, someone: true, judge: carriesRoutes(plan) });
+    return observeProxies(cluster, { controlPlaneNamespace, host, someone: true, judge: carriesRoutes(plan), until });
   }
 
   /** Of a service that is gone: no proxy of an istiod leads to what is left of it. */
-  async function seeGone({ mesh, service }: Fragment): Promise<Observation | Refused> {
+  async function seeGone({ mesh, service }: Fragment, until: AbortSignal | undefined): Promise<Observation | Refused> {
     const labels = ownerLabels(mesh, service);
     const left = await cluster.list(SERVICES, { labels });
     if (left.kind === 'refused') return left;
@@ -49,7 +49,7 @@ export function gatewayApiDataPlane({ controlPlaneNamespace, experimental, ...op
       left.objects.map(({ metadata }) => metadata.name),
       namespace,
     );
-    return observeProxies(cluster, { controlPlaneNamespace, host: `${service}.${namespace}.svc.`, someone: false, judge });
+    return observeProxies(cluster, { controlPlaneNamespace, host: `${service}.${namespace}.svc.`, someone: false, judge, until });
   }
 
   return meshDataPlane(options, { renderer, kinds: [SERVICES, HTTP_ROUTE], naming: [HTTP_ROUTE], splits: [HTTP_ROUTE_SPLIT], see });

@@ -60,13 +60,13 @@ export function istioDataPlane({ cluster, documents, controlPlaneNamespace, revi
       const lost = meaningLost(plan, istioFidelityIn(controlPlaneNamespace));
       const gate = async (): Promise<string | undefined> => lost ?? withoutEffect(asked, plan);
       // What cannot be said cannot be rendered either.
-      const brought = await bring(cluster, {
+      const brought = await bring(asked, {
         ...bringingOf(lost === undefined ? fragment : { ...fragment, plan: splitAlone(plan) }),
         gate,
       });
       if (brought.kind !== 'applied') return brought;
       // Refused once ours is there, so that it holds as soon as theirs is taken away.
-      const others = await policiesOfOthers(cluster, plan, controlPlaneNamespace);
+      const others = await policiesOfOthers(asked, plan, controlPlaneNamespace);
       if ('message' in others) return { kind: 'refused', message: others.message };
       return others.length === 0 ? brought : { kind: 'refused', message: others.map(({ message }) => message).join(' ') };
     },

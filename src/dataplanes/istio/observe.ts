@@ -7,11 +7,12 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { z } from 'zod';
 import type { Observation } from '../../reconcile/data-plane.ts';
 import type { Cluster, PodDoor, Refused } from '../kubernetes/cluster.ts';
+import { inTime } from '../kubernetes/in-time.ts';
 import { PODS } from '../kubernetes/kinds.ts';
 import { type ProxyStatus, readConnections, readRoutes, readSyncz, type VirtualHost } from './debug.ts';
 
 const DEBUG_PORT = 15_014;
-const AT_ONCE = 4;
+const AT_ONCE = 8;
 const NAMED = 10;
 /** istiod first takes the new configuration for a proxy and then sends it: what was acknowledged is asked for this much later. */
 const BETWEEN_MS = 250;
@@ -27,6 +28,8 @@ export interface Look {
   readonly host: string;
   /** Whether at least one proxy must be seen that it concerns. */
   readonly someone: boolean;
+  /** Who is not asked by then is waited for. */
+  readonly until?: AbortSignal | undefined;
 }
 
 const podSchema = z.object({
@@ -35,11 +38,24 @@ const podSchema = z.object({
 
 interface Seen {
   readonly proxy: string;
-  readonly verdict: 'yes' | 'no' | 'apart';
+  readonly verdict: 'yes' | 'no' | 'apart' | 'unasked';
 }
 
 /** A refusal: nobody lets us look. Throws `ClusterUnavailable`. */
 export async function observeProxies(cluster: Cluster, look: Look): Promise<Observation | Refused> {
+  try {
+    return await lookAround(inTime(cluster, look.until), look);
+  } catch (error) {
+    if (!look.until?.aborted) throw error;
+    return {
+      kind: 'waiting',
+      for: [],
+      because: 'The istiods could not be asked about their proxies in the time that there is for a look.',
+    };
+  }
+}
+
+async function lookAround(cluster: Cluster, look: Look): Promise<Observation | Refused> {
   const pods = await cluster.list(PODS, { namespace: look.controlPlaneNamespace, labels: { app: 'istiod' } });
   if (pods.kind === 'refused') return pods;
   const ready = pods.objects.filter((pod) =>
@@ -70,8 +86,10 @@ async function lookThrough(cluster: Cluster, pod: string, look: Look): Promise<I
     const proxies = [...connected.value];
     for (let index = 0; index < proxies.length; index += AT_ONCE) {
       const some = proxies.slice(index, index + AT_ONCE);
-      seen.push(...(await Promise.all(some.map(([proxy, connection]) => seenAt(door, proxy, connection, look.judge)))));
+      seen.push(...(await Promise.all(some.map(([proxy, connection]) => seenAt(door, proxy, connection, look)))));
     }
+    // Whom it would be asked of has to be waited for anyway.
+    if (seen.some(({ verdict }) => verdict === 'unasked')) return { seen, statuses: [] };
     if (seen.some(({ verdict }) => verdict === 'yes')) await pause(BETWEEN_MS);
     const statuses = await ask(door, '/debug/syncz', readSyncz);
     return 'message' in statuses ? statuses : { seen, statuses: statuses.value };
@@ -80,10 +98,15 @@ async function lookThrough(cluster: Cluster, pod: string, look: Look): Promise<I
   }
 }
 
-async function seenAt(door: PodDoor, proxy: string, connection: string, judge: Judge): Promise<Seen> {
-  const dump = await ask(door, `/debug/config_dump?types=RDS&proxyID=${encodeURIComponent(connection)}`, readRoutes);
-  // It may have left since it was listed.
-  return { proxy, verdict: 'value' in dump ? judge(dump.value) : 'no' };
+async function seenAt(door: PodDoor, proxy: string, connection: string, { judge, until }: Look): Promise<Seen> {
+  try {
+    const dump = await ask(door, `/debug/config_dump?types=RDS&proxyID=${encodeURIComponent(connection)}`, readRoutes);
+    // It may have left since it was listed.
+    return { proxy, verdict: 'value' in dump ? judge(dump.value) : 'no' };
+  } catch (error) {
+    if (!until?.aborted) throw error;
+    return { proxy, verdict: 'unasked' };
+  }
 }
 
 async function ask<Value>(door: PodDoor, path: string, read: (body: string) => Value): Promise<{ readonly value: Value } | Refused> {
@@ -101,10 +124,19 @@ function together(looks: readonly IstiodLook[], { host, someone }: Look): Observ
     const message = refusalOf(statuses.get(proxy), host);
     if (message !== undefined) return { kind: 'rejected', node: proxy, message };
   }
+  const unasked = counted.filter(({ verdict }) => verdict === 'unasked');
+  if (unasked.length > 0) {
+    const late = [...counted.filter(({ verdict }) => verdict === 'no'), ...unasked];
+    const because = `${unasked.length} of ${connectedTo(looks)} proxies could not be asked in the time that there is for a look.`;
+    return { kind: 'waiting', for: namesOf(late), because };
+  }
   const behind = counted.filter(({ proxy, verdict }) => verdict === 'no' || statuses.get(proxy)?.routes?.acknowledged !== true);
   if (behind.length === 0 && (counted.length > 0 || !someone)) return { kind: 'served' };
-  return { kind: 'waiting', for: behind.slice(0, NAMED).map(({ proxy }) => proxy), because: whyWaiting(looks, counted.length, behind) };
+  return { kind: 'waiting', for: namesOf(behind), because: whyWaiting(looks, counted.length, behind) };
 }
+
+const namesOf = (some: readonly Seen[]): readonly string[] => some.slice(0, NAMED).map(({ proxy }) => proxy);
+const connectedTo = (looks: readonly IstiodLook[]): number => looks.reduce((sum, { seen }) => sum + seen.length, 0);
 
 /** One answer refuses all routes of a proxy; of its clusters, each by name. */
 function refusalOf(status: ProxyStatus | undefined, host: string): string | undefined {
@@ -114,9 +146,8 @@ function refusalOf(status: ProxyStatus | undefined, host: string): string | unde
 }
 
 function whyWaiting(looks: readonly IstiodLook[], counted: number, behind: readonly Seen[]): string {
-  const connected = looks.reduce((sum, { seen }) => sum + seen.length, 0);
+  const connected = connectedTo(looks);
   if (connected === 0) return 'No proxy is connected to istiod.';
   if (counted === 0) return `None of the ${connected} connected proxies has a route for it; is there a Service of its name and port?`;
-  const names = behind.slice(0, NAMED).map(({ proxy }) => proxy);
-  return `Not served yet by ${behind.length} of ${counted} proxies: ${names.join(', ')}${behind.length > NAMED ? ', …' : ''}.`;
+  return `Not served yet by ${behind.length} of ${counted} proxies: ${namesOf(behind).join(', ')}${behind.length > NAMED ? ', …' : ''}.`;
 }

@@ -12,6 +12,7 @@ import type { Renderer } from '../renderer.ts';
 import { type Bringing, bring, prune } from './apply.ts';
 import type { Cluster, KubernetesObject, Refused, ResourceKind } from './cluster.ts';
 import { storedDrift } from './drift.ts';
+import { inTime } from './in-time.ts';
 import { retargeted, targetPortOf } from './target-port.ts';
 import { type Split, splitAlone } from './way-back.ts';
 
@@ -40,7 +41,7 @@ export interface MeshRoom {
   /** What others have there that takes its meaning from what is rendered. Throws where it cannot be read. */
   readonly foreign?: (plan: ServicePlan) => Promise<readonly Difference[]>;
   /** What is seen of a service; of one that is gone where `plan` is null. A refusal: nobody lets us look. */
-  readonly see: (fragment: Fragment) => Promise<Observation | Refused>;
+  readonly see: (fragment: Fragment, until?: AbortSignal) => Promise<Observation | Refused>;
 }
 
 export function meshDataPlane({ cluster, documents, takeOver, observe }: KubernetesOptions, room: MeshRoom): DataPlane {
@@ -57,30 +58,31 @@ export function meshDataPlane({ cluster, documents, takeOver, observe }: Kuberne
     widened: asItIs,
   });
   /** For the port that the service's own Service leads to. */
-  const wantedOf = async (fragment: Fragment): Promise<Bringing | Refused> => {
+  const wantedOf = async (asked: Cluster, fragment: Fragment): Promise<Bringing | Refused> => {
     const { plan } = fragment;
     if (plan === null) return bringingOf(fragment, []);
-    const target = await targetPortOf(cluster, plan);
+    const target = await targetPortOf(asked, plan);
     return 'kind' in target ? target : bringingOf(fragment, retargeted(room.renderer.render(plan), target.port));
   };
-  const notAtAll = (fragment: Fragment, plan: ServicePlan, message: string): Promise<Applied> =>
-    bring(cluster, { ...bringingOf(fragment, room.renderer.render(splitAlone(plan))), gate: async () => message });
+  const notAtAll = (asked: Cluster, fragment: Fragment, plan: ServicePlan, message: string): Promise<Applied> =>
+    bring(asked, { ...bringingOf(fragment, room.renderer.render(splitAlone(plan))), gate: async () => message });
 
   return {
-    async apply(fragment) {
+    async apply(fragment, until) {
       const { plan } = fragment;
+      const asked = inTime(cluster, until);
       const lost = plan === null ? undefined : meaningLost(plan, room.renderer);
       // What cannot be said cannot be rendered either.
-      if (plan !== null && lost !== undefined) return notAtAll(fragment, plan, lost);
-      const wanted = await wantedOf(fragment);
+      if (plan !== null && lost !== undefined) return notAtAll(asked, fragment, plan, lost);
+      const wanted = await wantedOf(asked, fragment);
       if (!('kind' in wanted))
-        return bring(cluster, { ...wanted, gate: async () => (plan === null ? undefined : room.withoutEffect?.(plan)) });
-      return plan === null ? { kind: 'refused', message: wanted.message } : notAtAll(fragment, plan, wanted.message);
+        return bring(asked, { ...wanted, gate: async () => (plan === null ? undefined : room.withoutEffect?.(plan)) });
+      return plan === null ? { kind: 'refused', message: wanted.message } : notAtAll(asked, fragment, plan, wanted.message);
     },
 
-    async observe(fragment) {
+    async observe(fragment, _now, until) {
       if (!observe) return { kind: 'unobserved', reason: 'the mesh says `observe: false`' };
-      const seen = await room.see(fragment);
+      const seen = await room.see(fragment, until);
       if (seen.kind !== 'refused') return seen;
       const because = `It cannot be seen what is served: ${seen.message} Or say \`observe: false\` of this data plane, and what was applied counts.`;
       return { kind: 'waiting', for: [], because };
@@ -89,7 +91,7 @@ export function meshDataPlane({ cluster, documents, takeOver, observe }: Kuberne
     async drift(fragment) {
       const { plan } = fragment;
       if (plan === null) return [];
-      const wanted = await wantedOf(fragment);
+      const wanted = await wantedOf(cluster, fragment);
       if ('kind' in wanted) throw new Error(wanted.message);
       const overruled = await room.withoutEffect?.(plan);
       return [
@@ -99,9 +101,10 @@ export function meshDataPlane({ cluster, documents, takeOver, observe }: Kuberne
       ];
     },
 
-    async prune(fragment) {
-      const wanted = await wantedOf(fragment);
-      return 'kind' in wanted ? { kind: 'refused', message: wanted.message } : prune(cluster, wanted);
+    async prune(fragment, until) {
+      const asked = inTime(cluster, until);
+      const wanted = await wantedOf(asked, fragment);
+      return 'kind' in wanted ? { kind: 'refused', message: wanted.message } : prune(asked, wanted);
     },
 
     async readiness(mesh, service) {

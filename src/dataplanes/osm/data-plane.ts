@@ -2,7 +2,8 @@
 import type { ServicePlan } from '../../plan/plan.ts';
 import type { DataPlane, Observation } from '../../reconcile/data-plane.ts';
 import type { Fragment } from '../../reconcile/model.ts';
-import type { Refused } from '../kubernetes/cluster.ts';
+import type { Cluster, Refused } from '../kubernetes/cluster.ts';
+import { inTime } from '../kubernetes/in-time.ts';
 import { SERVICES } from '../kubernetes/kinds.ts';
 import { type KubernetesOptions, meshDataPlane } from '../kubernetes/mesh-data-plane.ts';
 import { ownerLabels, versionServiceName } from '../kubernetes/objects.ts';
@@ -20,10 +21,11 @@ export interface OsmOptions extends KubernetesOptions {
 export function osmDataPlane({ controlPlaneNamespace, ...options }: OsmOptions): DataPlane {
   const { cluster } = options;
 
-  async function see(fragment: Fragment): Promise<Observation | Refused> {
+  async function see(fragment: Fragment, until?: AbortSignal): Promise<Observation | Refused> {
     const { plan } = fragment;
-    if (plan === null) return seeGone(fragment);
-    return observeSidecars(cluster, {
+    const asked = inTime(cluster, until);
+    if (plan === null) return seeGone(asked, fragment);
+    return observeSidecars(asked, {
       host: hostOf(plan.service, plan.namespace),
       judge: servesExactly(weightsOf(plan)),
       someone: !nobodyMayCall(plan),
@@ -31,14 +33,14 @@ export function osmDataPlane({ controlPlaneNamespace, ...options }: OsmOptions):
   }
 
   /** Of a service that is gone: no sidecar leads to the Services of its versions. */
-  async function seeGone({ mesh, service }: Fragment): Promise<Observation | Refused> {
-    const left = await cluster.list(SERVICES, { labels: ownerLabels(mesh, service) });
+  async function seeGone(asked: Cluster, { mesh, service }: Fragment): Promise<Observation | Refused> {
+    const left = await asked.list(SERVICES, { labels: ownerLabels(mesh, service) });
     if (left.kind === 'refused') return left;
     const names = left.objects.map(({ metadata }) => metadata.name);
     const [first] = left.objects;
     if (!first) return { kind: 'served' };
     const leadsThere = (weights: object): boolean => names.some((name) => name in weights);
-    return observeSidecars(cluster, {
+    return observeSidecars(asked, {
       host: hostOf(service, first.metadata.namespace),
       judge: (outbound) => (outbound !== undefined && leadsThere(outbound) ? 'no' : 'apart'),
       someone: false,
