@@ -49,22 +49,35 @@ export function loadEncoder(descriptorSet: Uint8Array): EncodeResource {
    * Messages of one type that follow each other are one message, their lists joined (protobuf's encoding, "Last One Wins"): so a
    * virtual host that is the same object is encoded once, however often its route configuration changes.
    */
-  const routes = (json: EnvoyResource['json']): Uint8Array => {
+  const routes = (json: EnvoyResource['json']): readonly Uint8Array[] => {
     const { virtual_hosts: listed = [], ...frame } = json;
-    if (!isList(listed)) return message('route', json);
+    if (!isList(listed)) return [message('route', json)];
     const parts = listed.map((host) => {
       if (!isObject(host)) return message('route', { virtual_hosts: [host] });
       const bytes = hosts.get(host) ?? message('route', { virtual_hosts: [host] });
       hosts.set(host, bytes);
       return bytes;
     });
-    return Buffer.concat([message('route', frame), ...parts]);
+    return [message('route', frame), ...parts];
   };
 
   return ({ type, json }) => {
-    const value = type === 'route' ? routes(json) : message(type, json);
-    return new BinaryWriter().tag(1, WireType.LengthDelimited).string(typeUrl(type)).tag(2, WireType.LengthDelimited).bytes(value).finish();
+    const parts = type === 'route' ? routes(json) : [message(type, json)];
+    const length = parts.reduce((sum, part) => sum + part.length, 0);
+    const before = new BinaryWriter().tag(1, WireType.LengthDelimited).string(typeUrl(type)).tag(2, WireType.LengthDelimited);
+    return joined([before.uint32(length).finish(), ...parts]);
   };
+}
+
+/** Once: a mesh's routes are large, and each further copy would be one for the garbage collector too. */
+function joined(parts: readonly Uint8Array[]): Uint8Array {
+  const bytes = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0));
+  let at = 0;
+  for (const part of parts) {
+    bytes.set(part, at);
+    at += part.length;
+  }
+  return bytes;
 }
 
 function schema(registry: FileRegistry, name: string): DescMessage {

@@ -69,13 +69,8 @@ export function buildShared(input: {
 }): { readonly ok: true; readonly shared: SharedResources } | SnapshotRefusal {
   const taken = takeAll(input.resources, input.encode, input.previous?.sets);
   if ('ok' in taken) return taken;
-  const sets = eachType((type) => resourceSet(new Map(taken[type].map((one) => [one.name, one])), input.previous?.sets[type]));
-  return (
-    danglingReference(
-      resourceTypes.flatMap((type) => taken[type]),
-      sets,
-    ) ?? { ok: true, shared: { sets } }
-  );
+  const sets = eachType((type) => resourceSet(taken[type], input.previous?.sets[type]));
+  return danglingReference(taken, sets) ?? { ok: true, shared: { sets } };
 }
 
 /** `own`: what only this node gets beside the shared resources. `previous`: the last snapshot of the same node. */
@@ -94,39 +89,28 @@ export function buildSnapshot(input: {
   const taken = takeAll(own, encode, previous?.sets);
   if ('ok' in taken) return taken;
   const sets = eachType((type) => {
-    if (taken[type].length === 0) return shared.sets[type];
-    return resourceSet(
-      new Map([...shared.sets[type].resources, ...taken[type].map((one) => [one.name, one] as const)]),
-      previous?.sets[type],
-    );
+    if (taken[type].size === 0) return shared.sets[type];
+    return resourceSet(new Map([...shared.sets[type].resources, ...taken[type]]), previous?.sets[type]);
   });
-  return (
-    danglingReference(
-      resourceTypes.flatMap((type) => taken[type]),
-      sets,
-    ) ?? { ok: true, snapshot: { sequence, sets, shared } }
-  );
+  return danglingReference(taken, sets) ?? { ok: true, snapshot: { sequence, sets, shared } };
 }
 
 function eachType<T>(make: (type: EnvoyResourceType) => T): Record<EnvoyResourceType, T> {
   return { cluster: make('cluster'), endpoints: make('endpoints'), listener: make('listener'), route: make('route') };
 }
 
-function takeAll(
-  resources: readonly EnvoyResource[],
-  encode: EncodeResource,
-  previous: ResourceSets | undefined,
-): Record<EnvoyResourceType, Resource[]> | SnapshotRefusal {
-  const taken = eachType((): Resource[] => []);
-  const names = eachType(() => new Set<string>());
+/** By type and name. */
+type Taken = Readonly<Record<EnvoyResourceType, ReadonlyMap<string, Resource>>>;
+
+function takeAll(resources: readonly EnvoyResource[], encode: EncodeResource, previous: ResourceSets | undefined): Taken | SnapshotRefusal {
+  const taken = eachType(() => new Map<string, Resource>());
   for (const resource of resources) {
     const { type, name, json } = resource;
-    if (names[type].has(name)) return duplicate(type, name);
-    names[type].add(name);
+    if (taken[type].has(name)) return duplicate(type, name);
     const known = previous?.[type].resources.get(name);
     const one = known && sameJson(known.json, json) ? known : encodeResource(resource, encode);
     if ('ok' in one) return one;
-    taken[type].push(one);
+    taken[type].set(name, one);
   }
   return taken;
 }
@@ -175,7 +159,7 @@ interface Part {
   readonly references: References;
 }
 
-/** By route configuration and part: a virtual host that stays is not read again. */
+/** By part and route configuration: a virtual host that stays is not read again. */
 const partsRead = new WeakMap<JsonObject, Map<string, Part>>();
 
 /** The frame first, then the virtual hosts. */
@@ -183,15 +167,16 @@ function partsOfRoute(route: string, json: JsonObject): readonly Part[] {
   const { virtual_hosts: hosts, ...frame } = json;
   const parts = hosts !== undefined && isList(hosts) ? [frame, ...hosts.filter(isObject)] : [frame];
   return parts.map((part, index) => {
-    const name = index > 0 && typeof part.name === 'string' ? part.name : '';
-    const read = partsRead.get(part) ?? new Map<string, Part>();
-    partsRead.set(part, read);
-    const known = read.get(`${route}/${name}`);
+    const known = partsRead.get(part)?.get(route);
     if (known) return known;
+    const name = index > 0 && typeof part.name === 'string' ? part.name : '';
     const references = referencesOf(part);
     const piece = { id: `${route}/${name}/${hashOf(JSON.stringify(part))}`, name, json: part, reached: references.reached };
-    read.set(`${route}/${name}`, { piece, references });
-    return { piece, references };
+    const read = { piece, references };
+    const byRoute = partsRead.get(part);
+    if (byRoute) byRoute.set(route, read);
+    else partsRead.set(part, new Map([[route, read]]));
+    return read;
   });
 }
 
@@ -205,32 +190,38 @@ function together(all: readonly References[]): References {
   return found;
 }
 
-function danglingReference(resources: readonly Resource[], sets: ResourceSets): SnapshotRefusal | undefined {
-  for (const { type, name, references, assignment } of resources) {
-    const asked = [
-      ...[...references.clusters].map((cluster) => ['cluster', cluster] as const),
-      ...[...references.routes].map((route) => ['route', route] as const),
-      ...(assignment === undefined ? [] : [['endpoints', assignment] as const]),
-    ];
-    const missing = asked.find(([wanted, wantedName]) => !sets[wanted].resources.has(wantedName));
-    if (missing === undefined) continue;
-    const [wanted, wantedName] = missing;
-    return refuse(
-      'DanglingReference',
-      `The ${type} ${name} names the ${wanted} ${wantedName}, which is not there; add it or drop the reference.`,
-    );
+function danglingReference(taken: Taken, sets: ResourceSets): SnapshotRefusal | undefined {
+  for (const type of resourceTypes) {
+    for (const resource of taken[type].values()) {
+      const missing = missingFor(resource, sets);
+      if (missing === undefined) continue;
+      const [wanted, wantedName] = missing;
+      return refuse(
+        'DanglingReference',
+        `The ${type} ${resource.name} names the ${wanted} ${wantedName}, which is not there; add it or drop the reference.`,
+      );
+    }
   }
   return undefined;
 }
 
+function missingFor({ references, assignment }: Resource, sets: ResourceSets): readonly [EnvoyResourceType, string] | undefined {
+  for (const cluster of references.clusters) if (!sets.cluster.resources.has(cluster)) return ['cluster', cluster];
+  for (const route of references.routes) if (!sets.route.resources.has(route)) return ['route', route];
+  return assignment === undefined || sets.endpoints.resources.has(assignment) ? undefined : ['endpoints', assignment];
+}
+
 function sameJson(one: JsonObject, other: JsonObject): boolean {
   // Parts that are the same objects are not looked into.
-  return isDeepStrictEqual(one, other);
+  return one === other || isDeepStrictEqual(one, other);
 }
 
 function sameResources(one: ReadonlyMap<string, Resource>, other: ReadonlyMap<string, Resource>): boolean {
   if (one.size !== other.size) return false;
-  for (const [name, resource] of other) if (one.get(name)?.hash !== resource.hash) return false;
+  for (const [name, resource] of other) {
+    const known = one.get(name);
+    if (known !== resource && known?.hash !== resource.hash) return false;
+  }
   return true;
 }
 

@@ -9,20 +9,29 @@ import { protoDuration } from './duration.ts';
 import { loadAssignment, TAKES_MTLS } from './endpoints.ts';
 import { clusterName, INBOUND } from './naming.ts';
 import { oncePerPlan } from './once.ts';
-import type { Identity } from './resources.ts';
+import type { EnvoyResource, Identity } from './resources.ts';
 import { upstreamTls } from './tls.ts';
 
 const UNLIMITED = 4_294_967_295;
 
 /** A cluster of one version; its endpoints come by EDS. `identity` is the caller's, who without one speaks plaintext. */
-export function versionCluster(plan: ServicePlan, version: string, identity?: Identity): JsonObject {
+export function versionCluster(plan: ServicePlan, version: string, identity?: Identity): EnvoyResource {
   if (identity === undefined || plan.security === undefined) return forEverybody(plan, version);
-  const made = withIdentity.get(identity) ?? oncePerPlan((each: ServicePlan, name: string) => cluster(each, name, identity));
+  const made = withIdentity.get(identity) ?? clustersFor(identity);
   withIdentity.set(identity, made);
   return made(plan, version);
 }
 
-const forEverybody = oncePerPlan((plan: ServicePlan, version: string) => cluster(plan, version, undefined));
+const clustersFor = (identity?: Identity) =>
+  oncePerPlan(
+    (plan: ServicePlan, version: string): EnvoyResource => ({
+      type: 'cluster',
+      name: clusterName(plan, version),
+      json: cluster(plan, version, identity),
+    }),
+    (version) => version,
+  );
+const forEverybody = clustersFor();
 /** There may be a directory for each workload that ever was: what is made for one is gone with whoever holds its identity. */
 const withIdentity = new WeakMap<Identity, typeof forEverybody>();
 

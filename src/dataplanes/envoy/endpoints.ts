@@ -2,10 +2,11 @@
  * ClusterLoadAssignments: where the workloads of a cluster answer, in the order of regions where a plan has one. Format:
  * envoy.config.endpoint.v3.ClusterLoadAssignment.
  */
+import { isDeepStrictEqual } from 'node:util';
 import type { JsonObject } from '../../journal/documents.ts';
 import type { ServicePlan } from '../../plan/plan.ts';
 import { compareText } from './naming.ts';
-import type { Endpoint } from './resources.ts';
+import type { Endpoint, EnvoyResource } from './resources.ts';
 
 type Address = Pick<Endpoint, 'address' | 'port'>;
 type Target = Pick<Endpoint, 'address' | 'port' | 'region' | 'mtls'>;
@@ -15,6 +16,20 @@ export const TAKES_MTLS: JsonObject = { mtls: true };
 
 /** At 140 %, Envoy's own, a region with less than 72 % of its endpoints healthy would share its calls with the next. */
 const FIRST_WITH_ANY_HEALTHY: JsonObject = { overprovisioning_factor: 100_000 };
+
+/** By plan and version: the last one made. Endpoints come and go while a plan stays, so only that one is kept. */
+const lastMade = new WeakMap<ServicePlan, Map<string, { readonly targets: readonly Target[]; readonly made: EnvoyResource }>>();
+
+/** Of the cluster `name` of one version of the plan: the same object for the same targets in the same order. */
+export function versionAssignment(plan: ServicePlan, name: string, targets: readonly Target[]): EnvoyResource {
+  const ofPlan = lastMade.get(plan) ?? new Map<string, { readonly targets: readonly Target[]; readonly made: EnvoyResource }>();
+  lastMade.set(plan, ofPlan);
+  const last = ofPlan.get(name);
+  if (last && (last.targets === targets || isDeepStrictEqual(last.targets, targets))) return last.made;
+  const made: EnvoyResource = { type: 'endpoints', name, json: loadAssignment(name, targets, plan) };
+  ofPlan.set(name, { targets, made });
+  return made;
+}
 
 /** Duplicates are given once; an empty list is an assignment without endpoints, which Envoy needs to warm the cluster. */
 export function loadAssignment(

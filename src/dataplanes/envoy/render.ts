@@ -5,7 +5,7 @@
  */
 import type { ServicePlan } from '../../plan/plan.ts';
 import { inboundCluster, versionCluster } from './clusters.ts';
-import { loadAssignment } from './endpoints.ts';
+import { versionAssignment } from './endpoints.ts';
 import { gatewayListener, inboundListener, outboundListener } from './listeners.ts';
 import { clusterName, compareText, GATEWAY, INBOUND, OUTBOUND, plansByName, qualifiedName } from './naming.ts';
 import { outsideClusters, outsideHosts } from './outside.ts';
@@ -24,18 +24,20 @@ export function renderShared(plans: readonly ServicePlan[], endpoints: readonly 
     const plan = byName.get(endpoint.service);
     return plan === undefined ? undefined : clusterName(plan, endpoint.version);
   });
-  const versions = plans.flatMap((plan) =>
-    plan.versions.flatMap((version): EnvoyResource[] => {
-      const name = clusterName(plan, version.name);
-      return [
-        { type: 'cluster', name, json: versionCluster(plan, version.name, identity) },
-        { type: 'endpoints', name, json: loadAssignment(name, byCluster.get(name) ?? [], plan) },
-      ];
-    }),
-  );
+  const clusters: EnvoyResource[] = [...outsideClusters(outsideHosts(plans))];
+  const assignments: EnvoyResource[] = [];
+  for (const plan of plans) {
+    for (const version of plan.versions) {
+      const cluster = versionCluster(plan, version.name, identity);
+      clusters.push(cluster);
+      assignments.push(versionAssignment(plan, cluster.name, byCluster.get(cluster.name) ?? NONE));
+    }
+  }
   const routes = { type: 'route', name: OUTBOUND, json: routeConfiguration(plans, { identity: identity !== undefined }) } as const;
-  return [...versions, ...outsideClusters(outsideHosts(plans)), routes].sort(byTypeAndName);
+  return [...clusters.sort(inOrder), ...assignments.sort(inOrder), routes];
 }
+
+const NONE: readonly Endpoint[] = [];
 
 /** The node's listeners and its gateway's routes, and the cluster of the workload it stands before. */
 export function renderNode(node: EnvoyNode, plans: readonly ServicePlan[]): readonly EnvoyResource[] {
@@ -71,6 +73,6 @@ export function unservable({ inbound, identity }: EnvoyNode, plans: readonly Ser
   return { name, message };
 }
 
-function byTypeAndName(a: EnvoyResource, b: EnvoyResource): number {
-  return compareText(a.type, b.type) || compareText(a.name, b.name);
+function inOrder(a: EnvoyResource, b: EnvoyResource): number {
+  return compareText(a.name, b.name);
 }

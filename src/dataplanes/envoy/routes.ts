@@ -37,7 +37,9 @@ export function gatewayRoutes(plans: readonly ServicePlan[], gateway: Gateway, c
   return { name: GATEWAY, virtual_hosts: hosts.sort((a, b) => compareText(String(a.name), String(b.name))) };
 }
 
-const virtualHost = oncePerPlan((plan: ServicePlan, domains: readonly string[], { identity }: Callers): JsonObject => {
+const virtualHost = oncePerPlan(makeVirtualHost, (domains, { identity }) => `${identity}\0${domains.join('\0')}`);
+
+function makeVirtualHost(plan: ServicePlan, domains: readonly string[], { identity }: Callers): JsonObject {
   const name = qualifiedName(plan);
   // Sent in plaintext it would be refused, and read on the way.
   if (plan.security?.stage === 'strict' && !identity) return { name, domains, routes: [withoutIdentity(name)] };
@@ -58,7 +60,7 @@ const virtualHost = oncePerPlan((plan: ServicePlan, domains: readonly string[], 
       ...faults(route),
     })),
   };
-});
+}
 
 function withoutIdentity(name: string): JsonObject {
   const text = `${name} takes mTLS only, and this Envoy has no identity: start it with one (meshwright envoy bootstrap --identity).\n`;

@@ -209,6 +209,38 @@ describe('an identity', () => {
   });
 });
 
+describe('rendering again', () => {
+  const stock = plan({ service: 'stock', selector: { app: 'stock' } });
+  const at = (port: number) => ({ service: 'catalog', version: 'v1', address: '10.0.0.1', port });
+  const anew = (before: readonly EnvoyResource[], after: readonly EnvoyResource[]) => {
+    const known = new Set(before.map(({ json }) => json));
+    return after.filter(({ json }) => !known.has(json)).map(({ type, name }) => `${type} ${name}`);
+  };
+
+  it('makes anew only what has changed', () => {
+    const before = renderShared([plan({}), stock], [at(1)]);
+    expect(anew(before, renderShared([plan({}), stock], [at(1)]))).toEqual([
+      'cluster catalog.shop|v1',
+      'endpoints catalog.shop|v1',
+      'route outbound',
+    ]);
+  });
+
+  it('sees that endpoints come and go though the plans stay', () => {
+    const plans = [plan({}), stock];
+    const ports = [[1], [1, 2], [2], [], [1]].map((given) => renderShared(plans, given.map(at)));
+    const assignments = ports.map((all) => all.find(({ type, name }) => type === 'endpoints' && name === 'catalog.shop|v1')?.json);
+    expect(assignments.map((json) => addressesOf(json ?? {}).map((address) => address.split(' ')[1]))).toEqual([
+      ['1'],
+      ['1', '2'],
+      ['2'],
+      [],
+      ['1'],
+    ]);
+    expect(anew(ports[0] ?? [], ports[1] ?? [])).toEqual(['endpoints catalog.shop|v1', 'route outbound']);
+  });
+});
+
 describe('what is made for one identity', () => {
   it('is made once for as long as that is held, and is gone with it though the plans stay', async () => {
     const secured = plan({ security: { stage: 'strict', trustDomain: 'mesh.example', serviceAccount: 'catalog', allow: [] } });
