@@ -175,6 +175,16 @@ export function specifyApplying(bench: () => Bench): void {
     expect(await kinds()).toEqual(['service-defaults']);
   });
 
+  it('takes nothing away where somebody else has an entry by then', async () => {
+    const { service, dataPlane, fragment, kinds } = open();
+    await dataPlane.apply(fragment(1, { v1: 100 }, { security: STRICT }));
+    const plain = fragment(2, { v1: 100 });
+    await dataPlane.apply(plain);
+    await bench().put({ Kind: 'service-router', Name: service });
+    expect(await dataPlane.prune?.(plain)).toMatchObject({ kind: 'refused', message: expect.stringContaining('service-router') });
+    expect(await kinds()).toEqual(KINDS);
+  });
+
   it("takes somebody else's entry over when asked to, with the fields that say nothing of a plan", async () => {
     const { service, dataPlane, fragment, entry } = open({ takeOver: true });
     const UpstreamConfig = { Overrides: [{ Name: 'stock', Limits: { MaxConnections: 7 } }] };
@@ -207,7 +217,7 @@ export function specifyApplying(bench: () => Bench): void {
     await put({ Kind: 'service-resolver', Name: service, Subsets, [field]: value });
     const wanted = fragment(1, { v2: 0, v3: 100 });
     for (refused of ['service-defaults', 'service-splitter', 'service-router']) {
-      expect(await dataPlane.apply(wanted)).toMatchObject({ kind: 'refused' });
+      for (const _again of [1, 2]) expect(await dataPlane.apply(wanted)).toMatchObject({ kind: 'refused' });
       expect(await entry('service-resolver')).toMatchObject({ [field]: value });
       expect(await subsets()).toEqual(['v1', 'v2', 'v3']);
     }
@@ -215,6 +225,12 @@ export function specifyApplying(bench: () => Bench): void {
     expect(await dataPlane.apply(wanted)).toEqual({ kind: 'applied' });
     expect((await entry('service-resolver'))?.[field]).toBeUndefined();
     expect(await dataPlane.observe(wanted, 0)).toEqual({ kind: 'served' });
+    // Somebody's splitter, and the same in the resolver again.
+    await put({ Kind: 'service-splitter', Name: service, Splits: [{ Weight: 100, ServiceSubset: 'v2' }] });
+    await put({ ...(await entry('service-resolver')), [field]: value });
+    refused = 'service-splitter';
+    expect(await dataPlane.apply(wanted)).toMatchObject({ kind: 'refused' });
+    expect(await entry('service-resolver')).toMatchObject({ [field]: value });
   });
 
   it.each([

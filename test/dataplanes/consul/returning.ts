@@ -4,6 +4,7 @@
  */
 import { expect, it } from 'vitest';
 import { consulDataPlane } from '../../../src/dataplanes/consul/data-plane.ts';
+import type { Consul } from '../../../src/dataplanes/consul/server.ts';
 import type { JsonObject } from '../../../src/journal/documents.ts';
 import type { PlannedRoute, ServicePlan } from '../../../src/plan/plan.ts';
 import { type Bench, decided, fragmentOf, planOf } from './applying.ts';
@@ -19,7 +20,12 @@ let named = 0;
 export function specifyReturning(bench: () => Bench): void {
   const open = async (weights: Weights, testers: readonly PlannedRoute[] = []) => {
     named += 1;
-    const { consul, put } = bench();
+    const { consul: whole, put } = bench();
+    let refused = '';
+    const consul: Consul = {
+      ...whole,
+      write: async (entry, over) => (entry.Kind === refused ? { kind: 'refused', message: 'no' } : whole.write(entry, over)),
+    };
     const service = `returning-${named}`;
     const dataPlane = consulDataPlane(consul, { defaultPolicy: 'deny', takeOver: false, decided });
     let revision = 0;
@@ -45,7 +51,11 @@ export function specifyReturning(bench: () => Bench): void {
     /** Somebody else's from now on, as it is. */
     const handOver = async (kind: string) => put({ ...(await entry(kind)), Meta: {} });
     expect(await bring(weights, {}, testers)).toEqual({ kind: 'applied' });
-    return { service, bring, entry, weightsNow, subsetsOfRoutes, handOver };
+    /** Writes of that kind are, from now on. */
+    const refuse = (kind: string) => {
+      refused = kind;
+    };
+    return { service, dataPlane, bring, refuse, entry, weightsNow, subsetsOfRoutes, handOver };
   };
   const testers = (version: string): PlannedRoute => ({
     name: 'testers',
@@ -71,6 +81,15 @@ export function specifyReturning(bench: () => Bench): void {
     expect(await bring({ v1: 100 }, { ...LOSSY, connectTimeoutMs: 1500 })).toEqual(refused);
     expect(await weightsNow()).toEqual({ v1: 100 });
     expect(await entry('service-resolver')).toEqual(before);
+    expect(await entry('service-splitter')).toMatchObject({ Meta: { 'meshwright/revision': '2' } });
+  });
+
+  it('turns no route to a split that is not written', async () => {
+    const { bring, refuse, weightsNow, subsetsOfRoutes } = await open({ v1: 75, v2: 25 }, [testers('v2')]);
+    refuse('service-splitter');
+    expect(await bring({ v1: 100, v2: 0 })).toEqual({ kind: 'refused', message: expect.stringMatching(/^service-splitter .*: no$/) });
+    expect(await weightsNow()).toEqual({ v1: 75, v2: 25 });
+    expect(await subsetsOfRoutes()).toEqual(['v2', undefined]);
   });
 
   it('takes them from a version that a route leads to, to another or to the split', async () => {
