@@ -78,6 +78,20 @@ describe.skipIf(!have)('findings', () => {
     expect(await withoutEffect(cluster, planIn('shop', 'orders'))).toBeUndefined();
   });
 
+  it('but none that is for other namespaces than those of the service and its callers', async () => {
+    const host = 'private.shop.svc.cluster.local';
+    const spec = { hosts: [host], http: [{ route: [{ destination: { host } }] }] };
+    const theirs = { apiVersion: 'networking.istio.io/v1', kind: 'VirtualService', metadata: { namespace: 'default', name: 'private' } };
+    await api.admin.mustApply({ ...theirs, spec: { ...spec, exportTo: ['.'] } });
+    const plan = planIn('shop', 'private');
+    expect(await withoutEffect(cluster, plan)).toBeUndefined();
+    const allow = [{ callers: [{ namespace: 'default', serviceAccount: 'web' }] }];
+    const security = { stage: 'strict', trustDomain: 'cluster.local', serviceAccount: 'private', allow } as const;
+    expect(await withoutEffect(cluster, { ...plan, security })).toContain('VirtualService default/private routes private.shop already');
+    await api.admin.mustApply({ ...theirs, spec: { ...spec, exportTo: ['.', 'shop'] } });
+    expect(await withoutEffect(cluster, plan)).toContain('VirtualService default/private routes private.shop already');
+  });
+
   it('a namespace that asks for no injection, or for another revision', async () => {
     await api.namespace('bare');
     await api.namespace('old', { 'istio.io/rev': 'asm-1-25' });

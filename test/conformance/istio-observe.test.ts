@@ -110,6 +110,20 @@ describe.skipIf(!have)('what proxies are seen to serve', () => {
     await seenAs('served', plan(80));
   });
 
+  it('does not wait for proxies of a namespace that routes it another way for itself alone', async () => {
+    await api.namespace('elsewhere');
+    const host = 'catalog.shop.svc.cluster.local';
+    const spec = { hosts: [host], exportTo: ['.'], http: [{ route: [{ destination: { host } }] }] };
+    const metadata = { name: 'catalog', namespace: 'elsewhere' };
+    await api.admin.mustApply({ apiVersion: 'networking.istio.io/v1', kind: 'VirtualService', metadata, spec });
+    await envoys.caller('stranger', 'elsewhere', catalog.port);
+    await seenAs('served', plan(75));
+    const isKept = async () => JSON.stringify(await west().observe(next(plan(74)), Date.now())).includes('stranger');
+    expect(await isKept()).toBe(false);
+    await api.admin.ask('DELETE', '/apis/networking.istio.io/v1/namespaces/elsewhere/virtualservices/catalog');
+    await until('it counts as any other', isKept);
+  });
+
   it('waits for whom there was no time to ask, and ends', async () => {
     const cluster = connector(api);
     const over = new AbortController();

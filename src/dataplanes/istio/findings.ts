@@ -26,7 +26,12 @@ const podSchema = z.object({
   containers: z.array(z.object({ name: z.string() })).default([]),
   initContainers: z.array(z.object({ name: z.string() })).default([]),
 });
-const routesSchema = z.object({ hosts: z.array(z.string()).default([]), gateways: z.array(z.string()).default(['mesh']) });
+const routesSchema = z.object({
+  hosts: z.array(z.string()).default([]),
+  gateways: z.array(z.string()).default(['mesh']),
+  /** Left out: what the mesh's configuration says, which is everywhere unless it was changed. */
+  exportTo: z.array(z.string()).default(['*']),
+});
 
 export interface Overruling {
   readonly kind: ResourceKind;
@@ -73,13 +78,22 @@ function routedBefore(plan: ServicePlan, objects: readonly KubernetesObject[]): 
   return { kind: VIRTUAL_SERVICE, object: first, message };
 }
 
-/** The VirtualService that counts in place of ours. */
-function olderRoutes({ mesh, namespace, service }: ServicePlan, objects: readonly KubernetesObject[]): KubernetesObject | undefined {
+/**
+ * The VirtualService that counts in place of ours. One that is for other namespaces than the service's and its callers' is theirs: who
+ * calls from there goes by it.
+ */
+function olderRoutes(
+  { mesh, namespace, service, security }: ServicePlan,
+  objects: readonly KubernetesObject[],
+): KubernetesObject | undefined {
   const names = (host: string, of: string): boolean =>
     host === service ? of === namespace : host === `${service}.${namespace}` || host.startsWith(`${service}.${namespace}.svc.`);
+  const callers = ['*', namespace, ...(security?.allow ?? []).flatMap((rule) => rule.callers.map((caller) => caller.namespace))];
   const claims = objects.filter(({ metadata, spec }) => {
-    const { hosts, gateways } = routesSchema.safeParse(spec).data ?? { hosts: [], gateways: [] };
-    return gateways.includes('mesh') && hosts.some((host) => names(host, metadata.namespace));
+    const routes = routesSchema.safeParse(spec).data;
+    if (!routes?.gateways.includes('mesh')) return false;
+    const holdsFor = routes.exportTo.map((place) => (place === '.' ? metadata.namespace : place));
+    return holdsFor.some((place) => callers.includes(place)) && routes.hosts.some((host) => names(host, metadata.namespace));
   });
   const isOurs = (object: KubernetesObject): boolean => {
     const owner = ownerOf(object);

@@ -62,16 +62,25 @@ function reached<Route extends { readonly match: readonly z.infer<typeof matchSc
 const matchesAll = ({ uri, ...more }: z.infer<typeof matchSchema>): boolean =>
   Object.keys(more).length === 0 && (uri === undefined || uri.prefix === '/' || uri.regex === '.*');
 
-/** `apart`: this proxy has no virtual host of it, and need not have one. */
+/** `apart`: this proxy has no virtual host of it and need not have one, or its own namespace routes it another way. */
 export function carried(virtualHosts: readonly VirtualHost[], expected: Expected): 'yes' | 'no' | 'apart' {
   const { host, origin } = expected;
   const concerned = virtualHosts.filter(
     ({ domains, routes }) =>
-      (host !== undefined && domains.some((domain) => domain.startsWith(host))) || routes.some((route) => route.origin === origin),
+      (host !== undefined && domains.some((domain) => domain.startsWith(host)) && !isLeftToCallers(routes, origin)) ||
+      routes.some((route) => route.origin === origin),
   );
   if (concerned.length === 0) return 'apart';
   return concerned.every((virtualHost) => carries(virtualHost, expected)) ? 'yes' : 'no';
 }
+
+/** A VirtualService of another namespace that held for all callers would have been refused (`findings.ts`). */
+function isLeftToCallers(routes: VirtualHost['routes'], ours: string): boolean {
+  const home = namespaceOf(ours);
+  return routes.length > 0 && routes.every(({ origin }) => namespaceOf(origin) !== undefined && namespaceOf(origin) !== home);
+}
+
+const namespaceOf = (origin: string): string | undefined => /\/namespaces\/([^/]+)\/virtual-service\//.exec(origin)?.[1];
 
 /** One route becomes several where it has alternatives, all of one name. Gateways merge the routes of others into a host's, sidecars don't. */
 function carries(virtualHost: VirtualHost, { host, origin, routes: expected }: Expected): boolean {
