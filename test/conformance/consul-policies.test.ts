@@ -9,7 +9,7 @@ import { consulOverHttp } from '../../src/adapters/consul-http.ts';
 import { consulDataPlane } from '../../src/dataplanes/consul/data-plane.ts';
 import type { AllowRule, PlannedSecurity, ServicePlan } from '../../src/plan/plan.ts';
 import type { DataPlane } from '../../src/reconcile/data-plane.ts';
-import { decided, fragmentOf, planOf } from '../dataplanes/consul/applying.ts';
+import { fragmentOf, planOf } from '../dataplanes/consul/applying.ts';
 import { ask, type Outcome, sendRequests } from '../e2e/traffic.ts';
 import { until } from '../e2e/until.ts';
 import { realEnvoy } from '../real-envoy.ts';
@@ -41,8 +41,8 @@ const strict = (...allow: readonly AllowRule[]): PlannedSecurity => ({
 async function started(defaultPolicy: 'allow' | 'deny') {
   const consul = await startConsul(defaultPolicy);
   const server = consulOverHttp({ address: consul.url, token: () => consul.managementToken });
-  const dataPlane: DataPlane = consulDataPlane(server, { defaultPolicy, takeOver: false, decided });
   let revision = 0;
+  const dataPlane: DataPlane = consulDataPlane(server, { defaultPolicy, takeOver: false, decided: async () => revision });
   const bring = async (service: string, weights: Readonly<Record<string, number>>, more: Partial<ServicePlan> = {}): Promise<void> => {
     revision += 1;
     const fragment = fragmentOf(service, revision, planOf(service, weights, more));
