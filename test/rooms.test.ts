@@ -93,6 +93,8 @@ const TABLE: Readonly<Record<string, readonly string[]>> = {
   ],
   // Objects of other meshes in, the files of a spec out: pure, for the command line.
   'src/import': [
+    // How prefixes are written as expressions, to know them again.
+    'src/dataplanes/kubernetes/regex.ts',
     'src/plan/fidelity.ts',
     'src/plan/plan.ts',
     'src/spec/authored-fields.ts',

@@ -2,6 +2,7 @@
  * Expressions of meshes that have nothing else for paths, as what they mean: a path of its own, the beginning of one, or an
  * expression, each of the whole path.
  */
+import { prefixOf } from '../dataplanes/kubernetes/regex.ts';
 import type { PathMatch } from '../plan/plan.ts';
 
 /** `undefined`: every path. */
@@ -10,6 +11,8 @@ export function pathOfExpression(expression: string): PathMatch | undefined {
   if (bare === '.*') return undefined;
   const whole = literal(bare);
   if (whole?.startsWith('/')) return { exact: whole };
+  const below = prefixOf(bare);
+  if (below !== undefined) return { prefix: below };
   const begin = bare.endsWith('.*') ? literal(bare.slice(0, -2)) : undefined;
   return begin?.startsWith('/') ? { prefix: begin } : { regex: bare };
 }

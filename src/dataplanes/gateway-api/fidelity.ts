@@ -3,7 +3,7 @@
  * one where it may be used). What it leaves to implementations is no exact thing to say.
  */
 import type { FidelityTable, FieldJudgement, Judgement } from '../../plan/fidelity.ts';
-import { noGatewayPath, tooManyRoutes, tooManyVersions, unknownMethod } from './http-route.ts';
+import { emptyHeader, noGatewayPath, tooManyHeaders, tooManyRoutes, tooManyVersions, unknownMethod } from './http-route.ts';
 import { closer, overtaken } from './precedence.ts';
 
 const exact: Judgement = { kind: 'exact' };
@@ -14,6 +14,9 @@ const handedOn = (appProtocol: string): Judgement =>
   approximated(
     `Callers and the service speak it as the port of the service's Kubernetes Service says, which has to have \`appProtocol: ${appProtocol}\`.`,
   );
+const byExpression = approximated(
+  'It is written as an expression, which implementations need not support, in a dialect of their own: RE2 in those made of Envoy.',
+);
 const noPolicy = (what: string): Judgement =>
   refused(
     'NotInGatewayApi',
@@ -46,6 +49,7 @@ const inOrder: FieldJudgement = {
       at: (plan) => overtaken(plan, closer),
     },
     tooManyRoutes,
+    tooManyHeaders,
   ],
 };
 
@@ -64,10 +68,10 @@ const routing = {
     'Gateway API leaves the dialect of path expressions, and when their routes are tried, to implementations; match by exact path or prefix.',
   ),
   'route.methods': { ...exact, except: [unknownMethod] },
-  'route.headers.exact': exact,
-  'route.headers.prefix': exact,
-  'route.headers.regex': approximated('Which dialect an expression is read in is up to the implementation: RE2 by those made of Envoy.'),
-  'route.headers.present': exact,
+  'route.headers.exact': { ...exact, except: [emptyHeader] },
+  'route.headers.prefix': byExpression,
+  'route.headers.regex': byExpression,
+  'route.headers.present': byExpression,
   'route.headers.absent': refused(
     'HeaderAbsence',
     'Gateway API has no match for a header that is not there; give the requests that do have it a route of their own, before this one.',

@@ -12,6 +12,7 @@ const HTTP_METHODS = ['GET', 'HEAD', 'POST', 'PUT', 'DELETE', 'CONNECT', 'OPTION
 const MAX_RULES = 16;
 const MAX_MATCHES = 128;
 const MAX_BACKENDS = 16;
+const MAX_HEADERS = 16;
 
 /** The service itself; `group` has to be there, as it would be Gateway API's own. */
 export function serviceParent({ service, port }: ServicePlan): JsonObject {
@@ -69,6 +70,12 @@ export const tooManyRoutes = {
   },
 };
 
+export const tooManyHeaders = {
+  code: 'TooManyHeaders',
+  sentence: `An HTTPRoute takes conditions on at most ${MAX_HEADERS} headers of a request; match on fewer.`,
+  at: inRoutes('order', ({ match: { headers = [] } }) => headers.length > MAX_HEADERS),
+};
+
 export const unknownMethod = {
   code: 'UnknownMethod',
   sentence: `An HTTPRoute knows the methods ${HTTP_METHODS.join(', ')}; match such requests by path or header.`,
@@ -85,4 +92,13 @@ export const noGatewayPath = {
     const text = path && ('exact' in path ? path.exact : 'prefix' in path ? path.prefix : undefined);
     return text !== undefined && !isGatewayPath(text);
   }),
+};
+
+export const emptyHeader: Exception = {
+  code: 'EmptyHeaderValue',
+  sentence: 'An HTTPRoute has no match for an empty value but an expression: say `regex: ^$`, which implementations may read.',
+  at: ({ routes }) =>
+    routes.flatMap(({ name, match: { headers = [] } }) =>
+      headers.filter((header) => 'exact' in header && header.exact === '').map((header) => `routes.${name}.match.headers.${header.name}`),
+    ),
 };

@@ -2,7 +2,9 @@
  * Who may call what, turned round: meshes whose rules name requests first, and then the callers allowed them, look at one rule for
  * a request, so that it has to hold the callers of all rules that allow it.
  */
+import type { Exception } from '../../plan/fidelity.ts';
 import type { AllowRule, Caller, PathMatch } from '../../plan/plan.ts';
+import { leadsUpwards } from './regex.ts';
 
 /** Left out is any. */
 export interface Requests {
@@ -36,3 +38,14 @@ function covers(wide: PathMatch, narrow: PathMatch): boolean {
   const text = 'exact' in narrow ? narrow.exact : 'prefix' in narrow ? narrow.prefix : undefined;
   return text?.startsWith(wide.prefix) ?? false;
 }
+
+/** For proxies that compare paths as they come. */
+export const unresolvedPath: Exception = {
+  code: 'PathNotResolved',
+  sentence:
+    'The proxies compare paths as they come, and whether this one leads upwards is up to who reads it; write it without `.` and `..` elements, backslashes, and escaped dots and slashes.',
+  at: ({ security }) =>
+    (security?.allow ?? []).flatMap(({ paths = [] }, index) => (paths.some(isUnresolved) ? [`allow.${index}.paths`] : [])),
+};
+
+const isUnresolved = (path: PathMatch): boolean => !('regex' in path) && leadsUpwards('exact' in path ? path.exact : path.prefix);

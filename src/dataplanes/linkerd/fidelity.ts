@@ -3,8 +3,10 @@
  * the resources; what they would drop without a word is refused here.
  */
 import type { FidelityTable, FieldJudgement, Judgement } from '../../plan/fidelity.ts';
-import { isKnownMethod, tooManyRoutes, tooManyVersions, unknownMethod } from '../gateway-api/http-route.ts';
+import { isKnownMethod, tooManyHeaders, tooManyRoutes, tooManyVersions, unknownMethod } from '../gateway-api/http-route.ts';
 import { overtaken } from '../gateway-api/precedence.ts';
+import { unresolvedPath } from '../kubernetes/permissions.ts';
+import { longAllowedPath, longPath } from './path-match.ts';
 import { overlappingPaths, rootPath, tooManyPermissions } from './permission-grid.ts';
 import { overtakes } from './precedence.ts';
 import { areTogether } from './render.ts';
@@ -43,6 +45,7 @@ const inOrder: FieldJudgement = {
       at: (plan) => overtaken(plan, (later, earlier) => overtakes(later, earlier, areTogether)),
     },
     tooManyRoutes,
+    tooManyHeaders,
   ],
 };
 
@@ -51,9 +54,9 @@ const routing = {
   'protocol.http2': exact,
   'protocol.grpc': exact,
   'route.split': { ...exact, except: [tooManyVersions] },
-  'route.path.exact': exact,
-  'route.path.prefix': exact,
-  'route.path.regex': dialect,
+  'route.path.exact': { ...exact, except: [longPath] },
+  'route.path.prefix': { ...exact, except: [longPath] },
+  'route.path.regex': { ...dialect, except: [longPath] },
   'route.methods': { ...exact, except: [unknownMethod] },
   'route.headers.exact': exact,
   'route.headers.prefix': exact,
@@ -139,8 +142,8 @@ const security = {
       },
     ],
   },
-  'allow.paths.exact': { ...exact, except: [overlappingPaths, rootPath] },
-  'allow.paths.prefix': { ...exact, except: [overlappingPaths] },
+  'allow.paths.exact': { ...exact, except: [overlappingPaths, rootPath, unresolvedPath, longAllowedPath] },
+  'allow.paths.prefix': { ...exact, except: [overlappingPaths, unresolvedPath, longAllowedPath] },
   'allow.paths.regex': refused(
     'OtherRegexDialect',
     "Linkerd reads expressions by Rust's regex, which may allow more than RE2 would; allow exact paths or prefixes.",

@@ -11,7 +11,7 @@ import type { Caller, PlannedSecurity, ServicePlan } from '../../plan/plan.ts';
 import { requestMatches } from '../gateway-api/http-route.ts';
 import { dnsLabel, metadata } from '../kubernetes/objects.ts';
 import type { Requests } from '../kubernetes/permissions.ts';
-import { pathMatch } from './path-match.ts';
+import { allowedPath } from './path-match.ts';
 import { type Cell, permissionGrid } from './permission-grid.ts';
 
 const GROUP = 'policy.linkerd.io';
@@ -107,7 +107,7 @@ function route(plan: ServicePlan, permit: Permit): JsonObject {
 }
 
 function matchesOf({ requests: { path, method } }: Cell): readonly JsonObject[] {
-  return requestMatches({ ...(path ? { path } : {}), ...(method === undefined ? {} : { methods: [method] }) }, pathMatch);
+  return requestMatches({ ...(path ? { path } : {}), ...(method === undefined ? {} : { methods: [method] }) }, allowedPath);
 }
 
 const callersName = (plan: ServicePlan, callers: readonly Caller[]): string => hashed(plan, callers);

@@ -4,6 +4,7 @@
  */
 import type { FidelityTable, Judgement } from '../../plan/fidelity.ts';
 import { isKnownMethod, unknownMethod } from '../gateway-api/http-route.ts';
+import { unresolvedPath } from '../kubernetes/permissions.ts';
 import { connectionsAtATime } from '../made-of-envoy.ts';
 import { overlappingRules } from './permission-matches.ts';
 
@@ -31,7 +32,9 @@ const routing = {
   'protocol.http': asCalled,
   'protocol.http2': asCalled,
   'protocol.grpc': asCalled,
-  'route.split': exact,
+  'route.split': approximated(
+    'A version without endpoints is left out, and the others share its weight; elsewhere its share of the requests fails.',
+  ),
   'route.path.exact': oneRoute,
   'route.path.prefix': oneRoute,
   'route.path.regex': oneRoute,
@@ -44,7 +47,7 @@ const routing = {
   'route.headers.twice': oneRoute,
   'route.order': oneRoute,
   'route.timeout': notInOsm('time-out for requests'),
-  'route.timeout.none': exact,
+  'route.timeout.none': approximated("OSM's proxies end a request on which nothing moves for five minutes."),
   'route.retries.none': exact,
   'route.retries.attempts': retries,
   'route.retries.perTryTimeout': retries,
@@ -107,9 +110,12 @@ const security = {
       },
     ],
   },
-  'allow.paths.exact': exact,
-  'allow.paths.prefix': exact,
-  'allow.paths.regex': exact,
+  'allow.paths.exact': { ...exact, except: [unresolvedPath] },
+  'allow.paths.prefix': { ...exact, except: [unresolvedPath] },
+  'allow.paths.regex': refused(
+    'PathNotResolved',
+    "OSM's proxies compare paths as they come, and an expression that matches `/public/../admin` would allow that; allow exact paths or prefixes.",
+  ),
   'allow.wildcards': exact,
 } satisfies Partial<FidelityTable>;
 

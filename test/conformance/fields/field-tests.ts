@@ -43,7 +43,7 @@ export const osmTests: FieldTests = {
   fidelity: osmFidelity,
   // A caller is told of those services only that it may call.
   security: { stage: 'strict', allow: [{ callers: [{ namespace: NAMESPACE, serviceAccount: 'web', service: 'web' }] }] },
-  also: ['circuitBreaker.maxConnections'],
+  also: ['circuitBreaker.maxConnections', 'route.split', 'route.timeout.none'],
   single: ['route.timeout.none', 'route.retries.none', 'mtls.strict'],
 };
 

@@ -29,6 +29,23 @@ const closeness = ({ path, method, headers }: Match): readonly number[] => [
   headers.length,
 ];
 
+describe('what an HTTPRoute has no room for', () => {
+  const onHeaders = (headers: NonNullable<ServicePlan['routes'][number]['match']['headers']>) =>
+    refusals(
+      planOf([
+        { name: 'r', match: { headers } },
+        { name: 'default', match: {} },
+      ]),
+    );
+
+  it('is refused: more than 16 headers, and a value that is empty', () => {
+    const headers = Array.from({ length: 17 }, (_, index) => ({ name: `x-${index}`, exact: 'yes' }));
+    expect(onHeaders(headers.slice(1))).toEqual([]);
+    expect(onHeaders(headers)).toEqual(['routes.r.order: TooManyHeaders']);
+    expect(onHeaders([{ name: 'x-a', exact: '' }])).toEqual(['routes.r.match.headers.x-a: EmptyHeaderValue']);
+  });
+});
+
 describe('the way of a request', () => {
   it("is the plan's, or the plan is refused", () => {
     let taken = 0;

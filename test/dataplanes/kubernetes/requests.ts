@@ -13,6 +13,15 @@ export interface Request {
 
 type Begins = (path: string, prefix: string) => boolean;
 
+/** Whether a server may read it as a path that goes up somewhere. */
+export const goesUp = (path: string): boolean =>
+  path
+    .split(/[/\\]|%2f|%5c/i)
+    .map((element) => element.replace(/;.*/, '').replaceAll(/%2e/gi, '.'))
+    .includes('..');
+/** As who may call is meant: what goes up begins with nothing but the root. */
+const byTextAndBelow: Begins = (path, prefix) => path.startsWith(prefix) && (prefix === '/' || !goesUp(path));
+
 export const byText: Begins = (path, prefix) => path.startsWith(prefix);
 /** As Gateway API reads a prefix. */
 export const byElements: Begins = (path, prefix) => {
@@ -30,7 +39,7 @@ export function mayCall(allow: readonly AllowRule[], caller: Caller, { path, met
     ({ callers, methods, paths }) =>
       callers.some((each) => each.namespace === caller.namespace && each.serviceAccount === caller.serviceAccount) &&
       (methods === undefined || methods.includes(method)) &&
-      (paths === undefined || paths.some((each) => matchesPath(each, path, byText))),
+      (paths === undefined || paths.some((each) => matchesPath(each, path, byTextAndBelow))),
   );
 }
 
@@ -84,7 +93,7 @@ const arbitraryMatch = (regexes: readonly string[]): fc.Arbitrary<RouteMatch> =>
   );
 
 export const arbitraryRequest: fc.Arbitrary<Request> = fc.record({
-  path: fc.oneof(pathText, fc.constantFrom('/a/bc', '/axb', '/abc/d', '/carts/')),
+  path: fc.oneof(pathText, fc.constantFrom('/a/bc', '/axb', '/abc/d', '/carts/', '/a/../b', '/a/%2E./b', '/a/b..c')),
   method: fc.constantFrom('GET', 'POST', 'PUT', 'HEAD'),
   headers: fc.dictionary(fc.constantFrom('x-a', 'x-b'), fc.constantFrom('yes', '', 'beta-1', 'beta-x', 'b', 'no')),
 });

@@ -109,6 +109,18 @@ describe('who may call', () => {
     expect(refusals(secured([{ callers: web, paths: [{ regex: '/a' }] }]))).toEqual(['allow.0.paths: OtherRegexDialect']);
   });
 
+  it('is refused on a path of which the proxy would not see that it leads upwards, or that is too long as an expression', () => {
+    const web = [{ namespace: 'shop', serviceAccount: 'web' }];
+    const on = (path: { prefix: string } | { exact: string }) => refusals(secured([{ callers: web, paths: [path] }]));
+    expect(on({ prefix: '/public/../admin' })).toEqual(['allow.0.paths: PathNotResolved']);
+    expect(on({ exact: '/public/..' })).toEqual(['allow.0.paths: PathNotResolved']);
+    expect(on({ prefix: `/${'a'.repeat(400)}` })).toEqual([]);
+    expect(on({ prefix: `/${'.'.repeat(400)}a` })).toEqual(['allow.0.paths: PathTooLong']);
+    expect(refusals(planOf([{ name: 'r', match: { path: { regex: `/${'a'.repeat(1_020)}` } } }, last]))).toContain(
+      'routes.r.match.path: PathTooLong',
+    );
+  });
+
   it('is refused where there are more combinations than a route holds', () => {
     const paths = Array.from({ length: 33 }, (_, index) => ({ exact: `/${index}` }));
     const allow = [{ callers: [{ namespace: 'shop', serviceAccount: 'web' }], methods: ['GET'], paths }];
