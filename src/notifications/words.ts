@@ -137,6 +137,13 @@ const TELLINGS: { readonly [T in Topic]: (told: Told) => Telling } = {
     tone: 'warning',
     sentence: `${closed(text ?? 'An alert fired')} Nothing is being rolled out, so ${version} of ${subject} keeps its traffic; a new version waits until the alert ends.`,
   }),
+  'kept-back': ({ subject, version, what }) => ({
+    title: `${subject}: ${what} is given nothing yet`,
+    tone: 'warning',
+    sentence:
+      `${version} of ${subject} is to get traffic on ${what}, but is known to have no ready endpoint there. So nothing is written and requests go where they went;` +
+      ` it is written by itself as soon as ${version} is ready. See whether its workloads run, and carry the label of their version.`,
+  }),
   drifted: ({ subject, what, text }) => ({
     title: `${subject}: ${what} drifted`,
     tone: 'warning',

@@ -14,6 +14,7 @@ import { serviceStream, serviceStreamId } from '../rollouts/service-stream.ts';
 import type { ServiceState } from '../rollouts/state.ts';
 import type { DataPlane } from './data-plane.ts';
 import type { EffectPorts } from './effects.ts';
+import { wasBrought } from './first-bring.ts';
 import { type Fragment, readFragment } from './model.ts';
 
 /** What is owed for longer, with no rollout that waits for it, is looked at all the same. */
@@ -125,15 +126,16 @@ async function tell(ports: EffectPorts, { mesh, service, dataPlane }: Where, hea
 }
 
 async function seen(
-  { now, report }: EffectPorts,
+  { documents, now, report }: EffectPorts,
   { state, pending }: Head<ServiceState>,
   fragment: Fragment,
   plane: DataPlane,
-  { service, dataPlane }: Where,
+  { mesh, service, dataPlane }: Where,
   before: DriftLook | undefined,
 ): Promise<Seen> {
   const owed = pending[pendingKey('serve', dataPlane)];
-  if (owed && (state.rollout !== undefined || now() - owed.since < SETTLES_MS)) {
+  const first = owed !== undefined && plane.drift !== undefined && !(await wasBrought(documents, { mesh, service, dataPlane }));
+  if (owed && (first || state.rollout !== undefined || now() - owed.since < SETTLES_MS)) {
     return settling(owed.error ?? 'What was decided is being brought there.');
   }
   try {

@@ -16,6 +16,7 @@ import { meshStream, meshStreamId } from '../spec/adoption.ts';
 import { readServiceSpec } from './adopted-specs.ts';
 import type { DataPlane } from './data-plane.ts';
 import { lookWhetherGone } from './drift.ts';
+import { forgetBrought, keptBackBy } from './first-bring.ts';
 import { type Fragment, readFragment, writeFragment } from './model.ts';
 
 const RETRIES = { firstMs: 1_000, longestMs: 60_000 };
@@ -143,6 +144,8 @@ async function serve(ports: EffectPorts, fragment: Fragment, effect: PendingEffe
     const named = head.state.spec?.dataPlanes.some(({ name }) => name === effect.target) ?? false;
     return named ? retry(ports, effect, `This build reaches no data plane ${effect.target}.`) : { effect, outcome: 'done' };
   }
+  const without = await keptBackBy(ports, dataPlane, fragment, effect.target);
+  if (without.length > 0) return keepBack(ports, fragment, effect, without);
   const applied = await dataPlane.apply(fragment);
   const seen = applied.kind === 'refused' ? applied : await dataPlane.observe(fragment, ports.now());
   const tell = (word: string, command: ServiceCommand): Promise<void> =>
@@ -167,10 +170,26 @@ async function serve(ports: EffectPorts, fragment: Fragment, effect: PendingEffe
   }
 }
 
+/** Nothing is written yet; it is tried again by itself, and said once. */
+async function keepBack(
+  ports: EffectPorts,
+  { mesh, service }: Fragment,
+  effect: PendingEffect,
+  without: readonly string[],
+): Promise<Settlement> {
+  const version = without.join(' and ');
+  const id = `kept-back/${mesh}/${service}/${effect.target}/${effect.revision}`;
+  await ports.prompt(mesh, service, id, { type: 'KeptBack', dataPlane: effect.target, version });
+  return retry(ports, effect, `${version} has no ready endpoint there; nothing is written until it has one.`);
+}
+
 /** What is served leaves what came before it unused; what cannot be taken away is still owed. */
 async function prune(ports: EffectPorts, fragment: Fragment, effect: PendingEffect, dataPlane: DataPlane): Promise<Settlement> {
+  const { mesh, service, plan } = fragment;
   const pruned = await dataPlane.prune?.(fragment);
-  return pruned?.kind === 'refused' ? retry(ports, effect, pruned.message) : { effect, outcome: 'done' };
+  if (pruned?.kind === 'refused') return retry(ports, effect, pruned.message);
+  if (plan === null && dataPlane.drift) await forgetBrought(ports.documents, { mesh, service, dataPlane: effect.target });
+  return { effect, outcome: 'done' };
 }
 
 /** Looks at readiness for as long as the state hangs on it. */

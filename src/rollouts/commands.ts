@@ -22,6 +22,8 @@ export type ServiceCommand =
   | { readonly type: 'Converged'; readonly dataPlane: string; readonly revision: number; readonly unobserved?: string }
   /** A proxy or the data plane itself refused the plan of this head version. */
   | { readonly type: 'Rejected'; readonly dataPlane: string; readonly revision: number; readonly message: string }
+  /** Nothing was ever brought there, and nothing is now: the version that is to get the traffic has no ready endpoint there. */
+  | { readonly type: 'KeptBack'; readonly dataPlane: string; readonly version: string }
   /** All that a data plane at rest was seen to differ in; none: it has what was decided. */
   | { readonly type: 'NoteDrift'; readonly dataPlane: string; readonly differences: readonly Difference[] }
   /** Readiness may have changed. */

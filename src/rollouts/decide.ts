@@ -46,6 +46,14 @@ export function decide(state: ServiceState, command: ServiceCommand, context: Se
       reconsider(draft);
       return draft.accepted('Readiness was looked at again.');
     }
+    case 'KeptBack': {
+      const { dataPlane, version } = command;
+      if (!state.spec.dataPlanes.includes(dataPlane)) return unchanged('NotItsDataPlane', `${state.spec.name} is not on ${dataPlane}.`);
+      const draft = new Draft(state, context).record({ type: 'FirstKeptBack', dataPlane, version });
+      return draft
+        .card('kept-back', { version, what: dataPlane })
+        .accepted(`${dataPlane} is given nothing until ${version} is ready there.`);
+    }
     case 'NoteDrift':
       return noteDrift(state, command, context);
     case 'Rejected':

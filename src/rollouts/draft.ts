@@ -19,6 +19,7 @@ export type CardTopic =
   | 'abandoned'
   | 'stuck'
   | 'alert'
+  | 'kept-back'
   | 'drifted'
   | 'drift-gone';
 

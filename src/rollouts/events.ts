@@ -39,6 +39,8 @@ export const serviceEventSchema = z.discriminatedUnion('type', [
   /** It appeared, or became another; `more`: how many differences there are beside these. */
   z.object({ type: z.literal('DriftFound'), dataPlane: z.string(), differences: z.array(differenceSchema), more: z.number().int() }),
   z.object({ type: z.literal('DriftGone'), dataPlane: z.string() }),
+  /** The first that was to be brought to a data plane waits until this version has a ready endpoint there. */
+  z.object({ type: z.literal('FirstKeptBack'), dataPlane: z.string(), version: z.string() }),
   /** A push that changes nothing but its place in its repository's order. */
   z.object({ type: z.literal('PushNoted'), place: placeSchema }),
 ]);

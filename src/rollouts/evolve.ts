@@ -44,6 +44,8 @@ export function evolve(state: ServiceState, event: ServiceEvent, context: EventC
       const { [event.dataPlane]: _gone, ...drift } = state.drift;
       return { ...state, drift };
     }
+    case 'FirstKeptBack':
+      return state;
     case 'PushNoted':
       return placed(state, event.place);
     default:
@@ -66,6 +68,7 @@ type RolloutEvent = Exclude<
       | 'AlertNoted'
       | 'DriftFound'
       | 'DriftGone'
+      | 'FirstKeptBack'
       | 'PushNoted';
   }
 >;

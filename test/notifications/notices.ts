@@ -36,6 +36,11 @@ export const SAMPLES: Readonly<Record<string, { readonly topic: Topic; readonly 
     topic: 'stuck',
     data: { ...shifting, phase: 'returning', weight: 0, text: 'Not yet seen to serve stable alone: vms.', until: minutes(4) },
   },
+  'stuck-blocked': {
+    topic: 'stuck',
+    data: { ...shifting, phase: 'blocked', text: 'vms refused it: no such cluster', until: minutes(600) },
+  },
+  'kept-back': { topic: 'kept-back', data: { version: 'v1', weight: 100, stable: 'v1', what: 'west' } },
   alert: { topic: 'alert', data: { version: 'v1', weight: 100, stable: 'v1', text: 'catalog 5xx fired: requests/failed was 31.' } },
   drifted: {
     topic: 'drifted',

@@ -39,8 +39,22 @@ class ScriptedDataPlane implements DataPlane {
     return this.seen;
   }
 
-  async readiness() {
+  async readiness(): Promise<Readonly<Record<string, 'ready' | 'none'>>> {
     return { v1: 'ready', v2: 'ready' } as const;
+  }
+}
+
+/** One that has what it was given, beside what others give it. */
+class StoringDataPlane extends ScriptedDataPlane {
+  ready: Readonly<Record<string, 'ready' | 'none'>> | Error = {};
+
+  async drift() {
+    return [];
+  }
+
+  override async readiness() {
+    if (this.ready instanceof Error) throw this.ready;
+    return this.ready;
   }
 }
 
@@ -186,6 +200,74 @@ describe('serving a plan', () => {
     world.now += 1000;
     await Promise.all([one.sweep(), two.sweep()]);
     expect(edge.applied.length).toBe(before + 1);
+  });
+});
+
+describe('what a data plane is given first, where requests go their own way until then', () => {
+  const storing = async () => {
+    const edge = new StoringDataPlane();
+    edge.ready = { v1: 'none' };
+    const world = new World({ connect: () => edge });
+    return { edge, world };
+  };
+  const first = [meshFile('shop'), serviceFile('catalog')] as const;
+
+  it('is kept back while the version that is to get them has no ready endpoint, is said once, and comes by itself', async () => {
+    const { world, edge } = await storing();
+    await world.apply(...first);
+    await world.after(MINUTE);
+    expect(edge.applied).toEqual([]);
+    expect(await errorOf(world, 'serve edge')).toBe('v1 has no ready endpoint there; nothing is written until it has one.');
+    expect(world.cards).toMatchObject([{ topic: 'kept-back', data: { version: 'v1', what: 'edge' } }]);
+    edge.ready = { v1: 'ready' };
+    await world.after(MINUTE);
+    expect(edge.applied).toHaveLength(1);
+    expect(await world.owed('catalog')).toEqual([]);
+  });
+
+  it('is no drift while it is kept back, however long', async () => {
+    const { world, edge } = await storing();
+    await world.apply(...first);
+    edge.seen = { kind: 'waiting', for: ['edge-1'] };
+    for (let looks = 0; looks < 3; looks += 1) {
+      world.now += 10 * MINUTE;
+      expect(await world.app.lookForDrift()).toMatchObject([
+        { outcome: 'settling', because: expect.stringContaining('no ready endpoint') },
+      ]);
+    }
+    expect(edge.applied).toEqual([]);
+  });
+
+  it('is so of a version that its first push names, too', async () => {
+    const { world, edge } = await storing();
+    const open = { path: 'catalog.yaml', text: serviceFile('catalog').text.replace('stable: v1\n', '') };
+    await world.apply(meshFile('shop'), open);
+    await world.app.receiveEvent(deployment('1', 'catalog', 'v1'));
+    expect([edge.plans.applied, world.topics()]).toEqual([false, ['established', 'kept-back']]);
+  });
+
+  it('goes where readiness is unknown, or cannot be read', async () => {
+    const { world, edge } = await storing();
+    edge.ready = {};
+    await world.apply(...first);
+    expect(edge.applied).toHaveLength(1);
+    const other = await storing();
+    other.edge.ready = new Error('no answer');
+    await other.world.apply(...first);
+    expect(other.edge.applied).toHaveLength(1);
+  });
+
+  it('was the first only once: later nothing is kept back, until the service comes there anew', async () => {
+    const { world, edge } = await storing();
+    edge.ready = { v1: 'ready' };
+    await world.apply(...first);
+    edge.ready = { v1: 'none' };
+    await world.apply(meshFile('shop'), serviceFile('catalog', 'rollout: canary\ntimeout: 3s'));
+    expect(edge.applied).toHaveLength(2);
+    await world.apply(meshFile('shop'), serviceFile('other'));
+    const gone = edge.applied.length;
+    await world.apply(meshFile('shop'), serviceFile('other'), serviceFile('catalog'));
+    expect(edge.applied).toHaveLength(gone);
   });
 });
 
