@@ -4,13 +4,14 @@
  */
 import type { JsonObject } from '../../journal/documents.ts';
 import { isRefusal, judge } from '../../plan/fidelity.ts';
-import type { DataPlane } from '../../reconcile/data-plane.ts';
+import type { DataPlane, Observation } from '../../reconcile/data-plane.ts';
 import type { Fragment } from '../../reconcile/model.ts';
 import { type Bringing, bring, holdsNewer, type Live, look, prune } from './apply.ts';
 import { notYetCompiled } from './chain.ts';
 import { storedDrift } from './drift.ts';
 import { isObject } from './entries.ts';
 import { consulFidelity } from './fidelity.ts';
+import { inTime } from './in-time.ts';
 import { isUpToDate, ownerOf, stamped, widened, writtenOver } from './ownership.ts';
 import { consulEntries } from './render.ts';
 import type { Consul, Instance, Refused } from './server.ts';
@@ -40,22 +41,22 @@ export function consulDataPlane(consul: Consul, { defaultPolicy, takeOver, decid
   };
 
   return {
-    async apply(fragment) {
-      const gate = async () => refusalOf(fragment) ?? (defaultPolicy === 'allow' ? openToPeers(consul, fragment) : undefined);
-      return bring(consul, { ...bringing(fragment), gate });
+    async apply(fragment, until) {
+      const asked = inTime(consul, until);
+      const gate = async () => refusalOf(fragment) ?? (defaultPolicy === 'allow' ? openToPeers(asked, fragment) : undefined);
+      return bring(asked, { ...bringing(fragment), gate });
     },
 
     drift: (fragment) => storedDrift(consul, bringing(fragment)),
 
-    prune: (fragment) => prune(consul, bringing(fragment)),
+    prune: (fragment, until) => prune(inTime(consul, until), bringing(fragment)),
 
-    async observe(fragment) {
-      for (let looks = 1; ; looks += 1) {
-        const seen = await seenNow(consul, bringing(fragment));
-        const next = await consul.chain(fragment.service, { index: seen.index, waitMs: QUIET_MS });
-        if (next.kind === 'refused') throw new Error(next.message);
-        if (next.index !== seen.index && looks < LOOKS) continue;
-        return seen.because === undefined ? { kind: 'served' } : { kind: 'waiting', for: [], because: seen.because };
+    async observe(fragment, _now, until) {
+      try {
+        return await seenAtRest(inTime(consul, until), bringing(fragment));
+      } catch (error) {
+        if (!until?.aborted) throw error;
+        return { kind: 'waiting', for: [], because: 'Consul did not say in time what it has.' };
       }
     },
 
@@ -83,6 +84,16 @@ async function openToPeers(consul: Consul, { service, plan }: Fragment): Promise
   const named = exported.entry.Services.some((each) => isObject(each) && (each.Name === service || each.Name === '*'));
   const message = `exported-services gives ${service} to other clusters, whose callers Consul allows by default; take it out there, or set Consul's default to deny.`;
   return named ? { kind: 'refused', message } : undefined;
+}
+
+async function seenAtRest(consul: Consul, bringing: Bringing): Promise<Observation> {
+  for (let looks = 1; ; looks += 1) {
+    const seen = await seenNow(consul, bringing);
+    const next = await consul.chain(bringing.service, { index: seen.index, waitMs: QUIET_MS });
+    if (next.kind === 'refused') throw new Error(next.message);
+    if (next.index !== seen.index && looks < LOOKS) continue;
+    return seen.because === undefined ? { kind: 'served' } : { kind: 'waiting', for: [], because: seen.because };
+  }
 }
 
 /** `because`: what is missing; `index`: to wait from. */

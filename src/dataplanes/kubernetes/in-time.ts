@@ -1,10 +1,12 @@
 /** A cluster that is asked for as long as there is time: each question ends by then, however many are left. */
+import { answeredBy } from '../answered-by.ts';
 import { type Cluster, ClusterUnavailable } from './cluster.ts';
 
 /** Rejects with `ClusterUnavailable` once `until` is over; what was asked may still be done. */
 export function inTime(cluster: Cluster, until: AbortSignal | undefined): Cluster {
   if (!until) return cluster;
-  const ask = <Answer>(question: () => Promise<Answer>): Promise<Answer> => answeredBy(until, question);
+  const late = (): Error => new ClusterUnavailable('There was no time left to ask the API server; it goes on from there next time.');
+  const ask = <Answer>(question: () => Promise<Answer>): Promise<Answer> => answeredBy(until, question, late);
   return {
     apply: (desired, how) => ask(() => cluster.apply(desired, how)),
     get: (kind, name) => ask(() => cluster.get(kind, name)),
@@ -17,21 +19,4 @@ export function inTime(cluster: Cluster, until: AbortSignal | undefined): Cluste
       return { get: (path) => ask(() => door.get(path)), close: () => door.close() };
     },
   };
-}
-
-function answeredBy<Answer>(until: AbortSignal, question: () => Promise<Answer>): Promise<Answer> {
-  return new Promise((resolve, reject) => {
-    const late = (): void =>
-      reject(new ClusterUnavailable('There was no time left to ask the API server; it goes on from there next time.'));
-    if (until.aborted) return late();
-    until.addEventListener('abort', late, { once: true });
-    const asked = (answer: () => void): void => {
-      until.removeEventListener('abort', late);
-      answer();
-    };
-    question().then(
-      (answer) => asked(() => resolve(answer)),
-      (error: unknown) => asked(() => reject(error)),
-    );
-  });
 }

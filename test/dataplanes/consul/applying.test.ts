@@ -22,6 +22,36 @@ describe('applying to Consul in memory', () => {
   });
 });
 
+describe('Consul that answers too late', () => {
+  const never = new Promise<never>(() => {});
+  const over = (milliseconds: number) => AbortSignal.timeout(milliseconds);
+  const fragment = fragmentOf('late', 1, planOf('late', { v1: 100 }));
+
+  it('is not asked on: applying and pruning fail and are tried again, what is looked for is waited for', async () => {
+    const consul = memoryConsul();
+    const open = (more: Partial<MemoryConsul>) =>
+      consulDataPlane({ ...consul, ...more }, { defaultPolicy: 'deny', takeOver: false, decided });
+    const silent = open({ write: () => never, remove: () => never, chain: () => never });
+    await expect(silent.apply(fragment, over(20))).rejects.toThrow('There was no time left to ask Consul');
+    await open({}).apply(fragment);
+    await consul.put({
+      Kind: 'service-splitter',
+      Name: 'late',
+      Splits: [{ Weight: 100 }],
+      Meta: { 'meshwright/mesh': 'shop', 'meshwright/service': 'late' },
+    });
+    await expect(silent.prune?.(fragment, over(20))).rejects.toThrow('There was no time left to ask Consul');
+    const because = 'Consul did not say in time what it has.';
+    expect(await silent.observe(fragment, 0, over(20))).toEqual({ kind: 'waiting', for: [], because });
+  });
+
+  it('throws all the same what is wrong with it while there is time', async () => {
+    const away = { ...memoryConsul(), chain: () => Promise.reject(new Error('away')) };
+    const dataPlane = consulDataPlane(away, { defaultPolicy: 'deny', takeOver: false, decided });
+    await expect(dataPlane.observe(fragment, 0, over(60_000))).rejects.toThrow('away');
+  });
+});
+
 describe('a service that is given to other clusters', () => {
   const given = (name: string) => ({
     Kind: 'exported-services',
