@@ -119,13 +119,14 @@ async function published(documents: Documents, mesh: string, service: string): P
   return !head.state.rollout && isDeepStrictEqual(fragment?.plan, planOf(mesh, head.state)) ? fragment : undefined;
 }
 
-/** Writes what the head says now into the read model. */
+/** Writes what the head says now into the read model; where that holds something later, answers with that. */
 export async function publish(documents: Documents, mesh: string, service: string): Promise<Fragment> {
   const { head } = await loadHead(documents, serviceStream, serviceStreamId(mesh, service));
   const plan = planOf(mesh, head.state);
   const waits = head.state.rollout?.phase.name !== 'returning';
   const written = await writeFragment(documents, { mesh, service, revision: head.version, plan }, waits);
-  return { mesh, service, plan, ...written };
+  const later = written.revision > head.version ? await readFragment(documents, mesh, service) : undefined;
+  return later ?? { mesh, service, plan, ...written };
 }
 
 const planOf = (mesh: string, state: ServiceState) =>

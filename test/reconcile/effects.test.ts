@@ -3,7 +3,7 @@ import { describe, expect, it, vi } from 'vitest';
 import { MemoryDocuments } from '../../src/adapters/memory-documents.ts';
 import { CLAIM_MS } from '../../src/journal/journal.ts';
 import type { Applied, DataPlane, Observation } from '../../src/reconcile/data-plane.ts';
-import { type Fragment, readFragment } from '../../src/reconcile/model.ts';
+import { type Fragment, readFragment, writeFragment } from '../../src/reconcile/model.ts';
 import { forwarding, UnreliableDocuments } from '../journal/unreliable-documents.ts';
 import { deployment, MINUTE, meshFile, serviceFile, shop, T0, World } from '../world.ts';
 
@@ -82,6 +82,14 @@ describe('serving a plan', () => {
     expect([edge.applied.at(-1), west.applied.at(-1)]).toEqual([revision, revision]);
     expect(await phaseOf(world)).toBe('holding');
     expect(await world.owed('catalog')).toEqual([]);
+  });
+
+  it('gives a data plane what the model has, where somebody has published a later decision meanwhile', async () => {
+    const { world, edge } = await scripted();
+    await writeFragment(world.documents, { mesh: 'shop', service: 'catalog', revision: 1_000, plan: null });
+    await world.app.receiveEvent(deployment('1', 'catalog', 'v2'));
+    // Never the plan of before under the revision of the later one, over what that one wrote.
+    expect([edge.applied.at(-1), edge.plans.applied]).toEqual([1_000, false]);
   });
 
   it('that is not seen yet is tried again after 1 s, 2 s, 4 s … and each minute at last', async () => {
