@@ -12,6 +12,7 @@ import { ownerLabels } from '../kubernetes/objects.ts';
 import { carriesRoutes, leadsToServices } from './pushed.ts';
 import { gatewayApiRenderer } from './renderer.ts';
 import { HTTP_ROUTE, HTTP_ROUTE_SPLIT, routesSaid } from './route-status.ts';
+import { isServiceOf, routesOfOthers } from './routes-of-others.ts';
 
 export interface GatewayApiOptions extends KubernetesOptions {
   /** Where the implementation runs. */
@@ -52,5 +53,12 @@ export function gatewayApiDataPlane({ controlPlaneNamespace, experimental, ...op
     return observeProxies(cluster, { controlPlaneNamespace, host: `${service}.${namespace}.svc.`, someone: false, judge, until });
   }
 
-  return meshDataPlane(options, { renderer, kinds: [SERVICES, HTTP_ROUTE], naming: [HTTP_ROUTE], splits: [HTTP_ROUTE_SPLIT], see });
+  return meshDataPlane(options, {
+    renderer,
+    kinds: [SERVICES, HTTP_ROUTE],
+    naming: [HTTP_ROUTE],
+    splits: [HTTP_ROUTE_SPLIT],
+    foreign: (asked, plan) => routesOfOthers(asked, plan, HTTP_ROUTE, isServiceOf(plan)),
+    see,
+  });
 }

@@ -20,10 +20,8 @@ const keySchema = z.record(z.string(), z.json());
 
 /** Fields that others own and we don't render, each once, by whoever wrote it last; what the server defaults is nobody's. */
 export function fieldsBeside({ content }: DesiredObject, live: KubernetesObject): readonly FieldBeside[] {
-  // Of which we write nothing but metadata is somebody else's object: a service's own Service.
-  if (Object.keys(content).length === 0) return [];
   const found = fieldsOfOthers(live).flatMap(({ author, fields }) => {
-    // Of an object of which we write annotations alone, the `spec` is its owner's.
+    // An object of which we write nothing but metadata is its owner's: a service's own Service.
     const within = Object.entries(fields).filter(([key]) => key.startsWith('f:') && key.slice(2) in content);
     return besideIn(Object.fromEntries(within), content, live, []).map(({ path, value }): FieldBeside => ({ path, value, by: author }));
   });

@@ -29,8 +29,10 @@ export async function storedDrift(cluster: Cluster, bringing: Bringing): Promise
   ];
 }
 
+export type Foreign = Extract<Difference, { kind: 'foreign' }>;
+
 /** Something of others that changes what ours means. */
-export function foreign(kind: ResourceKind, object: KubernetesObject, message: string): Difference {
+export function foreign(kind: ResourceKind, object: KubernetesObject, message: string): Foreign {
   const by = otherAuthorOf(object);
   return { kind: 'foreign', resource: nameOf(kind, object.metadata), message, ...(by ? { by } : {}) };
 }

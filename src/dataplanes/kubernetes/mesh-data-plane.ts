@@ -5,13 +5,13 @@
 import type { Documents, JsonObject } from '../../journal/documents.ts';
 import { isRefusal, judge } from '../../plan/fidelity.ts';
 import type { ServicePlan } from '../../plan/plan.ts';
-import type { Applied, DataPlane, Difference, Observation } from '../../reconcile/data-plane.ts';
+import type { Applied, DataPlane, Observation } from '../../reconcile/data-plane.ts';
 import { decidedRevision, type Fragment, readFragment } from '../../reconcile/model.ts';
 import { versionsReady } from '../istio/readiness.ts';
 import type { Renderer } from '../renderer.ts';
 import { type Bringing, bring, prune } from './apply.ts';
 import type { Cluster, KubernetesObject, Refused, ResourceKind } from './cluster.ts';
-import { storedDrift } from './drift.ts';
+import { type Foreign, storedDrift } from './drift.ts';
 import { inTime } from './in-time.ts';
 import { retargeted, targetPortOf } from './target-port.ts';
 import { type Split, splitAlone } from './way-back.ts';
@@ -38,8 +38,8 @@ export interface MeshRoom {
   readonly splits: readonly Split[];
   /** Why what is rendered would not mean what it says in this cluster. */
   readonly withoutEffect?: (plan: ServicePlan) => Promise<string | undefined>;
-  /** What others have there that takes its meaning from what is rendered. Throws where it cannot be read. */
-  readonly foreign?: (plan: ServicePlan) => Promise<readonly Difference[]>;
+  /** What others have there that takes its meaning from what is rendered. A refusal: it may not be read. */
+  readonly foreign?: (asked: Cluster, plan: ServicePlan) => Promise<readonly Foreign[] | Refused>;
   /** What is seen of a service; of one that is gone where `plan` is null. A refusal: nobody lets us look. */
   readonly see: (fragment: Fragment, until?: AbortSignal) => Promise<Observation | Refused>;
 }
@@ -75,9 +75,14 @@ export function meshDataPlane({ cluster, documents, takeOver, observe }: Kuberne
       // What cannot be said cannot be rendered either.
       if (plan !== null && lost !== undefined) return notAtAll(asked, fragment, plan, lost);
       const wanted = await wantedOf(asked, fragment);
-      if (!('kind' in wanted))
-        return bring(asked, { ...wanted, gate: async () => (plan === null ? undefined : room.withoutEffect?.(plan)) });
-      return plan === null ? { kind: 'refused', message: wanted.message } : notAtAll(asked, fragment, plan, wanted.message);
+      if ('kind' in wanted)
+        return plan === null ? { kind: 'refused', message: wanted.message } : notAtAll(asked, fragment, plan, wanted.message);
+      const brought = await bring(asked, { ...wanted, gate: async () => (plan === null ? undefined : room.withoutEffect?.(plan)) });
+      if (plan === null || brought.kind === 'refused') return brought;
+      // Refused once ours is there, so that it holds as soon as theirs is taken away.
+      const others = (await room.foreign?.(asked, plan)) ?? [];
+      if ('message' in others) return { kind: 'refused', message: others.message };
+      return others.length === 0 ? brought : { kind: 'refused', message: others.map(({ message }) => message).join(' ') };
     },
 
     async observe(fragment, _now, until) {
@@ -94,10 +99,12 @@ export function meshDataPlane({ cluster, documents, takeOver, observe }: Kuberne
       const wanted = await wantedOf(cluster, fragment);
       if ('kind' in wanted) throw new Error(wanted.message);
       const overruled = await room.withoutEffect?.(plan);
+      const others = (await room.foreign?.(cluster, plan)) ?? [];
+      if ('message' in others) throw new Error(others.message);
       return [
         ...(await storedDrift(cluster, wanted)),
         ...(overruled === undefined ? [] : [{ kind: 'foreign', resource: plan.service, message: overruled } as const]),
-        ...((await room.foreign?.(plan)) ?? []),
+        ...others,
       ];
     },
 

@@ -5,33 +5,13 @@
  */
 import type { DataPlane, Observation } from '../../reconcile/data-plane.ts';
 import type { Fragment } from '../../reconcile/model.ts';
-import { HTTP_ROUTE, HTTP_ROUTE_SPLIT, routesSaid } from '../gateway-api/route-status.ts';
-import type { Refused, ResourceKind } from '../kubernetes/cluster.ts';
-import { SERVICES } from '../kubernetes/kinds.ts';
+import { HTTP_ROUTE_SPLIT, routesSaid } from '../gateway-api/route-status.ts';
+import type { Refused } from '../kubernetes/cluster.ts';
 import { type KubernetesOptions, meshDataPlane } from '../kubernetes/mesh-data-plane.ts';
+import { NAMING, RENDERED_KINDS } from './kinds.ts';
+import { objectsOfOthers } from './objects-of-others.ts';
 import { orderOfLeaving } from './render-policy.ts';
 import { linkerdRenderer } from './renderer.ts';
-
-const AUTHORIZATION: ResourceKind = {
-  apiVersion: 'policy.linkerd.io/v1alpha1',
-  kind: 'AuthorizationPolicy',
-  plural: 'authorizationpolicies',
-};
-const SERVER: ResourceKind = { apiVersion: 'policy.linkerd.io/v1beta3', kind: 'Server', plural: 'servers' };
-
-export const RENDERED_KINDS: readonly ResourceKind[] = [
-  SERVICES,
-  { apiVersion: 'policy.linkerd.io/v1alpha1', kind: 'MeshTLSAuthentication', plural: 'meshtlsauthentications' },
-  AUTHORIZATION,
-  HTTP_ROUTE,
-  SERVER,
-];
-
-/**
- * A policy that is left over allows what the plan no longer does, and a route that is older than a new one takes its requests: both
- * go at once. A Server, which refuses whom no policy names, goes before them, and a route before the policies that hold for it.
- */
-const NAMING: readonly ResourceKind[] = [AUTHORIZATION, HTTP_ROUTE, SERVER];
 
 const UNDATED = "Linkerd's policy controller has taken the routes, and does not say which state of them";
 
@@ -48,6 +28,7 @@ export function linkerdDataPlane(options: KubernetesOptions): DataPlane {
     naming: NAMING,
     orderOfLeaving,
     splits: [HTTP_ROUTE_SPLIT],
+    foreign: objectsOfOthers,
     see,
   });
 }

@@ -52,7 +52,7 @@ export function osmDataPlane({ controlPlaneNamespace, ...options }: OsmOptions):
     kinds: RENDERED_KINDS,
     naming: NAMING,
     splits: [{ kind: TRAFFIC_SPLIT, destinations: 'backends' }],
-    foreign: (plan) => twins(cluster, plan),
+    foreign: twins,
     withoutEffect: (plan) => overruledBy(cluster, controlPlaneNamespace, plan),
     see,
   });

@@ -5,7 +5,7 @@ import { SERVICES } from '../kubernetes/kinds.ts';
 const policy = 'policy.openservicemesh.io/v1alpha1';
 
 export const TRAFFIC_SPLIT: ResourceKind = { apiVersion: 'split.smi-spec.io/v1alpha2', kind: 'TrafficSplit', plural: 'trafficsplits' };
-const TRAFFIC_TARGET: ResourceKind = { apiVersion: 'access.smi-spec.io/v1alpha3', kind: 'TrafficTarget', plural: 'traffictargets' };
+export const TRAFFIC_TARGET: ResourceKind = { apiVersion: 'access.smi-spec.io/v1alpha3', kind: 'TrafficTarget', plural: 'traffictargets' };
 export const MESH_CONFIG: ResourceKind = { apiVersion: 'config.openservicemesh.io/v1alpha2', kind: 'MeshConfig', plural: 'meshconfigs' };
 
 export const RENDERED_KINDS: readonly ResourceKind[] = [

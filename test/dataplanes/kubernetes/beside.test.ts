@@ -72,11 +72,6 @@ describe('what others put into an object', () => {
     expect(pathsOf(object)).toEqual([]);
   });
 
-  it('is nothing in an object of which we write no more than its annotations', () => {
-    const annotated = live({}, owned('helm', { 'f:selector': {}, 'f:ports': {} }));
-    expect(fieldsBeside({ ...desired, content: {} }, annotated)).toEqual([]);
-  });
-
   it('is told by manager, field and object, and what to do', () => {
     const object = live({ sessionAffinity: 'ClientIP' }, owned('helm', { 'f:sessionAffinity': {} }));
     expect(besideMessage(desired, fieldsBeside(desired, object))).toBe(
