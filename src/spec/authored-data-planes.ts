@@ -84,6 +84,9 @@ export const authoredDataPlaneSchema = z
         ...common,
         address: z
           .url({ protocol: /^https?$/ })
+          .refine((address) => !/^[^/]*\/\/[^/?#]*@/.test(address), {
+            error: 'name the server without a user or password: specs are read by many; an ACL token is named by `tokenSetting`',
+          })
           .optional()
           .describe('Its HTTP API; without it the data plane can be planned and exported, not applied'),
         tokenSetting: setting('the ACL token', 'CONSUL_TOKEN').optional(),

@@ -98,6 +98,19 @@ describe("Consul's token", () => {
   });
 });
 
+describe("Consul's address", () => {
+  it('with a password is refused, and not quoted', async () => {
+    const dataPlane = `{ name: dc, kind: consul, defaultPolicy: deny, address: 'https://kim:${SECRET}@${NOWHERE}' }`;
+    const mesh = { path: 'shop.yaml', text: `apiVersion: meshwright.dev/v1\nkind: Mesh\nname: shop\ndataPlanes:\n  - ${dataPlane}\n` };
+    const applied = await new World().app.apply([mesh], { actor: 'kim' });
+    expect(applied).toMatchObject({
+      ok: false,
+      problems: [{ field: 'dataPlanes[0].address', message: expect.stringContaining('tokenSetting') }],
+    });
+    expect(leaks(JSON.stringify(applied))).toEqual([]);
+  });
+});
+
 describe('what Azure gives to reach a cluster with', () => {
   const asked = (body: string, token = SECRET) =>
     failureOf(
