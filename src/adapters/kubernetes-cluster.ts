@@ -7,13 +7,13 @@ import http from 'node:http';
 import https from 'node:https';
 import type { KubeConfig } from '@kubernetes/client-node';
 import { z } from 'zod';
-import type { FieldPath } from '../dataplanes/field-text.ts';
 import {
   type ApplyOutcome,
   type Cluster,
   ClusterUnavailable,
   type DeleteOutcome,
   FIELD_MANAGER,
+  type FieldPath,
   type GetOutcome,
   type KubernetesObject,
   type ListOutcome,

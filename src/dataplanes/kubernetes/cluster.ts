@@ -7,6 +7,8 @@ import { z } from 'zod';
 import type { JsonObject } from '../../journal/documents.ts';
 import type { FieldPath } from '../field-text.ts';
 
+export type { FieldPath };
+
 /** The field manager of everything this control plane applies. */
 export const FIELD_MANAGER = 'meshwright';
 /** That of taking out what others have put there: it owns what the server defaults in its place, and nothing else. */
