@@ -9,6 +9,8 @@ import type { DataPlane } from '../reconcile/data-plane.ts';
 export interface Patience {
   /** How long a decision waits for readiness; later it is unknown, and known to the next decision. */
   readonly readinessMs: number;
+  /** How long one is waited for that must be fresh: where traffic is led for the first time. Part of what is short of a claim, too. */
+  readonly freshMs: number;
   /** How long an answer about readiness is good. */
   readonly rememberMs: number;
   /** How long may be applied, looked at what was, and taken away what came before: together short of an effect's claim. */
@@ -20,6 +22,7 @@ export interface Patience {
 
 export const PATIENCE: Patience = {
   readinessMs: 300,
+  freshMs: 1_500,
   rememberMs: 2_000,
   applyMs: 6_000,
   observeMs: 4_000,
@@ -68,10 +71,11 @@ export function remoteDataPlanes(now: () => number, patience: Patience = PATIENC
           await after(patience.lookEachMs);
         }
       },
-      async readiness(mesh, service) {
-        const asked = ask(mesh, service);
+      async readiness(mesh, service, at, fresh) {
+        // What was known a moment ago may be of before the service had a plan by which its versions are told apart.
+        const asked = fresh ? dataPlane.readiness(mesh, service, at) : ask(mesh, service);
         const given = new AbortController();
-        const late = after(patience.readinessMs, undefined, { signal: given.signal }).then(
+        const late = after(fresh ? patience.freshMs : patience.readinessMs, undefined, { signal: given.signal }).then(
           () => ({}),
           () => ({}),
         );

@@ -31,8 +31,8 @@ export interface DataPlane {
    * cannot be read.
    */
   dryRun?(plan: ServicePlan): Promise<readonly DryRunCount[]>;
-  /** Which versions of a service are known to have a ready endpoint, or none; absent = unknown. */
-  readiness(mesh: string, service: string, now: number): Promise<Readonly<Record<string, 'ready' | 'none'>>>;
+  /** Which versions of a service are known to have a ready endpoint, or none; absent = unknown. `fresh`: now, and waited for. */
+  readiness(mesh: string, service: string, now: number, fresh?: boolean): Promise<Readonly<Record<string, 'ready' | 'none'>>>;
 }
 
 export interface DryRunCount {

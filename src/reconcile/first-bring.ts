@@ -34,7 +34,7 @@ export async function keptBackBy(
 ): Promise<readonly string[]> {
   // Where nothing is stored but the model there is no traffic that goes its own way.
   if (plan === null || !plane.drift || (await wasBrought(documents, { mesh, service, dataPlane }))) return [];
-  const known = await plane.readiness(mesh, service, now()).catch((error) => {
+  const known = await plane.readiness(mesh, service, now(), true).catch((error) => {
     report(`The readiness of ${service} on ${dataPlane} could not be read.`, error);
     return undefined;
   });

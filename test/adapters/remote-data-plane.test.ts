@@ -6,7 +6,15 @@ import type { DataPlane, Observation } from '../../src/reconcile/data-plane.ts';
 import { planOf } from '../dataplanes/consul/applying.ts';
 
 const NEVER = new Promise<never>(() => {});
-const patience: Patience = { readinessMs: 20, rememberMs: 2_000, applyMs: 1_000, observeMs: 1_000, pruneMs: 1_000, lookEachMs: 10 };
+const patience: Patience = {
+  readinessMs: 20,
+  freshMs: 500,
+  rememberMs: 2_000,
+  applyMs: 1_000,
+  observeMs: 1_000,
+  pruneMs: 1_000,
+  lookEachMs: 10,
+};
 const fragment = { mesh: 'shop', service: 'catalog', revision: 1, sequence: 1, plan: null };
 
 /** A control plane somewhere else; each answer is what the test gives. */
@@ -35,6 +43,17 @@ describe('readiness of a data plane far away', () => {
     now = patience.rememberMs;
     await planes('aks', far({ readiness })).readiness('shop', 'catalog', 0);
     expect(readiness).toHaveBeenCalledTimes(2);
+  });
+
+  it('is asked anew and waited for where it must be fresh', async () => {
+    const answers = [
+      Promise.resolve({}),
+      new Promise<{ v1: 'none' }>((resolve) => setTimeout(resolve, patience.readinessMs * 3, { v1: 'none' })),
+    ];
+    const plane = remoteDataPlanes(() => 0, patience)('aks', far({ readiness: () => answers.shift() ?? NEVER }));
+    expect(await plane.readiness('shop', 'catalog', 0)).toEqual({});
+    expect(await plane.readiness('shop', 'catalog', 0, true)).toEqual({ v1: 'none' });
+    expect(await plane.readiness('shop', 'catalog', 0, true)).toEqual({});
   });
 
   it("is each data plane's own, and a failure is told and not remembered", async () => {
@@ -94,8 +113,8 @@ describe('the time of a data plane far away', () => {
     await plane.observe(fragment, 0);
     await plane.prune?.(fragment);
     expect(told).toEqual(['apply', 'observe', 'prune']);
-    const { applyMs, observeMs, pruneMs } = PATIENCE;
-    expect(applyMs + observeMs + pruneMs).toBeLessThan(CLAIM_MS);
+    const { freshMs, applyMs, observeMs, pruneMs } = PATIENCE;
+    expect(freshMs + applyMs + observeMs + pruneMs).toBeLessThan(CLAIM_MS);
   });
 });
 
