@@ -6,7 +6,7 @@ import type { Exception } from '../../plan/fidelity.ts';
 import type { AllowRule, Caller, PathMatch } from '../../plan/plan.ts';
 import { mayBothMatch } from '../gateway-api/overlap.ts';
 import { callersOf, type Requests, requestsOf } from '../kubernetes/permissions.ts';
-import { below, literally, whole } from '../kubernetes/regex.ts';
+import { beginsWith, literally, whole } from '../kubernetes/regex.ts';
 
 export interface Permission {
   readonly requests: Requests;
@@ -23,7 +23,7 @@ export function permissionsOf(allow: readonly AllowRule[]): readonly Permission[
 
 /** SMI leaves it open whether an expression is looked for anywhere in the path; OSM's Envoys match the whole of it. */
 export function pathRegex(path: PathMatch): string {
-  return 'exact' in path ? whole(literally(path.exact)) : 'prefix' in path ? below(path.prefix) : whole(path.regex);
+  return 'exact' in path ? whole(literally(path.exact)) : 'prefix' in path ? beginsWith(path.prefix) : whole(path.regex);
 }
 
 export const overlappingRules: Exception = {
