@@ -166,7 +166,10 @@ export function createApp(adapters: Adapters): App {
     adopted: adopted.one,
     status: async () => wholeStatus(documents, await adopted.all()),
     overview: overviews(documents, adopted.all, now),
-    service: async (mesh, service) => ((await has(mesh, service)) ? serviceStatus(documents, mesh, service) : undefined),
+    async service(mesh, service) {
+      const found = await adopted.one(mesh);
+      return found?.services.some(({ name }) => name === service) ? serviceStatus(documents, found, service) : undefined;
+    },
     history: (mesh, service, after, limit) => {
       const stream = service === undefined ? meshStreamId(mesh) : serviceStreamId(mesh, service);
       return commitsOf(documents, stream, after, limit);

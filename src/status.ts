@@ -29,6 +29,8 @@ export interface ServiceStatus {
     readonly differences: readonly string[];
     readonly more: number;
   }[];
+  /** Data planes of it with `observe: false`: what was applied counts there, whatever is served. */
+  readonly unobserved: readonly string[];
   /** In `mtls: shadow`, by data plane: what would have been refused, as it was seen last. */
   readonly shadow: readonly Pick<DryRunReport, 'dataPlane' | 'since' | 'refused' | 'lastRefusedAt' | 'unseen'>[];
   /** What is still owed, with the last error of its tries. */
@@ -47,7 +49,7 @@ export interface RolloutStatus {
   readonly because: string | null;
 }
 
-export async function serviceStatus(documents: Documents, mesh: string, service: string): Promise<ServiceStatus> {
+export async function serviceStatus(documents: Documents, { mesh, spec }: AdoptedMesh, service: string): Promise<ServiceStatus> {
   const { head } = await loadHead(documents, serviceStream, serviceStreamId(mesh, service));
   const { state } = head;
   return {
@@ -65,6 +67,10 @@ export async function serviceStatus(documents: Documents, mesh: string, service:
       differences: differences.map(differenceText),
       more,
     })),
+    unobserved: spec.dataPlanes
+      .filter((dataPlane) => 'observe' in dataPlane && !dataPlane.observe && state.spec?.dataPlanes.includes(dataPlane.name))
+      .map(({ name }) => name)
+      .sort(),
     shadow: await shadowOf(documents, mesh, state),
     pending: Object.values(head.pending).map(({ kind, target, since, error }) => ({
       what: `${kind} ${target}`,
@@ -115,9 +121,9 @@ function because(state: ServiceState): string | null {
 
 /** Every service of every adopted mesh, in order of name. */
 export async function wholeStatus(documents: Documents, meshes: readonly AdoptedMesh[]): Promise<readonly ServiceStatus[]> {
-  const names = meshes.flatMap(({ mesh, services }) => services.map(({ name }) => ({ mesh, name })));
+  const names = meshes.flatMap((adopted) => adopted.services.map(({ name }) => ({ adopted, mesh: adopted.mesh, name })));
   names.sort((a, b) => (`${a.mesh}/${a.name}` < `${b.mesh}/${b.name}` ? -1 : 1));
-  return Promise.all(names.map(({ mesh, name }) => serviceStatus(documents, mesh, name)));
+  return Promise.all(names.map(({ adopted, name }) => serviceStatus(documents, adopted, name)));
 }
 
 export interface Overview {

@@ -1,7 +1,10 @@
 /** What the page shows, and what it costs the store when many look at it. */
 import { describe, expect, it } from 'vitest';
 import { MemoryDocuments } from '../src/adapters/memory-documents.ts';
+import { statusSchema } from '../src/cli/answers.ts';
+import { statusText } from '../src/cli/status-text.ts';
 import type { Documents } from '../src/journal/documents.ts';
+import type { DataPlane } from '../src/reconcile/data-plane.ts';
 import { forwarding } from './journal/unreliable-documents.ts';
 import { deployment, meshFile, serviceFile, World } from './world.ts';
 
@@ -94,3 +97,26 @@ describe('the overview', () => {
     expect(new Set(journal.map(({ stream }) => stream))).toEqual(new Set(['service/shop/catalog']));
   });
 });
+
+describe('the status of a service', () => {
+  it('names the data planes of it where nobody looks what is served', async () => {
+    const dataPlane: DataPlane = {
+      apply: async () => ({ kind: 'applied' }),
+      observe: async () => ({ kind: 'unobserved', reason: 'the mesh says so' }),
+      readiness: async () => ({}),
+    };
+    const world = new World({ connect: () => dataPlane });
+    const blind = '  - { name: west, kind: istio, observe: false }\n  - { name: south, kind: linkerd, observe: false }\n';
+    const mesh = meshFile('shop', ['edge']);
+    await world.apply(
+      { ...mesh, text: `${mesh.text}${blind}  - { name: east, kind: istio }\n` },
+      serviceFile('catalog', 'rollout: canary\ndataPlanes: [edge, east, west]'),
+    );
+    const [catalog] = await world.app.status();
+    expect(catalog?.unobserved).toEqual(['west']);
+    expect((await world.app.service('shop', 'catalog'))?.unobserved).toEqual(['west']);
+    expect(statusText([answerOf(catalog)], world.now)).toContain('observed: no on west (what was applied counts)');
+  });
+});
+
+const answerOf = (status: unknown) => statusSchema.shape.services.element.parse(status);

@@ -24,6 +24,7 @@ const serviceStatusSchema = z.looseObject({
   queued: z.string().nullable(),
   rejected: z.array(z.object({ release: z.string(), at: z.number(), because: z.string() })),
   drift: z.array(z.object({ dataPlane: z.string(), since: z.number(), differences: z.array(z.string()), more: z.number() })).default([]),
+  unobserved: z.array(z.string()).default([]),
   shadow: z.array(z.object({ dataPlane: z.string(), since: z.number(), refused: z.number(), unseen: z.string().optional() })).default([]),
   pending: z.array(z.object({ what: z.string(), since: z.number(), error: z.string().optional() })),
 });

@@ -23,13 +23,14 @@ export function statusText(services: readonly ServiceStatus[], now: number): str
   ].join('\n');
 }
 
-function notesOf({ rollout, queued, rejected, drift, shadow, pending }: ServiceStatus, now: number): string[] {
+function notesOf({ rollout, queued, rejected, drift, unobserved, shadow, pending }: ServiceStatus, now: number): string[] {
   const notes = [rollout ? rolloutNote(rollout, now) : '-'];
   if (rollout?.because) notes.push(`because: ${rollout.because}`);
   if (queued !== null) notes.push(`${queued} waits behind it`);
   for (const { dataPlane, since, differences, more } of drift) {
     notes.push(`${dataPlane} drifted ${span(now - since)} ago: ${differences[0] ?? ''}${othersText(differences.length - 1 + more)}`);
   }
+  if (unobserved.length > 0) notes.push(`observed: no on ${unobserved.join(', ')} (what was applied counts)`);
   for (const { dataPlane, since, refused, unseen } of shadow) {
     notes.push(
       `in shadow on ${dataPlane} for ${span(now - since)}: would have refused ${refused}${unseen === undefined ? '' : `, not seen now: ${unseen}`}`,

@@ -121,7 +121,7 @@ function drawServices({ services, now }: Overview & { readonly now: number }, wo
 }
 
 function drawService(status: Overview['services'][number], now: number, words: Words): Drawn {
-  const { mesh, service, stable, split, rollout, queued, rejected, drift, shadow, pending } = status;
+  const { mesh, service, stable, split, rollout, queued, rejected, drift, unobserved, shadow, pending } = status;
   const notes: string[] = [];
   if (!rollout) notes.push(stable === null ? 'No version is deployed yet.' : `${stable} is stable; nothing is being rolled out.`);
   if (queued !== null) notes.push(`${queued} waits behind it.`);
@@ -129,6 +129,7 @@ function drawService(status: Overview['services'][number], now: number, words: W
     const others = more > 0 ? ` And ${more} more.` : '';
     notes.push(`${dataPlane} drifted ${words.span(now - since)} ago: ${differences.join(' ')}${others}`);
   }
+  if (unobserved.length > 0) notes.push(`Observed: no on ${unobserved.join(', ')}; what was applied counts.`);
   for (const { dataPlane, since, refused, unseen } of shadow) {
     const blind = unseen === undefined ? '' : ` It is not seen now: ${unseen}`;
     notes.push(`In shadow on ${dataPlane} for ${words.span(now - since)}: ${refused} requests would have been refused.${blind}`);

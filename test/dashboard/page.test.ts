@@ -31,6 +31,7 @@ const canary: Overview['services'][number] = {
   queued: null,
   rejected: [{ release: 'v0', at: now - 7_200_000, because: 'The alert catalog 5xx fired.' }],
   drift: [{ dataPlane: 'west', since: now - 120_000, differences: ['VirtualService shop/catalog is gone.'], more: 1 }],
+  unobserved: ['west'],
   shadow: [{ dataPlane: 'west', since: now - 7_200_000, refused: 12, unseen: 'no answer' }],
   pending: [{ what: 'serve vms', since: now - 3_000, error: 'no answer' }],
 };
@@ -141,6 +142,7 @@ describe.each([
     expect(textOf('services')).toContain('v2 is holding, step 1 of 3, goes on in 42 s');
     expect(textOf('services')).toContain('Owed for 3 s: serve vms (no answer)');
     expect(textOf('services')).toContain('west drifted 2 min ago: VirtualService shop/catalog is gone. And 1 more.');
+    expect(textOf('services')).toContain('Observed: no on west; what was applied counts.');
     expect(textOf('services')).toContain('In shadow on west for 2 h: 12 requests would have been refused. It is not seen now: no answer');
     expect(textOf('services')).toContain('v0 was taken back 2 h ago: The alert catalog 5xx fired.');
     expect(textOf('connection')).toBe('Live');
