@@ -5,7 +5,7 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { z } from 'zod';
 import { MemoryDocuments } from '../../src/adapters/memory-documents.ts';
-import type { Cluster } from '../../src/dataplanes/kubernetes/cluster.ts';
+import { type Cluster, ClusterUnavailable } from '../../src/dataplanes/kubernetes/cluster.ts';
 import { linkerdDataPlane } from '../../src/dataplanes/linkerd/data-plane.ts';
 import { RENDERED_KINDS } from '../../src/dataplanes/linkerd/kinds.ts';
 import type { JsonObject } from '../../src/journal/documents.ts';
@@ -152,6 +152,12 @@ describe.skipIf(!have)("Linkerd's resources on a real API server", () => {
     const { generation } = (await route()).metadata;
     await controllerSays({}, {}, generation);
     expect(await dataPlane.observe(fragment, 0)).toEqual({ kind: 'served' });
+    // No time at all is no answer, and no failure.
+    expect(await dataPlane.observe(fragment, 0, AbortSignal.abort())).toMatchObject({
+      kind: 'waiting',
+      because: expect.stringContaining('in the time that there is for a look'),
+    });
+    await expect(dataPlane.apply(fragment, AbortSignal.abort())).rejects.toThrow(ClusterUnavailable);
     await controllerSays({}, {}, generation - 1);
     expect(await dataPlane.observe(fragment, 0)).toMatchObject({ kind: 'waiting', because: expect.stringContaining('newest state') });
   });

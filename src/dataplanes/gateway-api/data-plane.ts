@@ -5,7 +5,7 @@
 import type { DataPlane, Observation } from '../../reconcile/data-plane.ts';
 import type { Fragment } from '../../reconcile/model.ts';
 import { observeProxies } from '../istio/observe.ts';
-import type { Refused } from '../kubernetes/cluster.ts';
+import type { Cluster, Refused } from '../kubernetes/cluster.ts';
 import { PODS, SERVICES } from '../kubernetes/kinds.ts';
 import { type KubernetesOptions, meshDataPlane } from '../kubernetes/mesh-data-plane.ts';
 import { ownerLabels } from '../kubernetes/objects.ts';
@@ -24,33 +24,32 @@ export interface GatewayApiOptions extends KubernetesOptions {
 const ISTIO = /^istio\.io\//;
 
 export function gatewayApiDataPlane({ controlPlaneNamespace, experimental, ...options }: GatewayApiOptions): DataPlane {
-  const { cluster } = options;
   const renderer = gatewayApiRenderer(experimental);
 
-  async function see(fragment: Fragment, until?: AbortSignal): Promise<Observation | Refused> {
+  async function see(asked: Cluster, fragment: Fragment, until?: AbortSignal): Promise<Observation | Refused> {
     const { plan } = fragment;
-    if (plan === null) return seeGone(fragment, until);
-    const said = await routesSaid(cluster, renderer.render(plan));
+    if (plan === null) return seeGone(asked, fragment, until);
+    const said = await routesSaid(asked, renderer.render(plan));
     if (said.kind !== 'accepted') return said;
     if (!said.controllers.some((controller) => ISTIO.test(controller))) return { kind: 'served' };
     const host = `${plan.service}.${plan.namespace}.svc.`;
-    return observeProxies(cluster, { controlPlaneNamespace, host, someone: true, judge: carriesRoutes(plan), until });
+    return observeProxies(asked, { controlPlaneNamespace, host, someone: true, judge: carriesRoutes(plan), until });
   }
 
   /** Of a service that is gone: no proxy of an istiod leads to what is left of it. */
-  async function seeGone({ mesh, service }: Fragment, until: AbortSignal | undefined): Promise<Observation | Refused> {
+  async function seeGone(asked: Cluster, { mesh, service }: Fragment, until?: AbortSignal): Promise<Observation | Refused> {
     const labels = ownerLabels(mesh, service);
-    const left = await cluster.list(SERVICES, { labels });
+    const left = await asked.list(SERVICES, { labels });
     if (left.kind === 'refused') return left;
     const [first] = left.objects;
-    const istiods = await cluster.list(PODS, { namespace: controlPlaneNamespace, labels: { app: 'istiod' } });
+    const istiods = await asked.list(PODS, { namespace: controlPlaneNamespace, labels: { app: 'istiod' } });
     if (!first || istiods.kind === 'refused' || istiods.objects.length === 0) return { kind: 'served' };
     const { namespace } = first.metadata;
     const judge = leadsToServices(
       left.objects.map(({ metadata }) => metadata.name),
       namespace,
     );
-    return observeProxies(cluster, { controlPlaneNamespace, host: `${service}.${namespace}.svc.`, someone: false, judge, until });
+    return observeProxies(asked, { controlPlaneNamespace, host: `${service}.${namespace}.svc.`, someone: false, judge, until });
   }
 
   return meshDataPlane(options, {

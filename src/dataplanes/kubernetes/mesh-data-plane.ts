@@ -37,11 +37,11 @@ export interface MeshRoom {
   /** How those of them that divide requests do it. */
   readonly splits: readonly Split[];
   /** Why what is rendered would not mean what it says in this cluster. */
-  readonly withoutEffect?: (plan: ServicePlan) => Promise<string | undefined>;
+  readonly withoutEffect?: (asked: Cluster, plan: ServicePlan) => Promise<string | undefined>;
   /** What others have there that takes its meaning from what is rendered. A refusal: it may not be read. */
   readonly foreign?: (asked: Cluster, plan: ServicePlan) => Promise<readonly Foreign[] | Refused>;
   /** What is seen of a service; of one that is gone where `plan` is null. A refusal: nobody lets us look. */
-  readonly see: (fragment: Fragment, until?: AbortSignal) => Promise<Observation | Refused>;
+  readonly see: (asked: Cluster, fragment: Fragment, until?: AbortSignal) => Promise<Observation | Refused>;
 }
 
 export function meshDataPlane({ cluster, documents, takeOver, observe }: KubernetesOptions, room: MeshRoom): DataPlane {
@@ -67,6 +67,15 @@ export function meshDataPlane({ cluster, documents, takeOver, observe }: Kuberne
   const notAtAll = (asked: Cluster, fragment: Fragment, plan: ServicePlan, message: string): Promise<Applied> =>
     bring(asked, { ...bringingOf(fragment, room.renderer.render(splitAlone(plan))), gate: async () => message });
 
+  async function seenInTime(fragment: Fragment, until: AbortSignal | undefined): Promise<Observation | Refused> {
+    try {
+      return await room.see(inTime(cluster, until), fragment, until);
+    } catch (error) {
+      if (!until?.aborted) throw error;
+      return { kind: 'waiting', for: [], because: 'Not all that says what is served could be asked in the time that there is for a look.' };
+    }
+  }
+
   return {
     async apply(fragment, until) {
       const { plan } = fragment;
@@ -77,7 +86,7 @@ export function meshDataPlane({ cluster, documents, takeOver, observe }: Kuberne
       const wanted = await wantedOf(asked, fragment);
       if ('kind' in wanted)
         return plan === null ? { kind: 'refused', message: wanted.message } : notAtAll(asked, fragment, plan, wanted.message);
-      const brought = await bring(asked, { ...wanted, gate: async () => (plan === null ? undefined : room.withoutEffect?.(plan)) });
+      const brought = await bring(asked, { ...wanted, gate: async () => (plan === null ? undefined : room.withoutEffect?.(asked, plan)) });
       if (plan === null || brought.kind === 'refused') return brought;
       // Refused once ours is there, so that it holds as soon as theirs is taken away.
       const others = (await room.foreign?.(asked, plan)) ?? [];
@@ -87,7 +96,7 @@ export function meshDataPlane({ cluster, documents, takeOver, observe }: Kuberne
 
     async observe(fragment, _now, until) {
       if (!observe) return { kind: 'unobserved', reason: 'the mesh says `observe: false`' };
-      const seen = await room.see(fragment, until);
+      const seen = await seenInTime(fragment, until);
       if (seen.kind !== 'refused') return seen;
       const because = `It cannot be seen what is served: ${seen.message} Or say \`observe: false\` of this data plane, and what was applied counts.`;
       return { kind: 'waiting', for: [], because };
@@ -98,7 +107,7 @@ export function meshDataPlane({ cluster, documents, takeOver, observe }: Kuberne
       if (plan === null) return [];
       const wanted = await wantedOf(cluster, fragment);
       if ('kind' in wanted) throw new Error(wanted.message);
-      const overruled = await room.withoutEffect?.(plan);
+      const overruled = await room.withoutEffect?.(cluster, plan);
       const others = (await room.foreign?.(cluster, plan)) ?? [];
       if ('message' in others) throw new Error(others.message);
       return [

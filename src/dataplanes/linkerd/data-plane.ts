@@ -6,7 +6,7 @@
 import type { DataPlane, Observation } from '../../reconcile/data-plane.ts';
 import type { Fragment } from '../../reconcile/model.ts';
 import { HTTP_ROUTE_SPLIT, routesSaid } from '../gateway-api/route-status.ts';
-import type { Refused } from '../kubernetes/cluster.ts';
+import type { Cluster, Refused } from '../kubernetes/cluster.ts';
 import { type KubernetesOptions, meshDataPlane } from '../kubernetes/mesh-data-plane.ts';
 import { NAMING, RENDERED_KINDS } from './kinds.ts';
 import { objectsOfOthers } from './objects-of-others.ts';
@@ -16,9 +16,9 @@ import { linkerdRenderer } from './renderer.ts';
 const UNDATED = "Linkerd's policy controller has taken the routes, and does not say which state of them";
 
 export function linkerdDataPlane(options: KubernetesOptions): DataPlane {
-  async function see({ plan }: Fragment): Promise<Observation | Refused> {
+  async function see(asked: Cluster, { plan }: Fragment): Promise<Observation | Refused> {
     if (plan === null) return { kind: 'unobserved', reason: 'Linkerd says nothing of routes that are gone' };
-    const said = await routesSaid(options.cluster, linkerdRenderer.render(plan));
+    const said = await routesSaid(asked, linkerdRenderer.render(plan));
     if (said.kind !== 'accepted') return said;
     return said.dated ? { kind: 'served' } : { kind: 'unobserved', reason: UNDATED };
   }

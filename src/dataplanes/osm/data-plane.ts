@@ -3,7 +3,6 @@ import type { ServicePlan } from '../../plan/plan.ts';
 import type { DataPlane, Observation } from '../../reconcile/data-plane.ts';
 import type { Fragment } from '../../reconcile/model.ts';
 import type { Cluster, Refused } from '../kubernetes/cluster.ts';
-import { inTime } from '../kubernetes/in-time.ts';
 import { SERVICES } from '../kubernetes/kinds.ts';
 import { type KubernetesOptions, meshDataPlane } from '../kubernetes/mesh-data-plane.ts';
 import { ownerLabels, versionServiceName } from '../kubernetes/objects.ts';
@@ -19,11 +18,8 @@ export interface OsmOptions extends KubernetesOptions {
 }
 
 export function osmDataPlane({ controlPlaneNamespace, ...options }: OsmOptions): DataPlane {
-  const { cluster } = options;
-
-  async function see(fragment: Fragment, until?: AbortSignal): Promise<Observation | Refused> {
+  async function see(asked: Cluster, fragment: Fragment): Promise<Observation | Refused> {
     const { plan } = fragment;
-    const asked = inTime(cluster, until);
     if (plan === null) return seeGone(asked, fragment);
     return observeSidecars(asked, {
       host: hostOf(plan.service, plan.namespace),
@@ -53,7 +49,7 @@ export function osmDataPlane({ controlPlaneNamespace, ...options }: OsmOptions):
     naming: NAMING,
     splits: [{ kind: TRAFFIC_SPLIT, destinations: 'backends' }],
     foreign: twins,
-    withoutEffect: (plan) => overruledBy(cluster, controlPlaneNamespace, plan),
+    withoutEffect: (asked, plan) => overruledBy(asked, controlPlaneNamespace, plan),
     see,
   });
 }
