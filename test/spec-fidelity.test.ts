@@ -55,7 +55,7 @@ describe('what is refused', () => {
   const on = (name: string, ...entries: ServiceFidelity['entries']): ServiceFidelity => {
     const dataPlane = read().mesh.dataPlanes.find((each) => each.name === name);
     if (dataPlane === undefined) throw new Error('the spec of this test has it');
-    return { service: 'catalog', dataPlane, entries };
+    return { service: 'catalog', dataPlane, entries, taken: [] };
   };
 
   it('has file, line, field, service, data plane, code and sentence; once for each place where it is written', () => {
@@ -101,5 +101,42 @@ describe('what is refused', () => {
     const { places } = read();
     const problems = [places.problemOfService('catalog', 'retries', 'b'), places.problemOfDataPlane('aks', 'a')];
     expect(problemsInOrder(problems, files).map(({ message }) => message)).toEqual(['a', 'b']);
+  });
+});
+
+describe('names that two objects would have', () => {
+  const mesh = (kind: string) => ({
+    path: 'mesh.yaml',
+    text: `${HEADER}kind: Mesh\nname: shop\ndataPlanes: [{ name: here, kind: ${kind} }]\n`,
+  });
+  const named = (name: string, more = '') => ({ path: `${name}.yaml`, text: `${HEADER}kind: Service\nname: ${name}\nport: 80\n${more}` });
+  const problemsOf = (kind: string, ...services: ReturnType<typeof named>[]) => {
+    const spec = readSpec([mesh(kind), ...services]);
+    if (!spec.ok) throw new Error(JSON.stringify(spec.problems));
+    return refusedProblems(specFidelity(spec.mesh, spec.services), spec.places).map(
+      ({ file, line, message }) => `${file}:${line} ${message}`,
+    );
+  };
+
+  it('are refused where the Service of a version would be that of another service, or of its version', () => {
+    expect(problemsOf('linkerd', named('catalog'), named('catalog-v1'))).toEqual([
+      'catalog.yaml:3 catalog on here (linkerd): its Service default/catalog-v1 would be that of `catalog-v1`; give one of them another name',
+    ]);
+    expect(problemsOf('osm', named('a', 'stable: b-c\n'), named('a-b', 'stable: c\n'))).toEqual([
+      'a-b.yaml:3 a-b on here (osm): its Service default/a-b-c would be that of `a`; give one of them another name',
+    ]);
+    expect(problemsOf('istio', named('catalog'), named('catalog-v1'))).toEqual([]);
+  });
+
+  it('are refused where a route would be that of another service, or one of its own', () => {
+    const beta = 'routes: [{ name: beta, match: { path: { prefix: /b } }, timeout: 3s }]\n';
+    expect(problemsOf('linkerd', named('catalog', beta), named('catalog-beta'))).toEqual([
+      'catalog-beta.yaml:3 catalog-beta on here (linkerd): its HTTPRoute default/catalog-beta would be that of `catalog`; give one of them another name',
+    ]);
+    const rest =
+      'stable: v1\nmtls: strict\nallow: [{ from: [web], paths: [/x] }]\nroutes: [{ name: callers-rest, match: { path: { prefix: /b } }, timeout: 3s }]\n';
+    expect(problemsOf('linkerd', named('catalog', rest), named('web'))).toEqual([
+      'catalog.yaml:3 catalog on here (linkerd): two of its objects would be HTTPRoute default/catalog-callers-rest; give the route another name',
+    ]);
   });
 });

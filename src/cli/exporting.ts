@@ -7,11 +7,10 @@ import { consulCustomResources } from '../dataplanes/consul/custom-resources.ts'
 import { renderShared } from '../dataplanes/envoy/render.ts';
 import { messageOf } from '../dataplanes/envoy/resources.ts';
 import { rendererOf } from '../dataplanes/renderers.ts';
-import { isRefusal } from '../plan/fidelity.ts';
 import { planService } from '../plan/plan-service.ts';
 import { authoredDataPlaneSchema } from '../spec/authored-data-planes.ts';
 import type { DataPlaneKind, DataPlaneSpec } from '../spec/schema.ts';
-import { type ServiceFidelity, serviceFidelity } from '../spec-fidelity.ts';
+import { fidelityOn, isRefused, type ServiceFidelity } from '../spec-fidelity.ts';
 import { MANIFEST, writeExport } from './export-folder.ts';
 import { Failure } from './failure.ts';
 import { nameOf, type Resource } from './resources.ts';
@@ -37,10 +36,8 @@ export async function exportSpec(
   if (customResources && as !== 'consul') throw new Failure('--custom-resources goes with --as consul alone.', { exitCode: 2 });
   const spec = await readSpecIn(folder);
   const dataPlane = dataPlaneFor(spec, as);
-  const fidelity = spec.services.map(
-    (service): ServiceFidelity => ({ service: service.name, dataPlane, entries: serviceFidelity(spec.mesh.name, service, dataPlane) }),
-  );
-  const refused = fidelity.some(({ entries }) => entries.some(isRefusal));
+  const fidelity = fidelityOn(spec.mesh.name, spec.services, dataPlane);
+  const refused = fidelity.some(isRefused);
   const files = refused ? new Map<string, string>() : filesOf(spec, dataPlane, customResources);
   const report = {
     mesh: spec.mesh.name,
