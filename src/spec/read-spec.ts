@@ -55,8 +55,10 @@ interface Declared {
 export function readSpec(files: readonly SpecFile[]): SpecReading {
   const problems: SpecProblem[] = [];
   const declared: Declared[] = [];
+  let allParsed = true;
   for (const file of files) {
     const yaml = readYaml(file);
+    allParsed &&= yaml.problems.length === 0;
     problems.push(...yaml.problems);
     for (const document of yaml.documents) {
       const kind = kindOf(document, problems);
@@ -65,7 +67,8 @@ export function readSpec(files: readonly SpecFile[]): SpecReading {
   }
   const meshes = declared.filter(({ kind }) => kind === 'Mesh');
   const services = declared.filter(({ kind }) => kind === 'Service');
-  checkOneMesh(meshes, files, problems);
+  // The mesh may be in a file that could not be parsed.
+  if (meshes.length > 0 || allParsed) checkOneMesh(meshes, files, problems);
   checkNamesOnce(services, problems);
   const [first] = meshes;
   const names = new Set(services.flatMap(({ references }) => references.name ?? []));

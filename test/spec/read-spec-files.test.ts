@@ -14,6 +14,12 @@ describe('what is refused in a file', () => {
     expect(problems(twice)).toEqual(['b.yaml:2 kind: the mesh is already described in a.yaml:3; a spec holds one `Mesh`']);
   });
 
+  it('is not asked for where it may be in a file that is no YAML', () => {
+    const found = problems([{ path: 'mesh.yaml', text: 'kind: Mesh\nname: [shop\n' }]);
+    expect(found.length).toBeGreaterThan(0);
+    expect(found.join()).not.toContain('no file holds the `Mesh`');
+  });
+
   it('a service of a name that another file has', () => {
     const a = { ...service('name: catalog\nport: 80\n'), path: 'a.yaml' };
     expect(problems([{ path: 'mesh.yaml', text: MESH }, a, { ...a, path: 'b.yaml' }])).toEqual([
