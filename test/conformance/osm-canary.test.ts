@@ -144,13 +144,14 @@ describe.skipIf(!have)('Open Service Mesh by a plan', () => {
   });
 
   it('lets a caller make the requests that a rule allows, and no others', async () => {
-    await serve(planned({ v1: 100, v2: 0 }, [{ ...web, methods: ['GET'], paths: [{ exact: '/health.txt' }, { prefix: '/carts/' }] }]));
+    await serve(planned({ v1: 100, v2: 0 }, [{ ...web, methods: ['GET'], paths: [{ exact: '/health.txt' }, { exact: '/carts/1' }] }]));
     const to = async (path: string, method = 'GET') => ask(await caller.to(catalog, { path, method }));
     await until('the rule has arrived', async () => 'version' in (await to('/carts/1')) && !('version' in (await to('/other'))));
     expect(await to('/health.txt')).toHaveProperty('version');
     expect(await to('/healthxtxt')).not.toHaveProperty('version');
     expect(await to('/health.txt/more')).not.toHaveProperty('version');
-    expect(await to('/carts')).not.toHaveProperty('version');
+    expect(await to('/carts/12')).not.toHaveProperty('version');
+    expect(await to('/carts/../carts/1')).not.toHaveProperty('version');
     expect(await to('/carts/1', 'DELETE')).not.toHaveProperty('version');
   });
 
