@@ -88,7 +88,9 @@ describe('what is refused', () => {
     ['shadow', 'report nobody'],
   ])('%s before a version is known: nothing is written until then', (stage, none) => {
     const nobody = 'name: catalog\nport: 80\n';
-    expect(wrong(`${nobody}mtls: ${stage}\n`)).toEqual([expect.stringMatching(`^\\d+ stable: \`mtls: ${stage}\` needs it: .*would ${none}`)]);
+    expect(wrong(`${nobody}mtls: ${stage}\n`)).toEqual([
+      expect.stringMatching(`^\\d+ stable: \`mtls: ${stage}\` needs it: .*would ${none}`),
+    ]);
     expect(wrong(nobody, `${MESH}mtls: ${stage}\n`)).toHaveLength(1);
     expect(wrong(`${nobody}mtls: ${stage}\nstable: v1\n`)).toEqual([]);
     expect(wrong(`${nobody}mtls: permissive\n`)).toEqual([]);
