@@ -116,12 +116,14 @@ describe.skipIf(!have)('what proxies are seen to serve', () => {
     const spec = { hosts: [host], exportTo: ['.'], http: [{ route: [{ destination: { host } }] }] };
     const metadata = { name: 'catalog', namespace: 'elsewhere' };
     await api.admin.mustApply({ apiVersion: 'networking.istio.io/v1', kind: 'VirtualService', metadata, spec });
-    await envoys.caller('stranger', 'elsewhere', catalog.port);
+    const stranger = await envoys.caller('stranger', 'elsewhere', catalog.port);
     await seenAs('served', plan(75));
     const isKept = async () => JSON.stringify(await west().observe(next(plan(74)), Date.now())).includes('stranger');
     expect(await isKept()).toBe(false);
     await api.admin.ask('DELETE', '/apis/networking.istio.io/v1/namespaces/elsewhere/virtualservices/catalog');
     await until('it counts as any other', isKept);
+    await stranger.envoy.stop();
+    await seenAs('served', plan(75));
   });
 
   it('waits for whom there was no time to ask, and ends', async () => {
