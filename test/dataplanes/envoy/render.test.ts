@@ -4,37 +4,14 @@
  */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { renderNode, renderShared, unservable } from '../../../src/dataplanes/envoy/render.ts';
-import type { EnvoyNode, EnvoyResource, Identity } from '../../../src/dataplanes/envoy/resources.ts';
+import { renderNode, renderShared } from '../../../src/dataplanes/envoy/render.ts';
+import type { EnvoyResource } from '../../../src/dataplanes/envoy/resources.ts';
 import type { Json } from '../../../src/journal/documents.ts';
 import type { ServicePlan } from '../../../src/plan/plan.ts';
-import { collectGarbage } from '../../garbage.ts';
 import { arbitraryEndpoints, arbitraryPlans } from '../../plan/arbitraries.ts';
+import { addressesOf, list, member, node, plan, routesOf, virtualHosts } from './rendered.ts';
 
 const plansAndEndpoints = arbitraryPlans.chain((plans) => fc.tuple(fc.constant(plans), arbitraryEndpoints(plans)));
-
-const inbound = { service: 'catalog', version: 'v1', address: '127.0.0.1', port: 15_006, workloadPort: 8080 };
-const node: EnvoyNode = {
-  id: 'catalog-v1-0',
-  mesh: 'sample',
-  dataPlane: 'vms',
-  outbound: { address: '127.0.0.1', port: 15_001 },
-  inbound,
-  identity: { directory: '/var/lib/meshwright/identity' },
-};
-
-const plan = (over: Partial<ServicePlan>): ServicePlan => ({
-  mesh: 'sample',
-  service: 'catalog',
-  namespace: 'shop',
-  port: 8080,
-  protocol: 'http',
-  selector: { app: 'catalog' },
-  versions: [{ name: 'v1', labels: { version: 'v1' } }],
-  routes: [{ name: 'default', match: {}, split: [{ version: 'v1', weight: 100 }] }],
-  dataPlanes: ['vms'],
-  ...over,
-});
 
 describe('rendering for Envoy', () => {
   it('routes only to clusters that exist, each with an assignment, none without', () => {
@@ -154,15 +131,6 @@ describe('several methods of a route', () => {
   });
 });
 
-describe('the access log', () => {
-  it('is off until it is asked for', () => {
-    const logs = (over: Partial<ServicePlan>) => JSON.stringify(renderNode(node, [plan(over)])).match(/"access_log":/g)?.length ?? 0;
-    expect(logs({})).toBe(0);
-    // For calls by mTLS and for those in plaintext.
-    expect(logs({ telemetry: { accessLog: 'all' } })).toBe(2);
-  });
-});
-
 describe('a region', () => {
   const regions = (failover?: readonly string[]) => {
     const at = (port: number, region?: string) => ({
@@ -195,113 +163,12 @@ describe('a region', () => {
   });
 });
 
-describe('an identity', () => {
-  const { identity } = node;
-  it('changes nothing that is shared while no plan asks for mTLS, and then only what is about its services', () => {
-    const other = plan({ service: 'stock', selector: { app: 'stock' } });
-    const secured = plan({ security: { stage: 'shadow', trustDomain: 'mesh.example', serviceAccount: 'catalog', allow: [] } });
-    expect(renderShared([plan({}), other], [], identity)).toEqual(renderShared([plan({}), other], []));
-    const plain = renderShared([secured, other], []);
-    const changed = renderShared([secured, other], [], identity).filter(
-      (each, index) => JSON.stringify(each) !== JSON.stringify(plain[index]),
-    );
-    expect(changed.map(({ type, name }) => [type, name])).toEqual([['cluster', 'catalog.shop|v1']]);
-  });
-});
-
-describe('rendering again', () => {
-  const stock = plan({ service: 'stock', selector: { app: 'stock' } });
-  const at = (port: number) => ({ service: 'catalog', version: 'v1', address: '10.0.0.1', port });
-  const anew = (before: readonly EnvoyResource[], after: readonly EnvoyResource[]) => {
-    const known = new Set(before.map(({ json }) => json));
-    return after.filter(({ json }) => !known.has(json)).map(({ type, name }) => `${type} ${name}`);
-  };
-
-  it('makes anew only what has changed', () => {
-    const before = renderShared([plan({}), stock], [at(1)]);
-    expect(anew(before, renderShared([plan({}), stock], [at(1)]))).toEqual([
-      'cluster catalog.shop|v1',
-      'endpoints catalog.shop|v1',
-      'route outbound',
-    ]);
-  });
-
-  it('sees that endpoints come and go though the plans stay', () => {
-    const plans = [plan({}), stock];
-    const ports = [[1], [1, 2], [2], [], [1]].map((given) => renderShared(plans, given.map(at)));
-    const assignments = ports.map((all) => all.find(({ type, name }) => type === 'endpoints' && name === 'catalog.shop|v1')?.json);
-    expect(assignments.map((json) => addressesOf(json ?? {}).map((address) => address.split(' ')[1]))).toEqual([
-      ['1'],
-      ['1', '2'],
-      ['2'],
-      [],
-      ['1'],
-    ]);
-    expect(anew(ports[0] ?? [], ports[1] ?? [])).toEqual(['endpoints catalog.shop|v1', 'route outbound']);
-  });
-});
-
-describe('what is made for one identity', () => {
-  it('is made once for as long as that is held, and is gone with it though the plans stay', async () => {
-    const secured = plan({ security: { stage: 'strict', trustDomain: 'mesh.example', serviceAccount: 'catalog', allow: [] } });
-    const clusterFor = (identity: Identity) => renderShared([secured], [], identity).find(({ type }) => type === 'cluster')?.json ?? {};
-    const kept: Identity = { directory: '/kept' };
-    const held = clusterFor(kept);
-    const directories = Array.from({ length: 20 }, (_, index) => `/gone/${index}`);
-    const made = directories.map((directory) => new WeakRef(clusterFor({ directory })));
-    await collectGarbage();
-    expect(made.filter((each) => each.deref() !== undefined)).toEqual([]);
-    expect(clusterFor(kept)).toBe(held);
-  });
-});
-
 describe('a version without endpoints', () => {
   it('has an empty assignment, so that its cluster can warm', () => {
     expect(renderShared([plan({})], []).find((each) => each.type === 'endpoints')?.json).toEqual({
       cluster_name: 'catalog.shop|v1',
       endpoints: [],
     });
-  });
-});
-
-describe("a node's own resources", () => {
-  const listenersOf = (one: EnvoyNode, plans: readonly ServicePlan[]) => renderNode(one, plans).filter(({ type }) => type === 'listener');
-
-  it('are none when it neither calls nor is called', () => {
-    expect(renderNode({ id: 'n', mesh: 'sample', dataPlane: 'vms' }, [])).toEqual([]);
-  });
-
-  it('never hold a time-out or a retry on the way in, whatever its service has', () => {
-    fc.assert(
-      fc.property(arbitraryPlans, (plans) => {
-        for (const each of plans) {
-          const before = { ...inbound, service: `${each.service}.${each.namespace}` };
-          const text = JSON.stringify(listenersOf({ ...node, inbound: before }, plans)[0]);
-          expect(text).not.toContain('retry');
-          expect(text).toContain('"timeout":"0s"');
-        }
-      }),
-    );
-  });
-
-  it('let nobody in while no plan says who may call, with an identity or without, and say why', () => {
-    const { identity: _identity, ...plain } = node;
-    for (const each of [node, plain]) {
-      for (const plans of [[], [plan({ service: 'stock' })], [plan({}), plan({ namespace: 'other' })]]) {
-        expect(listenersOf(each, plans).map(({ name }) => name)).toEqual(['outbound']);
-        expect(unservable(each, plans)?.name).toBe('catalog');
-        expect(unservable(each, plans)?.message).toMatch(/^No plan of catalog .* takes no calls/);
-      }
-      expect(listenersOf(each, [plan({})]).map(({ name }) => name)).toEqual(['inbound', 'outbound']);
-      expect(unservable(each, [plan({})])).toBeUndefined();
-    }
-  });
-
-  it('speak to the workload as its service speaks, and as the caller speaks while no plan is known', () => {
-    const spoken = (plans: readonly ServicePlan[]) => JSON.stringify(renderNode(node, plans)[0]?.json);
-    expect(spoken([plan({ protocol: 'grpc' })])).toContain('"explicit_http_config":{"http2_protocol_options":{}}');
-    expect(spoken([plan({})])).toContain('"explicit_http_config":{"http_protocol_options":{}}');
-    expect(spoken([])).toContain('use_downstream_protocol_config');
   });
 });
 
@@ -318,26 +185,6 @@ function clustersNamed(json: Json | undefined): string[] {
   return [...here, ...Object.values(json).flatMap(clustersNamed)];
 }
 
-function member(json: Json | undefined, key: string): Json | undefined {
-  return typeof json === 'object' && json !== null && !Array.isArray(json)
-    ? Object.entries(json).find(([name]) => name === key)?.[1]
-    : undefined;
-}
-
-function list(json: Json | undefined): readonly Json[] {
-  return Array.isArray(json) ? json : [];
-}
-
-function virtualHosts(resources: readonly EnvoyResource[]): readonly Json[] {
-  return resources.filter((each) => each.type === 'route').flatMap((each) => list(member(each.json, 'virtual_hosts')));
-}
-
-function routesOf(resources: readonly EnvoyResource[], hosts: (host: Json) => boolean = () => true): readonly Json[] {
-  return virtualHosts(resources)
-    .filter(hosts)
-    .flatMap((host) => list(member(host, 'routes')));
-}
-
 function isService(host: Json): boolean {
   return !String(member(host, 'name')).startsWith('outside|');
 }
@@ -346,13 +193,6 @@ function weightsOf(route: Json): number[] {
   const action = member(route, 'route');
   if (member(action, 'cluster') !== undefined) return [100];
   return list(member(member(action, 'weighted_clusters'), 'clusters')).map((each) => Number(member(each, 'weight')));
-}
-
-function addressesOf(assignment: Json): string[] {
-  return list(member(assignment, 'endpoints'))
-    .flatMap((locality) => list(member(locality, 'lb_endpoints')))
-    .map((each) => member(member(member(each, 'endpoint'), 'address'), 'socket_address'))
-    .map((at) => `${member(at, 'address')} ${member(at, 'port_value')}`);
 }
 
 function sortedLists(lists: readonly (readonly number[])[]): string[] {
