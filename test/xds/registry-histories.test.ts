@@ -2,17 +2,8 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { Endpoint } from '../../src/dataplanes/envoy/resources.ts';
-import {
-  emptyRegistry,
-  type Registry,
-  type RegistryCommand,
-  readinessOf as readinessOfAll,
-  servedEndpoints,
-  updateRegistry,
-} from '../../src/xds/registry.ts';
-
-const LEASE = 30_000;
-const readinessOf = (registry: Registry, service: string, now: number) => readinessOfAll(registry, now).get(service) ?? new Map();
+import { emptyRegistry, type Registry, type RegistryCommand, servedEndpoints, updateRegistry } from '../../src/xds/registry.ts';
+import { LEASE, readinessOf } from './leases.ts';
 
 /** A history: some commands, some time, an expiry, and so on. */
 const history = fc.array(
