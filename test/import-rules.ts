@@ -1,6 +1,6 @@
 /**
  * The rules that hold between the files of this project, as functions of one file: what it may import, what it may not
- * touch, how long it may be and what it may be called. `rooms.test.ts` holds the whole tree to them.
+ * touch, how long it may be and what it may be called. `rooms.test.ts` and `source-rules.test.ts` hold the product to them.
  */
 import { posix } from 'node:path';
 
