@@ -77,6 +77,10 @@ export type Judgement =
   /** `sentence` says what the data plane cannot do and what to do instead. */
   | { readonly kind: 'refused'; readonly code: string; readonly sentence: string };
 
+export const exact: Judgement = { kind: 'exact' };
+export const approximated = (difference: string): Judgement => ({ kind: 'approximated', difference });
+export const refused = (code: string, sentence: string): Judgement => ({ kind: 'refused', code, sentence });
+
 /** What holds of a field but for some of its values: those are refused. */
 export type FieldJudgement = Judgement & { readonly except?: readonly Exception[] };
 

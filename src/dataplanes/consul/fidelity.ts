@@ -1,10 +1,7 @@
 /** What Consul says of a plan exactly, nearly, or not at all, through config entries that belong to the service itself. */
-import type { FidelityTable, Judgement } from '../../plan/fidelity.ts';
+import { approximated, exact, type FidelityTable, refused } from '../../plan/fidelity.ts';
 import type { ServicePlan } from '../../plan/plan.ts';
 import { endpointByHash } from '../made-of-envoy.ts';
-
-const exact: Judgement = { kind: 'exact' };
-const refused = (code: string, sentence: string): Judgement => ({ kind: 'refused', code, sentence });
 
 /** `isValidHTTPMethod` of Consul. */
 const METHODS = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'CONNECT', 'OPTIONS', 'TRACE'];
@@ -41,7 +38,7 @@ export const consulFidelity: FidelityTable = {
   'route.path.prefix': exact,
   'route.path.regex': exact,
   'route.methods': {
-    kind: 'exact',
+    ...exact,
     except: [
       { ...unknownMethod, at: ({ routes }) => routes.filter(({ match }) => match.methods?.some(isUnknown)).map(at('match.methods')) },
     ],
@@ -54,7 +51,7 @@ export const consulFidelity: FidelityTable = {
   'route.headers.twice': exact,
   'route.order': exact,
   'route.timeout': {
-    kind: 'exact',
+    ...exact,
     except: [
       {
         code: 'SilenceEndsRequest',
@@ -64,17 +61,13 @@ export const consulFidelity: FidelityTable = {
       },
     ],
   },
-  'route.timeout.none': {
-    kind: 'approximated',
-    difference:
-      'The proxy of the called service ends a request on which nothing moves for five minutes, unless proxy-defaults have `local_idle_timeout_ms: 0`, and any after 30 days.',
-  },
+  'route.timeout.none': approximated(
+    'The proxy of the called service ends a request on which nothing moves for five minutes, unless proxy-defaults have `local_idle_timeout_ms: 0`, and any after 30 days.',
+  ),
   'route.retries.none': exact,
-  'route.retries.attempts': {
-    kind: 'approximated',
-    difference:
-      'A caller has at most three retries to a version under way at a time, which is the default of Envoy and no field of Consul; what fails meanwhile is not tried again.',
-  },
+  'route.retries.attempts': approximated(
+    'A caller has at most three retries to a version under way at a time, which is the default of Envoy and no field of Consul; what fails meanwhile is not tried again.',
+  ),
   'route.retries.perTryTimeout': refused(
     'NoTimeoutPerTry',
     'Consul limits the whole request and no single try; leave `perTryTimeout` out, and choose `timeout` for all tries together.',
@@ -118,7 +111,7 @@ export const consulFidelity: FidelityTable = {
   'mtls.strict': exact,
   'allow.nobody': exact,
   'allow.callers': {
-    kind: 'exact',
+    ...exact,
     except: [
       {
         code: 'CallerIsNoService',
@@ -129,7 +122,7 @@ export const consulFidelity: FidelityTable = {
     ],
   },
   'allow.methods': {
-    kind: 'exact',
+    ...exact,
     except: [
       {
         ...unknownMethod,

@@ -1,9 +1,6 @@
 /** What plain Envoys say of a plan exactly, nearly, or not at all (Envoy v3 API, as the xds server serves it). */
-import type { FidelityTable, Judgement } from '../../plan/fidelity.ts';
+import { approximated, exact, type FidelityTable, refused } from '../../plan/fidelity.ts';
 import { connectionsAtATime, endpointByHash } from '../made-of-envoy.ts';
-
-const exact: Judgement = { kind: 'exact' };
-const approximated = (difference: string): Judgement => ({ kind: 'approximated', difference });
 
 const servedRequests = approximated(
   "The Envoy before a workload logs, to its standard output; a call that never reached it is in no log but its caller's.",
@@ -74,9 +71,8 @@ export const envoyFidelity: FidelityTable = {
   ingress: exact,
   'telemetry.accessLog.all': servedRequests,
   'telemetry.accessLog.errors': servedRequests,
-  'telemetry.tracing': {
-    kind: 'refused',
-    code: 'NoTraceCollector',
-    sentence: 'Envoy sends its traces to a collector, and a mesh has no place to name one; leave `tracing` out on plain Envoys.',
-  },
+  'telemetry.tracing': refused(
+    'NoTraceCollector',
+    'Envoy sends its traces to a collector, and a mesh has no place to name one; leave `tracing` out on plain Envoys.',
+  ),
 };

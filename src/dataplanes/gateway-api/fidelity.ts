@@ -2,13 +2,9 @@
  * What Gateway API says of a plan exactly, nearly, or not at all (gateway.networking.k8s.io/v1, standard channel; the experimental
  * one where it may be used). What it leaves to implementations is no exact thing to say.
  */
-import type { FidelityTable, FieldJudgement, Judgement } from '../../plan/fidelity.ts';
+import { approximated, exact, type FidelityTable, type FieldJudgement, type Judgement, refused } from '../../plan/fidelity.ts';
 import { emptyHeader, noGatewayPath, tooManyHeaders, tooManyRoutes, tooManyVersions, unknownMethod } from './http-route.ts';
 import { closer, overtaken } from './precedence.ts';
-
-const exact: Judgement = { kind: 'exact' };
-const approximated = (difference: string): Judgement => ({ kind: 'approximated', difference });
-const refused = (code: string, sentence: string): Judgement => ({ kind: 'refused', code, sentence });
 
 const handedOn = (appProtocol: string): Judgement =>
   approximated(
@@ -40,7 +36,7 @@ export function gatewayApiFidelity(experimental: boolean): FidelityTable {
 }
 
 const inOrder: FieldJudgement = {
-  kind: 'exact',
+  ...exact,
   except: [
     {
       code: 'RouteOvertaken',

@@ -1,10 +1,6 @@
 /** What Istio says of a plan exactly, nearly, or not at all (networking.istio.io/v1, security.istio.io/v1, telemetry.istio.io/v1). */
-import type { Exception, FidelityTable, Judgement } from '../../plan/fidelity.ts';
+import { approximated, type Exception, exact, type FidelityTable, type Judgement, refused } from '../../plan/fidelity.ts';
 import { connectionsAtATime, endpointByHash } from '../made-of-envoy.ts';
-
-const exact: Judgement = { kind: 'exact' };
-const approximated = (difference: string): Judgement => ({ kind: 'approximated', difference });
-const refused = (code: string, sentence: string): Judgement => ({ kind: 'refused', code, sentence });
 
 /** Callers speak HTTP/2 whatever the Service says; the other half of the way is not ours. */
 const handedOn = (appProtocol: string): Judgement =>

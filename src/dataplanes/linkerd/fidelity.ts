@@ -2,7 +2,7 @@
  * What Linkerd says of a plan exactly, nearly, or not at all (2.18 and newer), by what its policy controller and its proxy do with
  * the resources; what they would drop without a word is refused here.
  */
-import type { FidelityTable, FieldJudgement, Judgement } from '../../plan/fidelity.ts';
+import { approximated, exact, type FidelityTable, type FieldJudgement, type Judgement, refused } from '../../plan/fidelity.ts';
 import { isKnownMethod, tooManyHeaders, tooManyRoutes, tooManyVersions, unknownMethod } from '../gateway-api/http-route.ts';
 import { overtaken } from '../gateway-api/precedence.ts';
 import { unresolvedPath } from '../kubernetes/permissions.ts';
@@ -10,10 +10,6 @@ import { longAllowedPath, longPath } from './path-match.ts';
 import { overlappingPaths, rootPath, tooManyPermissions } from './permission-grid.ts';
 import { overtakes } from './precedence.ts';
 import { areTogether } from './render.ts';
-
-const exact: Judgement = { kind: 'exact' };
-const approximated = (difference: string): Judgement => ({ kind: 'approximated', difference });
-const refused = (code: string, sentence: string): Judgement => ({ kind: 'refused', code, sentence });
 
 const dialect = approximated(
   "Linkerd reads expressions by Rust's regex, in which `\\d`, `\\s` and `\\w` mean digits, spaces and letters of every script.",

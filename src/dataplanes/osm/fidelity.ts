@@ -2,15 +2,11 @@
  * What Open Service Mesh 1.2 (the last there is) says of a plan exactly, nearly, or not at all, by what osm-controller makes of SMI
  * and of its own policies.
  */
-import type { FidelityTable, Judgement } from '../../plan/fidelity.ts';
+import { approximated, exact, type FidelityTable, type Judgement, refused } from '../../plan/fidelity.ts';
 import { isKnownMethod, unknownMethod } from '../gateway-api/http-route.ts';
 import { unresolvedPath } from '../kubernetes/permissions.ts';
 import { connectionsAtATime } from '../made-of-envoy.ts';
 import { overlappingRules } from './permission-matches.ts';
-
-const exact: Judgement = { kind: 'exact' };
-const approximated = (difference: string): Judgement => ({ kind: 'approximated', difference });
-const refused = (code: string, sentence: string): Judgement => ({ kind: 'refused', code, sentence });
 
 const oneRoute = refused(
   'OneRouteOnly',
