@@ -80,7 +80,7 @@ const LOAD_BALANCERS: Readonly<Record<string, 'least-request' | 'random' | 'roun
   round_robin: 'round-robin',
 };
 
-export const draftOf = (context: ImportContext, object: SourceObject): ServiceDraft =>
+const draftOf = (context: ImportContext, object: SourceObject): ServiceDraft =>
   context.drafts.of({ namespace: object.namespace, name: object.name });
 
 export function importConsulRouting(context: ImportContext): void {

@@ -3,19 +3,8 @@
  * are reported, and the first is kept; objects come in a fixed order, so that the same input gives the same spec.
  */
 import { isDeepStrictEqual } from 'node:util';
-import type { RouteMatch, WeightedVersion } from '../plan/plan.ts';
-import type {
-  AllowRule,
-  CircuitBreaker,
-  Egress,
-  Fault,
-  Ingress,
-  LoadBalancing,
-  Mirror,
-  MtlsStage,
-  OutlierDetection,
-  RetryBudget,
-} from '../spec/policy-schema.ts';
+import type { RouteMatch, ServicePlan, WeightedVersion } from '../plan/plan.ts';
+import type { AllowRule, Egress, Fault, Ingress, Mirror, MtlsStage } from '../spec/policy-schema.ts';
 import type { RetriesSpec, RolloutStep, ServiceSpec } from '../spec/schema.ts';
 import type { Finding, Outcome, Say } from './findings.ts';
 import type { Inventory } from './inventory.ts';
@@ -39,18 +28,19 @@ export interface DraftRoute {
   readonly fault?: Fault;
 }
 
-interface Claimed {
+/** In a plan's words. */
+type Resilience = {
+  -readonly [Key in 'connectTimeoutMs' | 'retryBudget' | 'circuitBreaker' | 'outlierDetection' | 'loadBalancing' | 'failover']: NonNullable<
+    ServicePlan[Key]
+  >;
+};
+
+interface Claimed extends Resilience {
   port: number;
   protocol: ServiceSpec['protocol'];
   versionLabel: string;
   selector: Readonly<Record<string, string>>;
   serviceAccount: string;
-  connectTimeoutMs: number;
-  retryBudget: RetryBudget;
-  circuitBreaker: CircuitBreaker;
-  outlierDetection: OutlierDetection;
-  loadBalancing: LoadBalancing;
-  failover: readonly string[];
   routes: readonly DraftRoute[];
   steps: readonly RolloutStep[];
 }

@@ -89,7 +89,7 @@ export function importHttpRoutes(context: ImportContext): void {
 }
 
 const parentsSchema = z.object({ parentRefs: z.array(z.looseObject({ kind: z.string().optional() })).min(1) });
-export const isOfServer = ({ spec }: SourceObject): boolean =>
+const isOfServer = ({ spec }: SourceObject): boolean =>
   parentsSchema.safeParse(spec).data?.parentRefs.every(({ kind }) => kind === 'Server') ?? false;
 
 function ofService(context: ImportContext, draft: ServiceDraft, routes: readonly Read[]): void {

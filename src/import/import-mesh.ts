@@ -4,7 +4,7 @@
  */
 import type { WeightedVersion } from '../plan/plan.ts';
 import { isName } from '../spec/names.ts';
-import { readSpec, type SpecFile } from '../spec/read-spec.ts';
+import type { SpecFile } from '../spec/read-spec.ts';
 import type { DataPlaneKind, MeshSpec, ServiceSpec } from '../spec/schema.ts';
 import { importRollouts } from './argo.ts';
 import { importIntentions } from './consul-intentions.ts';
@@ -93,19 +93,15 @@ export function importMesh(given: readonly SourceObject[], { mesh, to, consulDef
     ['mesh.yaml', meshDocument(meshFields)],
     ...settled.map((each) => [fileOf(each.draft), serviceDocument(each, drafts)] as const),
   ]);
-  const { files, removed } = writeSpec(documents);
+  const { removed, ...spec } = writeSpec(documents);
   for (const { file, field, message } of removed) {
     const draft = drafts.find((each) => fileOf(each) === file);
     const [object] = draft ? sourcesOf(draft, objects, findings) : [];
     if (draft && object) say(object, 'not-imported', { service: draft.name, into: field, message: `a spec does not take it: ${message}` });
   }
-  const reading = readSpec(files);
-  if (!reading.ok) throw new Error('The import made no spec.');
   sayTheRest(objects, findings, say);
   return {
-    mesh: reading.mesh,
-    services: reading.services,
-    files,
+    ...spec,
     traffic: new Map(settled.map(({ draft, traffic }) => [draft.name, traffic])),
     findings: objects.flatMap((object) => findings.filter((finding) => finding.object === object)),
     from,

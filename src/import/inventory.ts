@@ -3,7 +3,7 @@
  * where a mesh divides requests over Services. Read from the Services, Deployments and the like that came with the import.
  */
 import { z } from 'zod';
-import { isVersion } from '../spec/names.ts';
+import { isName, isVersion } from '../spec/names.ts';
 import type { ServiceSpec } from '../spec/schema.ts';
 import type { ServiceName } from './draft.ts';
 import type { SourceObject } from './objects.ts';
@@ -76,7 +76,7 @@ export function takeInventory(objects: readonly SourceObject[]): Inventory {
     service: ({ namespace, name }) => byName.get(`${namespace}/${name}`),
     serviceOfHost(host, namespace) {
       const [name = '', of, svc, ...domain] = host.replace(/\.$/, '').split('.');
-      if (!/^[a-z0-9]([a-z0-9-]*[a-z0-9])?$/.test(name)) return undefined;
+      if (!isName(name)) return undefined;
       if (of === undefined) return { namespace, name };
       // `shop.example` is no service of a namespace that nobody has heard of.
       if (svc === undefined) return namespaces.has(of) ? { namespace: of, name } : undefined;

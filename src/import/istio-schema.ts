@@ -53,7 +53,7 @@ export const virtualServiceSchema = z.object({
   http: z.array(httpRouteSchema).optional(),
 });
 
-export const trafficPolicySchema = z.object({
+const trafficPolicySchema = z.object({
   connectionPool: z
     .object({
       tcp: z.object({ maxConnections: z.int().optional(), connectTimeout: z.string().optional() }).optional(),

@@ -8,6 +8,7 @@ import { MAX_DURATION_MS } from '../spec/policy-schema.ts';
 import type { RetriesSpec, RouteSpec } from '../spec/schema.ts';
 import type { DraftRoute, ImportContext, ServiceDraft } from './draft.ts';
 import type { Outcome } from './findings.ts';
+import { matches } from './inventory.ts';
 import type { SourceObject } from './objects.ts';
 
 const DEFAULT = 'default';
@@ -183,9 +184,7 @@ export function describe(context: ImportContext, draft: ServiceDraft, sources: r
     ask('port', 'nothing here says which port its callers use: 80 is written');
   }
   const workloads = context.inventory.workloads.filter(
-    ({ namespace, labels }) =>
-      namespace === draft.namespace &&
-      Object.entries(fields.selector ?? { app: draft.name }).every(([key, value]) => labels[key] === value),
+    ({ namespace, labels }) => namespace === draft.namespace && matches(fields.selector ?? { app: draft.name }, labels),
   );
   const accounts = [...new Set(workloads.map(({ serviceAccount }) => serviceAccount))].sort();
   const [account] = accounts;

@@ -7,6 +7,7 @@ import type { PathMatch } from '../plan/plan.ts';
 import type { AllowRule } from '../spec/policy-schema.ts';
 import { type ImportContext, ofKind, type ServiceDraft } from './draft.ts';
 import { reading } from './findings.ts';
+import { matches } from './inventory.ts';
 import type { SourceObject } from './objects.ts';
 import { pathOfExpression } from './path-expression.ts';
 
@@ -160,7 +161,7 @@ function runningAs(context: ImportContext, account: { readonly name: string; rea
       namespace === account.namespace &&
       !context.versionServices.has(`${namespace}/${name}`) &&
       Object.keys(selector).length > 0 &&
-      workloads.some(({ labels }) => Object.entries(selector).every(([key, value]) => labels[key] === value)),
+      workloads.some(({ labels }) => matches(selector, labels)),
   );
   if (services.length === 0) return [context.drafts.of(account)];
   return services.map((service) => {

@@ -5,15 +5,14 @@
 import { isDeepStrictEqual } from 'node:util';
 import { stringify } from 'yaml';
 import { z } from 'zod';
-import { present } from '../spec/authored-fields.ts';
+import { API_VERSION, present } from '../spec/authored-fields.ts';
 import { formatDuration } from '../spec/duration.ts';
 import type { AllowRule } from '../spec/policy-schema.ts';
 import { readSpec, type SpecFile, type SpecProblem } from '../spec/read-spec.ts';
-import type { DataPlaneKind, RetriesSpec, RouteSpec } from '../spec/schema.ts';
+import type { DataPlaneKind, MeshSpec, RetriesSpec, RouteSpec, ServiceSpec } from '../spec/schema.ts';
 import type { ServiceDraft } from './draft.ts';
 import type { Settled } from './settle.ts';
 
-const API_VERSION = 'meshwright.dev/v1';
 /** What a spec retries on where it says nothing. */
 const RETRIED = 'connect-failure,refused-stream';
 
@@ -142,6 +141,9 @@ const once = <Item>(items: readonly Item[]): readonly Item[] => [...new Map(item
 
 export interface Written {
   readonly files: readonly SpecFile[];
+  /** As they are read back. */
+  readonly mesh: MeshSpec;
+  readonly services: readonly ServiceSpec[];
   /** What was taken out: by the path of its file, the field, and why. */
   readonly removed: readonly SpecProblem[];
 }
@@ -155,7 +157,7 @@ export function writeSpec(documents: ReadonlyMap<string, Document>): Written {
       ([path, document]): SpecFile => ({ path, text: stringify(document, { lineWidth: 0, aliasDuplicateObjects: false }) }),
     );
     const reading = readSpec(files);
-    if (reading.ok) return { files, removed: taken };
+    if (reading.ok) return { files, mesh: reading.mesh, services: reading.services, removed: taken };
     const [problem] = reading.problems;
     const document = problem && left.get(problem.file);
     const smaller = problem && document && without(document, problem.field);
