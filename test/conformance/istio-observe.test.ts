@@ -9,6 +9,7 @@ import { writeFragment } from '../../src/reconcile/model.ts';
 import { until } from '../e2e/until.ts';
 import { realEnvoy } from '../real-envoy.ts';
 import { type ApiServer, startApiServer } from './api-server.ts';
+import { endpointSlice } from './endpoint-slices.ts';
 import { type Relay, startRelay } from './held-relay.ts';
 import { type IstioEnvoys, istioEnvoys } from './istio-envoys.ts';
 import { ISTIO_NAMESPACE, type Istiod, startIstiod } from './istiod.ts';
@@ -210,17 +211,9 @@ describe.skipIf(!have)('what proxies are seen to serve', () => {
       metadata: { name: 'catalog-v3-0', namespace: 'shop', labels: { app: 'catalog', version: 'v3' } },
     };
     await api.admin.mustApply({ ...pod, spec: { containers: [{ name: 'catalog', image: 'catalog' }] } });
-    const slice = { apiVersion: 'discovery.k8s.io/v1', kind: 'EndpointSlice', addressType: 'IPv4', ports: [{ name: 'http', port: 8080 }] };
-    const addressed = (isReady: boolean) => ({
-      ...slice,
-      metadata: { name: 'catalog-1', namespace: 'shop', labels: { 'kubernetes.io/service-name': 'catalog' } },
-      endpoints: [
-        { addresses: ['192.0.2.7'], conditions: { ready: isReady }, targetRef: { kind: 'Pod', name: 'catalog-v3-0', namespace: 'shop' } },
-      ],
-    });
-    await api.admin.mustApply(addressed(true));
+    await api.admin.mustApply(endpointSlice('catalog', { 'catalog-v3-0': true }));
     expect(await ready()).toEqual({ v1: 'ready', v2: 'none', v3: 'ready' });
-    await api.admin.mustApply(addressed(false));
+    await api.admin.mustApply(endpointSlice('catalog', { 'catalog-v3-0': false }));
     expect(await ready()).toEqual({ v1: 'ready', v2: 'none' });
     const rules = [{ apiGroups: [''], resources: ['pods'], verbs: ['list'] }];
     const blind = connector(api, await api.user('sees-pods-only', rules));

@@ -11,10 +11,12 @@ import { RENDERED_KINDS } from '../../src/dataplanes/linkerd/kinds.ts';
 import type { JsonObject } from '../../src/journal/documents.ts';
 import type { PlannedSecurity, ServicePlan } from '../../src/plan/plan.ts';
 import type { DataPlane } from '../../src/reconcile/data-plane.ts';
+import { writeFragment } from '../../src/reconcile/model.ts';
 import { planOf } from '../dataplanes/kubernetes/requests.ts';
 import { until } from '../e2e/until.ts';
 import { type ApiServer, startApiServer } from './api-server.ts';
 import { tokenOfTheDocs } from './documented-roles.ts';
+import { endpointSlice } from './endpoint-slices.ts';
 import { connector } from './kubernetes-connector.ts';
 import { haveServers } from './servers/build.ts';
 
@@ -41,13 +43,14 @@ describe.skipIf(!have)("Linkerd's resources on a real API server", () => {
   let cluster: Cluster;
   let dataPlane: DataPlane;
   let revision = 0;
+  const documents = new MemoryDocuments();
 
   beforeAll(async () => {
     api = await startApiServer('gateway-api', 'linkerd');
     await api.namespace('shop');
     cluster = connector(api, await tokenOfTheDocs(api, 'linkerd.md'));
     await until('every kind can be listed', async () => Promise.all(RENDERED_KINDS.map((kind) => cluster.list(kind, {}))));
-    dataPlane = linkerdDataPlane({ cluster, documents: new MemoryDocuments(), takeOver: false, observe: true });
+    dataPlane = linkerdDataPlane({ cluster, documents, takeOver: false, observe: true });
   });
   beforeEach(async () => {
     await api.admin.ask('DELETE', '/api/v1/namespaces/shop/services/catalog');
@@ -173,6 +176,18 @@ describe.skipIf(!have)("Linkerd's resources on a real API server", () => {
     });
     await controllerSays({}, { status: 'False', reason: 'BackendNotFound' });
     expect(await dataPlane.observe(fragment, 0)).toMatchObject({ kind: 'rejected', message: expect.stringContaining('BackendNotFound') });
+  });
+
+  it('have versions that are ready by the pods behind the Service, and none that are not', async () => {
+    const versions = ['v1', 'v2'].map((name) => ({ name, labels: { version: name } }));
+    const plan = planOf([last], { mesh: 'pods', versions });
+    await writeFragment(documents, { mesh: 'pods', service: 'catalog', revision: 1, plan });
+    for (const name of ['v1', 'v2']) {
+      const metadata = { name: `catalog-${name}`, namespace: 'shop', labels: { ...plan.selector, version: name } };
+      await api.admin.mustApply({ apiVersion: 'v1', kind: 'Pod', metadata, spec: { containers: [{ name: 'catalog', image: 'catalog' }] } });
+    }
+    await api.admin.mustApply(endpointSlice('catalog', { 'catalog-v1': true, 'catalog-v2': false }));
+    expect(await dataPlane.readiness('pods', 'catalog', 0)).toEqual({ v1: 'ready', v2: 'none' });
   });
 
   it('go when the service does, policies before what they name, and the own Service stays', async () => {

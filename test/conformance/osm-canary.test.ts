@@ -6,6 +6,7 @@ import { osmDataPlane } from '../../src/dataplanes/osm/data-plane.ts';
 import { outboundWeights } from '../../src/dataplanes/osm/observe.ts';
 import type { AllowRule } from '../../src/plan/plan.ts';
 import type { DataPlane } from '../../src/reconcile/data-plane.ts';
+import { writeFragment } from '../../src/reconcile/model.ts';
 import { planOf } from '../dataplanes/kubernetes/requests.ts';
 import { binomialInterval, isWithin } from '../e2e/binomial.ts';
 import { ask, sendRequests, type Target } from '../e2e/traffic.ts';
@@ -13,6 +14,7 @@ import { until } from '../e2e/until.ts';
 import { realEnvoy } from '../real-envoy.ts';
 import { type ApiServer, startApiServer } from './api-server.ts';
 import { tokenOfTheDocs } from './documented-roles.ts';
+import { endpointSlice } from './endpoint-slices.ts';
 import type { Envoy } from './envoy.ts';
 import { type Kubelet, startKubelet } from './kubelet.ts';
 import { connector } from './kubernetes-connector.ts';
@@ -43,6 +45,7 @@ describe.skipIf(!have)('Open Service Mesh by a plan', () => {
   let caller: OsmCaller;
   let target: Target;
   let revision = 0;
+  const documents = new MemoryDocuments();
 
   const admins = new Map<string, Envoy>();
   /** Puts every pod on the node, so that its admin door can be reached as in a cluster. */
@@ -76,7 +79,7 @@ describe.skipIf(!have)('Open Service Mesh by a plan', () => {
     cluster = connector(api, await tokenOfTheDocs(api, 'osm.md'));
     dataPlane = osmDataPlane({
       cluster,
-      documents: new MemoryDocuments(),
+      documents,
       controlPlaneNamespace: OSM_NAMESPACE,
       takeOver: true,
       observe: true,
@@ -153,6 +156,12 @@ describe.skipIf(!have)('Open Service Mesh by a plan', () => {
     expect(await to('/carts/12')).not.toHaveProperty('version');
     expect(await to('/carts/../carts/1')).not.toHaveProperty('version');
     expect(await to('/carts/1', 'DELETE')).not.toHaveProperty('version');
+  });
+
+  it('has versions that are ready by the pods behind the Service', async () => {
+    await writeFragment(documents, { mesh: 'pods', service: 'catalog', revision: 1, plan: planned({ v1: 100, v2: 0 }) });
+    await api.admin.mustApply(endpointSlice('catalog', { 'catalog-v1-1': true, 'catalog-v2-2': false }));
+    expect(await dataPlane.readiness('pods', 'catalog', 0)).toEqual({ v1: 'ready', v2: 'none' });
   });
 
   it('is not applied while the mesh lets everybody call everybody', async () => {

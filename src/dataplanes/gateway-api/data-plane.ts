@@ -2,13 +2,16 @@
  * Gateway API in one cluster as a data plane: applied as objects, observed by the status that controllers write on routes, and, where
  * the controller is Istio, at the proxies that its istiods push to. Of any other implementation the status is all there is to see.
  */
+import type { ServicePlan } from '../../plan/plan.ts';
 import type { DataPlane, Observation } from '../../reconcile/data-plane.ts';
 import type { Fragment } from '../../reconcile/model.ts';
 import { observeProxies } from '../istio/observe.ts';
-import type { Cluster, Refused } from '../kubernetes/cluster.ts';
+import { readyWorkloadEntries } from '../istio/workload-entries.ts';
+import type { Cluster, ListOutcome, Refused } from '../kubernetes/cluster.ts';
 import { PODS, SERVICES } from '../kubernetes/kinds.ts';
 import { type KubernetesOptions, meshDataPlane } from '../kubernetes/mesh-data-plane.ts';
 import { ownerLabels } from '../kubernetes/objects.ts';
+import type { Labels } from '../kubernetes/readiness.ts';
 import { carriesRoutes, leadsToServices } from './pushed.ts';
 import { gatewayApiRenderer } from './renderer.ts';
 import { HTTP_ROUTE, HTTP_ROUTE_SPLIT, routesSaid } from './route-status.ts';
@@ -42,7 +45,7 @@ export function gatewayApiDataPlane({ controlPlaneNamespace, experimental, ...op
     const left = await asked.list(SERVICES, { labels });
     if (left.kind === 'refused') return left;
     const [first] = left.objects;
-    const istiods = await asked.list(PODS, { namespace: controlPlaneNamespace, labels: { app: 'istiod' } });
+    const istiods = await istiodsOf(asked);
     if (!first || istiods.kind === 'refused' || istiods.objects.length === 0) return { kind: 'served' };
     const { namespace } = first.metadata;
     const judge = leadsToServices(
@@ -52,12 +55,23 @@ export function gatewayApiDataPlane({ controlPlaneNamespace, experimental, ...op
     return observeProxies(asked, { controlPlaneNamespace, host: `${service}.${namespace}.svc.`, someone: false, judge, until });
   }
 
+  const istiodsOf = (asked: Cluster): Promise<ListOutcome> =>
+    asked.list(PODS, { namespace: controlPlaneNamespace, labels: { app: 'istiod' } });
+
+  /** Of other implementations pods are all there is behind a Service, and nobody lets us ask for Istio's kinds. */
+  async function workloadEntries(asked: Cluster, plan: ServicePlan): Promise<readonly Labels[] | Refused> {
+    const istiods = await istiodsOf(asked);
+    if (istiods.kind === 'refused') return istiods;
+    return istiods.objects.length === 0 ? [] : readyWorkloadEntries(asked, plan);
+  }
+
   return meshDataPlane(options, {
     renderer,
     kinds: [SERVICES, HTTP_ROUTE],
     naming: [HTTP_ROUTE],
     splits: [HTTP_ROUTE_SPLIT],
     foreign: (asked, plan) => routesOfOthers(asked, plan, HTTP_ROUTE, isServiceOf(plan)),
+    endpointsBeside: workloadEntries,
     see,
   });
 }

@@ -7,12 +7,13 @@ import type { Documents } from '../../journal/documents.ts';
 import { type FidelityTable, isRefusal, judge } from '../../plan/fidelity.ts';
 import type { ServicePlan } from '../../plan/plan.ts';
 import type { Applied, DataPlane, Observation } from '../../reconcile/data-plane.ts';
-import { decidedRevision, type Fragment, readFragment } from '../../reconcile/model.ts';
+import { decidedRevision, type Fragment } from '../../reconcile/model.ts';
 import { type Bringing, bring, prune } from '../kubernetes/apply.ts';
 import type { Cluster, Refused } from '../kubernetes/cluster.ts';
 import { foreign, storedDrift } from '../kubernetes/drift.ts';
 import { inTime } from '../kubernetes/in-time.ts';
 import { ownerLabels } from '../kubernetes/objects.ts';
+import { readinessIn } from '../kubernetes/readiness.ts';
 import { splitAlone } from '../kubernetes/way-back.ts';
 import { dryRunCounts } from './dry-run.ts';
 import { istioFidelityIn } from './fidelity.ts';
@@ -21,9 +22,9 @@ import { DESTINATION_RULE, RENDERED_KINDS, SELECTING_KINDS, SPLITS, VIRTUAL_SERV
 import { type Look, observeProxies } from './observe.ts';
 import { policiesOfOthers } from './policies-of-others.ts';
 import { carried, expectedOf, leadsTo } from './pushed.ts';
-import { versionsReady } from './readiness.ts';
 import { renderIstio } from './render.ts';
 import { hostOf, keepingSubsets } from './subsets.ts';
+import { readyWorkloadEntries } from './workload-entries.ts';
 
 export interface IstioOptions {
   readonly cluster: Cluster;
@@ -101,10 +102,8 @@ export function istioDataPlane({ cluster, documents, controlPlaneNamespace, revi
     dryRun: (plan) => dryRunCounts(cluster, plan),
 
     prune: (fragment, until) => prune(inTime(cluster, until), bringingOf(fragment)),
-    async readiness(mesh, service) {
-      const plan = (await readFragment(documents, mesh, service))?.plan;
-      return plan ? versionsReady(cluster, plan) : {};
-    },
+
+    readiness: readinessIn(cluster, documents, readyWorkloadEntries),
   };
 }
 

@@ -6,13 +6,13 @@ import type { Documents, JsonObject } from '../../journal/documents.ts';
 import { isRefusal, judge } from '../../plan/fidelity.ts';
 import type { ServicePlan } from '../../plan/plan.ts';
 import type { Applied, DataPlane, Observation } from '../../reconcile/data-plane.ts';
-import { decidedRevision, type Fragment, readFragment } from '../../reconcile/model.ts';
-import { versionsReady } from '../istio/readiness.ts';
+import { decidedRevision, type Fragment } from '../../reconcile/model.ts';
 import type { Renderer } from '../renderer.ts';
 import { type Bringing, bring, prune } from './apply.ts';
 import type { Cluster, KubernetesObject, Refused, ResourceKind } from './cluster.ts';
 import { type Foreign, storedDrift } from './drift.ts';
 import { inTime } from './in-time.ts';
+import { type EndpointsBeside, readinessIn } from './readiness.ts';
 import { retargeted, targetPortOf } from './target-port.ts';
 import { type Split, splitAlone } from './way-back.ts';
 
@@ -40,6 +40,8 @@ export interface MeshRoom {
   readonly withoutEffect?: (asked: Cluster, plan: ServicePlan) => Promise<string | undefined>;
   /** What others have there that takes its meaning from what is rendered. A refusal: it may not be read. */
   readonly foreign?: (asked: Cluster, plan: ServicePlan) => Promise<readonly Foreign[] | Refused>;
+  /** Left out: nothing but pods is behind a Service. */
+  readonly endpointsBeside?: EndpointsBeside;
   /** What is seen of a service; of one that is gone where `plan` is null. A refusal: nobody lets us look. */
   readonly see: (asked: Cluster, fragment: Fragment, until?: AbortSignal) => Promise<Observation | Refused>;
 }
@@ -123,10 +125,7 @@ export function meshDataPlane({ cluster, documents, takeOver, observe }: Kuberne
       return 'kind' in wanted ? { kind: 'refused', message: wanted.message } : prune(asked, wanted);
     },
 
-    async readiness(mesh, service) {
-      const plan = (await readFragment(documents, mesh, service))?.plan;
-      return plan ? versionsReady(cluster, plan) : {};
-    },
+    readiness: readinessIn(cluster, documents, room.endpointsBeside),
   };
 }
 
