@@ -1,26 +1,18 @@
 /** `meshwright drift`: what is shown, and the exit code that scripts go by. */
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { type Api, specFiles, startApi, TOKEN } from './api-server.ts';
-import { type Ran, runCli } from './run-cli.ts';
+import { type Api, specFiles } from './api-server.ts';
+import { type CliAtApi, startCliAtApi } from './cli-at-api.ts';
 
 let api: Api;
-let directory: string;
+let cli: CliAtApi['cli'];
+let close: CliAtApi['close'];
 
 beforeEach(async () => {
-  api = await startApi();
-  directory = await mkdtemp(join(tmpdir(), 'meshwright-cli-'));
+  ({ api, cli, close } = await startCliAtApi());
   await api.app.apply(specFiles('shop', ['catalog', 'search']), { actor: 'test' });
 });
-afterEach(async () => {
-  await api.close();
-  await rm(directory, { recursive: true });
-});
+afterEach(() => close());
 
-const cli = (...args: string[]): Promise<Ran> =>
-  runCli(args, { directory, environment: { MESHWRIGHT_URL: api.url, MESHWRIGHT_TOKEN: TOKEN } });
 const gone = { kind: 'missing', resource: 'VirtualService shop/catalog' } as const;
 
 describe('drift', () => {

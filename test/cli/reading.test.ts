@@ -1,29 +1,24 @@
 /** What the command line shows, and how it says that it cannot: status, journal, addresses, tokens, usage. */
-import { chmod, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { chmod, mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { z } from 'zod';
 import { json, problem } from '../../src/api/problem.ts';
 import { tokenFor } from '../../src/cli/token.ts';
-import { type Api, specFiles, startApi, TOKEN } from './api-server.ts';
-import { type Ran, runCli, spawnCli } from './run-cli.ts';
+import { type Api, specFiles, TOKEN } from './api-server.ts';
+import { type CliAtApi, startCliAtApi } from './cli-at-api.ts';
+import { runCli, spawnCli } from './run-cli.ts';
 
 let api: Api;
 let directory: string;
+let cli: CliAtApi['cli'];
+let close: CliAtApi['close'];
 
 beforeEach(async () => {
-  api = await startApi();
-  directory = await mkdtemp(join(tmpdir(), 'meshwright-cli-'));
+  ({ api, directory, cli, close } = await startCliAtApi());
   await api.app.apply(specFiles('shop', ['catalog', 'search']), { actor: 'test' });
 });
-afterEach(async () => {
-  await api.close();
-  await rm(directory, { recursive: true });
-});
-
-const cli = (...args: string[]): Promise<Ran> =>
-  runCli(args, { directory, environment: { MESHWRIGHT_URL: api.url, MESHWRIGHT_TOKEN: TOKEN } });
+afterEach(() => close());
 
 describe('status', () => {
   it('is an aligned table of weights, phases and what ends them', async () => {

@@ -1,15 +1,14 @@
 /** `meshwright shadow` and `meshwright apply --accept-refusals`: who would be refused, and going on all the same. */
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { type Api, startApi, TOKEN } from './api-server.ts';
-import { type Ran, runCli } from './run-cli.ts';
+import type { Api } from './api-server.ts';
+import { type CliAtApi, startCliAtApi } from './cli-at-api.ts';
 
 let api: Api;
 let directory: string;
-const cli = (...args: string[]): Promise<Ran> =>
-  runCli(args, { directory, environment: { MESHWRIGHT_URL: api.url, MESHWRIGHT_TOKEN: TOKEN } });
+let cli: CliAtApi['cli'];
+let close: CliAtApi['close'];
 
 async function write(stage: string): Promise<void> {
   const head = 'apiVersion: meshwright.dev/v1\n';
@@ -20,15 +19,11 @@ async function write(stage: string): Promise<void> {
 }
 
 beforeEach(async () => {
-  api = await startApi();
-  directory = await mkdtemp(join(tmpdir(), 'meshwright-cli-'));
+  ({ api, directory, cli, close } = await startCliAtApi());
   await write('shadow');
   expect(await cli('apply', directory)).toMatchObject({ code: 0, err: '' });
 });
-afterEach(async () => {
-  await api.close();
-  await rm(directory, { recursive: true });
-});
+afterEach(() => close());
 
 describe('shadow', () => {
   it('says that nobody would be refused', async () => {

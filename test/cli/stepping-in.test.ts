@@ -1,27 +1,23 @@
 /** What people ask for on the command line, against a real app over real HTTP: deploy, alert, step in, apply, send events. */
-import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { type Api, specFiles, startApi, TOKEN } from './api-server.ts';
+import { type Api, specFiles, TOKEN } from './api-server.ts';
+import { type CliAtApi, startCliAtApi } from './cli-at-api.ts';
 import { type Ran, runCli } from './run-cli.ts';
 
 let api: Api;
 let directory: string;
+let cli: CliAtApi['cli'];
+let close: CliAtApi['close'];
 
 beforeAll(async () => {
-  api = await startApi();
-  directory = await mkdtemp(join(tmpdir(), 'meshwright-cli-'));
+  ({ api, directory, cli, close } = await startCliAtApi());
   await api.app.apply(specFiles('shop', ['cart', 'catalog', 'orders', 'search', 'stock']), { actor: 'test' });
   await api.app.apply(specFiles('twin', ['stock']), { actor: 'test' });
 });
-afterAll(async () => {
-  await api.close();
-  await rm(directory, { recursive: true });
-});
+afterAll(() => close());
 
-const cli = (...args: string[]): Promise<Ran> =>
-  runCli(args, { directory, environment: { MESHWRIGHT_URL: api.url, MESHWRIGHT_TOKEN: TOKEN } });
 const said = (out: string): Ran => ({ code: 0, out, err: '' });
 const refused = (err: string): Ran => ({ code: 1, out: '', err });
 const splitOf = async (service: string) =>
