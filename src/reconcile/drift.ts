@@ -16,6 +16,7 @@ import type { DataPlane } from './data-plane.ts';
 import type { EffectPorts } from './effects.ts';
 import { wasBrought } from './first-bring.ts';
 import { type Fragment, readFragment } from './model.ts';
+import { type Where, whereId } from './where.ts';
 
 /** What is owed for longer, with no rollout that waits for it, is looked at all the same. */
 const SETTLES_MS = 5 * 60_000;
@@ -41,18 +42,11 @@ export type DriftLook = Readonly<z.infer<typeof lookSchema>>;
 type Seen = Omit<DriftLook, 'service' | 'dataPlane' | 'at'>;
 
 const partitionOf = (mesh: string): string => `drift/${mesh}`;
-const idOf = (service: string, dataPlane: string): string => sha256(JSON.stringify([service, dataPlane])).slice(0, 32);
 
 /** What was seen last of each service and data plane, in the order of looking. */
 export async function driftLooks(documents: Documents, mesh: string, now: number): Promise<readonly DriftLook[]> {
   const found = await documents.list({ partition: partitionOf(mesh), kind: 'drift' });
   return found.filter(({ document }) => (document.expiresAt ?? 0) > now).map(({ document }) => lookSchema.parse(document.body));
-}
-
-export interface Where {
-  readonly mesh: string;
-  readonly service: string;
-  readonly dataPlane: string;
 }
 
 /**
@@ -173,8 +167,8 @@ async function servedBy(plane: DataPlane, fragment: Fragment, now: number, befor
 const unknown = (because: string): Seen => ({ outcome: 'unknown', differences: [], because, behind: {} });
 const settling = (because: string): Seen => ({ outcome: 'settling', differences: [], because, behind: {} });
 
-async function readLook(documents: Documents, { mesh, service, dataPlane }: Where): Promise<DriftLook | undefined> {
-  const found = await documents.read(partitionOf(mesh), idOf(service, dataPlane));
+async function readLook(documents: Documents, where: Where): Promise<DriftLook | undefined> {
+  const found = await documents.read(partitionOf(where.mesh), whereId(where));
   return found && lookSchema.parse(found.document.body);
 }
 
@@ -183,7 +177,7 @@ async function keepLook(documents: Documents, mesh: string, look: DriftLook): Pr
   const body: JsonObject = JSON.parse(JSON.stringify(look));
   const document = {
     partition,
-    id: idOf(look.service, look.dataPlane),
+    id: whereId(look),
     kind: 'drift',
     ordinal: look.at,
     expiresAt: look.at + KEPT_MS,

@@ -3,11 +3,10 @@
  * that cannot be asked is said to be unseen, and keeps nobody from the others.
  */
 import type { Documents, JsonObject } from '../journal/documents.ts';
-import { sha256 } from '../journal/hash.ts';
 import type { DataPlane } from './data-plane.ts';
-import type { Where } from './drift.ts';
 import { counted, type DryRunReport, dryRunReportSchema, emptyReport, notSeen } from './dry-run-report.ts';
 import { readFragment } from './model.ts';
+import { type Where, whereId } from './where.ts';
 
 /** A stage that nobody has looked at for a day begins anew. */
 const KEPT_MS = 24 * 3_600_000;
@@ -20,11 +19,10 @@ export interface DryRunPorts {
 }
 
 const partitionOf = (mesh: string): string => `dry-run/${mesh}`;
-const idOf = ({ service, dataPlane }: Where): string => sha256(JSON.stringify([service, dataPlane])).slice(0, 32);
 
 /** As it was seen last; `undefined`: not within a day. */
 export async function dryRunReport(documents: Documents, where: Where, now: number): Promise<DryRunReport | undefined> {
-  const found = await documents.read(partitionOf(where.mesh), idOf(where));
+  const found = await documents.read(partitionOf(where.mesh), whereId(where));
   if (!found || (found.document.expiresAt ?? 0) <= now) return undefined;
   return dryRunReportSchema.parse(found.document.body);
 }
@@ -36,7 +34,7 @@ export async function lookAtDryRun(ports: DryRunPorts, where: Where): Promise<Dr
   const before = (await dryRunReport(ports.documents, where, now)) ?? emptyReport(service, dataPlane, now);
   const report = await look(ports, where, before, now);
   const body: JsonObject = JSON.parse(JSON.stringify(report));
-  const document = { partition: partitionOf(mesh), id: idOf(where), kind: 'dry-run', ordinal: now, expiresAt: now + KEPT_MS, body };
+  const document = { partition: partitionOf(mesh), id: whereId(where), kind: 'dry-run', ordinal: now, expiresAt: now + KEPT_MS, body };
   await ports.documents.batch(partitionOf(mesh), [{ op: 'upsert', document }]);
   return report;
 }

@@ -3,23 +3,16 @@
  * that is known to have no ready endpoint there: that is kept back, and comes by itself once the version has one. Decision 0009.
  */
 import type { Documents } from '../journal/documents.ts';
-import { sha256 } from '../journal/hash.ts';
 import type { DataPlane } from './data-plane.ts';
 import type { EffectPorts } from './effects.ts';
 import type { Fragment } from './model.ts';
+import { type Where, whereId } from './where.ts';
 
 const partitionOf = (mesh: string): string => `brought/${mesh}`;
-const idOf = (service: string, dataPlane: string): string => sha256(JSON.stringify([service, dataPlane])).slice(0, 32);
-
-interface Where {
-  readonly mesh: string;
-  readonly service: string;
-  readonly dataPlane: string;
-}
 
 /** Whether anything of the service was ever brought there, since it came to live there. */
-export async function wasBrought(documents: Documents, { mesh, service, dataPlane }: Where): Promise<boolean> {
-  return (await documents.read(partitionOf(mesh), idOf(service, dataPlane))) !== undefined;
+export async function wasBrought(documents: Documents, where: Where): Promise<boolean> {
+  return (await documents.read(partitionOf(where.mesh), whereId(where))) !== undefined;
 }
 
 /**
@@ -44,7 +37,7 @@ export async function keptBackBy(
   // Before it is brought: to have kept back what is there already would be worse.
   const document = {
     partition: partitionOf(mesh),
-    id: idOf(service, dataPlane),
+    id: whereId({ service, dataPlane }),
     kind: 'brought',
     ordinal: 0,
     body: { service, dataPlane },
@@ -54,6 +47,6 @@ export async function keptBackBy(
 }
 
 /** All of it is gone from there: what comes next is the first again. */
-export async function forgetBrought(documents: Documents, { mesh, service, dataPlane }: Where): Promise<void> {
-  await documents.batch(partitionOf(mesh), [{ op: 'delete', id: idOf(service, dataPlane) }]);
+export async function forgetBrought(documents: Documents, where: Where): Promise<void> {
+  await documents.batch(partitionOf(where.mesh), [{ op: 'delete', id: whereId(where) }]);
 }

@@ -12,9 +12,10 @@ import type { ServiceEvent } from '../rollouts/events.ts';
 import { serviceStream, serviceStreamId } from '../rollouts/service-stream.ts';
 import type { ServiceState } from '../rollouts/state.ts';
 import { decideMesh, type MeshCommand, meshStream, meshStreamId } from '../spec/adoption.ts';
-import { type DriftLook, lookForDrift, type Where } from './drift.ts';
+import { type DriftLook, lookForDrift } from './drift.ts';
 import { type EffectPorts, handOver, recheckId, runMeshEffects, runServiceEffects } from './effects.ts';
 import { readinessNow } from './readiness.ts';
+import type { Where } from './where.ts';
 
 /** One sweep looks at no more than this at a time, and goes on while it finds as many. */
 const SWEEP_PAGE = 100;
