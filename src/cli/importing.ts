@@ -2,16 +2,17 @@
  * `meshwright import`: what a folder, a cluster or Consul has of another mesh, as a spec in a folder, with the report beside it. Reads only;
  * what is in the way in the folder is left alone unless it is to be overwritten.
  */
-import { mkdir, readdir, readFile, stat, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
 import { dirname, join, relative, sep } from 'node:path';
 import { rendererOf } from '../dataplanes/renderers.ts';
 import { cutOver } from '../import/cut-over.ts';
 import { type Imported, importMesh } from '../import/import-mesh.ts';
-import { objectsIn, readObjects, type SourceFile, type SourceObject, type UnreadableFile } from '../import/objects.ts';
+import { objectsIn, readObjects, type SourceObject, type UnreadableFile } from '../import/objects.ts';
 import { type ImportReport, importReport, reportText } from '../import/report.ts';
 import type { DataPlaneKind } from '../spec/schema.ts';
 import { serviceFidelity } from '../spec-fidelity.ts';
 import { Failure } from './failure.ts';
+import { filesIn } from './spec-folder.ts';
 import type { Terminal } from './terminal.ts';
 
 const REPORT = 'import-report';
@@ -66,7 +67,9 @@ async function readSources(
 ): Promise<Sources> {
   if (folder === undefined && kubeconfig === undefined && consul === undefined)
     throw new Failure('Say what is imported: a folder, --kubeconfig or --consul.', { exitCode: 2 });
-  const all = [folder === undefined ? { objects: [], unreadable: [] } : readObjects(await readFolder(folder))];
+  const files = folder === undefined ? [] : await filesIn(folder, /\.(ya?ml|json)$/i);
+  if (folder !== undefined && files.length === 0) throw new Failure(`There is no .yaml, .yml or .json file in ${folder}.`);
+  const all = [readObjects(files)];
   let policy = consulDefault;
   if (kubeconfig !== undefined || consul !== undefined) {
     const { readClusterMesh, readConsulMesh } = await import('../mesh-reading.ts');
@@ -119,26 +122,6 @@ function reportOf(imported: Imported, { unreadable }: Sources): ImportReport {
   }));
   const steps = cutOver(services, { from: imported.from, to: dataPlane.kind, fidelity: rendererOf(dataPlane).fidelity });
   return importReport(imported, { to: dataPlane.kind, unreadable, cutOver: steps, fidelity });
-}
-
-/** Every .yaml, .yml and .json file, sorted, without those in hidden folders; `folder` may be one file. */
-async function readFolder(folder: string): Promise<readonly SourceFile[]> {
-  const there = await stat(folder).catch(() => {
-    throw new Failure(`There is no folder or file ${folder}.`, { exitCode: 2 });
-  });
-  const entries = there.isDirectory() ? await readdir(folder, { recursive: true, withFileTypes: true }) : [];
-  const found = entries
-    .filter((entry) => entry.isFile() && /\.(ya?ml|json)$/i.test(entry.name))
-    .map((entry) => join(entry.parentPath, entry.name))
-    .filter(
-      (path) =>
-        !relative(folder, path)
-          .split(sep)
-          .some((part) => part.startsWith('.') || part === 'node_modules'),
-    );
-  const paths = there.isDirectory() ? found.sort() : [folder];
-  if (paths.length === 0) throw new Failure(`There is no .yaml, .yml or .json file in ${folder}.`);
-  return Promise.all(paths.map(async (path) => ({ path: path.split(sep).join('/'), text: await readFile(path, 'utf8') })));
 }
 
 /** Whole or not at all, as far as what is there can say: a spec of two imports would be neither. */

@@ -9,7 +9,7 @@ import type { DataPlaneSpec, MeshSpec, ServiceSpec } from '../spec/schema.ts';
 import { type ServiceFidelity, specFidelity } from '../spec-fidelity.ts';
 import { adoptedSpecSchema, statusSchema } from './answers.ts';
 import { type Connection, UnknownMesh } from './connection.ts';
-import { type Change, changesBetween, nameOf, type Resource } from './resources.ts';
+import { type Change, changesBetween, kindAndName, type Resource } from './resources.ts';
 import { readSpecIn, refusalFailure } from './spec-reading.ts';
 import type { Terminal } from './terminal.ts';
 
@@ -142,11 +142,6 @@ const MOST_PATHS = 5;
 function changeLine({ change, kind, name, paths = [] }: Change): string {
   const where = paths.length > MOST_PATHS ? `${paths.slice(0, MOST_PATHS).join(', ')} …` : paths.join(', ');
   return `  ${SIGNS[change]} ${kind} ${name}${where === '' ? '' : `: ${where}`}`;
-}
-
-function kindAndName(resource: Resource): string {
-  const { kind, name } = nameOf(resource);
-  return `${kind} ${name}`;
 }
 
 const counted = (count: number, what: string): string => `${count} ${what}${count === 1 ? '' : 's'}`;

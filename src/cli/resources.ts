@@ -4,7 +4,7 @@ import { z } from 'zod';
 
 export type Resource = Readonly<Record<string, unknown>>;
 
-export interface Named {
+interface Named {
   readonly kind: string;
   /** With its namespace, where it has one. */
   readonly name: string;
@@ -25,6 +25,11 @@ const named = z.union([kubernetes, consul, envoy]);
 /** Kubernetes objects, Consul's config entries and Envoy's messages have a kind and a name. */
 export const nameOf = (resource: Resource): Named => named.parse(resource);
 
+export function kindAndName(resource: Resource): string {
+  const { kind, name } = nameOf(resource);
+  return `${kind} ${name}`;
+}
+
 export interface Change extends Named {
   readonly change: 'added' | 'changed' | 'removed';
   /** Of a change: where, such as `spec.http[0].timeout`. */
@@ -33,7 +38,7 @@ export interface Change extends Named {
 
 /** In the order in which they would be applied; what is removed last, as it is when it is done. */
 export function changesBetween(before: readonly Resource[], after: readonly Resource[]): readonly Change[] {
-  const keyed = (resources: readonly Resource[]) => new Map(resources.map((resource) => [keyOf(resource), resource]));
+  const keyed = (resources: readonly Resource[]) => new Map(resources.map((resource) => [kindAndName(resource), resource]));
   const [old, next] = [keyed(before), keyed(after)];
   const written = [...next].flatMap(([key, resource]): Change[] => {
     const was = old.get(key);
@@ -43,11 +48,6 @@ export function changesBetween(before: readonly Resource[], after: readonly Reso
   });
   const removed = [...old].filter(([key]) => !next.has(key)).map(([, resource]): Change => ({ change: 'removed', ...nameOf(resource) }));
   return [...written, ...removed];
-}
-
-function keyOf(resource: Resource): string {
-  const { kind, name } = nameOf(resource);
-  return `${kind} ${name}`;
 }
 
 const fieldsSchema = z.record(z.string(), z.unknown());
