@@ -12,7 +12,7 @@ import { until } from '../e2e/until.ts';
 import { MINUTE, serviceFile, World } from '../world.ts';
 import { type ApiServer, startApiServer } from './api-server.ts';
 import { type Consul, startConsul } from './consul.ts';
-import { connector } from './kubernetes-connector.ts';
+import { connectedFor } from './kubernetes-connector.ts';
 import { Started } from './process.ts';
 import { haveServers } from './servers/build.ts';
 
@@ -39,8 +39,7 @@ describe.skipIf(!have)('drift of a service on Istio and Consul', () => {
     const metadata = { name: 'catalog-v1', namespace: 'shop' };
     const spec = { address: '192.0.2.1', labels: { app: 'catalog', version: 'v1' } };
     await api.admin.mustApply({ apiVersion: 'networking.istio.io/v1', kind: 'WorkloadEntry', metadata, spec });
-    const cluster = connector(api);
-    await until('every kind can be listed', async () => Promise.all(RENDERED_KINDS.map((kind) => cluster.list(kind, {}))));
+    const cluster = await connectedFor(api, RENDERED_KINDS);
     const documents = new MemoryDocuments();
     const options = { documents, controlPlaneNamespace: 'istio-system', takeOver: false, observe: false };
     const decided = (of: string, service: string) => decidedRevision(documents, of, service);

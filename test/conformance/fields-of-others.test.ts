@@ -14,11 +14,10 @@ import { SERVICES } from '../../src/dataplanes/kubernetes/kinds.ts';
 import { versionService } from '../../src/dataplanes/kubernetes/objects.ts';
 import type { JsonObject } from '../../src/journal/documents.ts';
 import type { PlannedSecurity, ServicePlan } from '../../src/plan/plan.ts';
-import { until } from '../e2e/until.ts';
 import { type ApiServer, startApiServer } from './api-server.ts';
 import { bringing } from './istio-bringing.ts';
 import { planOf } from './istio-plans.ts';
-import { connector } from './kubernetes-connector.ts';
+import { connectedFor } from './kubernetes-connector.ts';
 import { haveServers } from './servers/build.ts';
 
 const have = await haveServers('etcd', 'kube-apiserver');
@@ -38,8 +37,7 @@ describe.skipIf(!have)('fields of others in objects of ours', () => {
   beforeAll(async () => {
     api = await startApiServer('istio');
     await api.namespace('shop');
-    cluster = connector(api);
-    await until('every kind can be listed', async () => Promise.all(RENDERED_KINDS.map((kind) => cluster.list(kind, {}))));
+    cluster = await connectedFor(api, RENDERED_KINDS);
   });
   afterAll(() => api?.stop());
 

@@ -5,10 +5,9 @@ import { DESTINATION_RULE, RENDERED_KINDS, VIRTUAL_SERVICE } from '../../src/dat
 import { bring, prune } from '../../src/dataplanes/kubernetes/apply.ts';
 import { type Cluster, ClusterUnavailable } from '../../src/dataplanes/kubernetes/cluster.ts';
 import type { JsonObject } from '../../src/journal/documents.ts';
-import { until } from '../e2e/until.ts';
 import { type ApiServer, startApiServer } from './api-server.ts';
 import { bringing } from './istio-bringing.ts';
-import { connector } from './kubernetes-connector.ts';
+import { connectedFor, connector } from './kubernetes-connector.ts';
 import { haveServers } from './servers/build.ts';
 
 const have = await haveServers('etcd', 'kube-apiserver');
@@ -29,9 +28,7 @@ describe.skipIf(!have)('objects on a real API server', () => {
   beforeAll(async () => {
     api = await startApiServer('istio');
     await api.namespace('shop');
-    cluster = connector(api);
-    // A CRD that was just installed answers 429 for a moment.
-    await until('every kind can be listed', async () => Promise.all(RENDERED_KINDS.map((kind) => cluster.list(kind, {}))));
+    cluster = await connectedFor(api, RENDERED_KINDS);
   });
   afterAll(() => api?.stop());
 

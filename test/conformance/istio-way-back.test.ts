@@ -13,7 +13,7 @@ import { writeFragment } from '../../src/reconcile/model.ts';
 import { until } from '../e2e/until.ts';
 import { type ApiServer, startApiServer } from './api-server.ts';
 import { bringing, planned } from './istio-bringing.ts';
-import { connector } from './kubernetes-connector.ts';
+import { connectedFor } from './kubernetes-connector.ts';
 import { haveServers } from './servers/build.ts';
 
 const have = await haveServers('etcd', 'kube-apiserver');
@@ -35,8 +35,7 @@ describe.skipIf(!have)('a way back on a real API server', () => {
   beforeAll(async () => {
     api = await startApiServer('istio');
     await api.namespace('shop');
-    cluster = connector(api);
-    await until('every kind can be listed', async () => Promise.all(RENDERED_KINDS.map((kind) => cluster.list(kind, {}))));
+    cluster = await connectedFor(api, RENDERED_KINDS);
   });
   afterAll(() => api?.stop());
 
@@ -162,8 +161,7 @@ describe.skipIf(!have)('a service that is retired on a real API server', () => {
   beforeAll(async () => {
     api = await startApiServer('istio');
     await api.namespace('shop');
-    cluster = connector(api);
-    await until('every kind can be listed', async () => Promise.all(RENDERED_KINDS.map((kind) => cluster.list(kind, {}))));
+    cluster = await connectedFor(api, RENDERED_KINDS);
   });
   afterAll(() => api?.stop());
 

@@ -1,7 +1,8 @@
 /** The product's own connector to a test's API server, and what it finds istiod by: a pod of a node whose kubelet forwards to it. */
 import { readKubeconfig } from '../../src/adapters/kubeconfig.ts';
 import { kubernetesCluster } from '../../src/adapters/kubernetes-cluster.ts';
-import type { Cluster } from '../../src/dataplanes/kubernetes/cluster.ts';
+import type { Cluster, ResourceKind } from '../../src/dataplanes/kubernetes/cluster.ts';
+import { until } from '../e2e/until.ts';
 import type { ApiServer } from './api-server.ts';
 import { ISTIO_NAMESPACE, type Istiod } from './istiod.ts';
 import { type Kubelet, startKubelet } from './kubelet.ts';
@@ -10,6 +11,13 @@ import { type Kubelet, startKubelet } from './kubelet.ts';
 export function connector(api: Pick<ApiServer, 'kubeconfig'>, token?: string): Cluster {
   const kubeconfig = api.kubeconfig(token);
   return kubernetesCluster({ config: () => readKubeconfig(kubeconfig) });
+}
+
+/** A connector that can list all of `kinds`: a CRD that was just installed answers 429 for a moment. */
+export async function connectedFor(api: ApiServer, kinds: readonly ResourceKind[]): Promise<Cluster> {
+  const cluster = connector(api);
+  await until('every kind can be listed', () => Promise.all(kinds.map((kind) => cluster.list(kind, {}))));
+  return cluster;
 }
 
 /** Describes istiod as the pod `istiod-0`, ready. */

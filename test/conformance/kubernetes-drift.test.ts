@@ -16,7 +16,7 @@ import { differenceText } from '../../src/rollouts/difference.ts';
 import { until } from '../e2e/until.ts';
 import { type ApiServer, startApiServer } from './api-server.ts';
 import { planOf } from './istio-plans.ts';
-import { connector } from './kubernetes-connector.ts';
+import { connectedFor, connector } from './kubernetes-connector.ts';
 import { haveServers } from './servers/build.ts';
 
 const have = await haveServers('etcd', 'kube-apiserver');
@@ -31,8 +31,7 @@ describe.skipIf(!have)('drift on a real API server', () => {
   beforeAll(async () => {
     api = await startApiServer('istio', 'gateway-api', 'osm');
     await api.namespace('shop');
-    cluster = connector(api);
-    await until('every kind can be listed', async () => Promise.all(RENDERED_KINDS.map((kind) => cluster.list(kind, {}))));
+    cluster = await connectedFor(api, RENDERED_KINDS);
   });
   afterAll(() => api?.stop());
 

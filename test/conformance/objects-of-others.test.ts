@@ -9,11 +9,10 @@ import { osmDataPlane } from '../../src/dataplanes/osm/data-plane.ts';
 import { MESH_CONFIG, RENDERED_KINDS as OSM_KINDS } from '../../src/dataplanes/osm/kinds.ts';
 import type { JsonObject } from '../../src/journal/documents.ts';
 import type { PlannedSecurity, ServicePlan } from '../../src/plan/plan.ts';
-import { until } from '../e2e/until.ts';
 import { type ApiServer, startApiServer } from './api-server.ts';
 import { planOf } from './istio-plans.ts';
 import type { KubeObject } from './kube-client.ts';
-import { connector } from './kubernetes-connector.ts';
+import { connectedFor } from './kubernetes-connector.ts';
 import { haveServers } from './servers/build.ts';
 
 const have = await haveServers('etcd', 'kube-apiserver');
@@ -47,10 +46,7 @@ describe.skipIf(!have)('objects of others', () => {
     api = await startApiServer('gateway-api', 'osm', 'linkerd');
     await api.namespace('shop');
     await api.namespace('mesh-system');
-    cluster = connector(api);
-    // A CRD that was just installed answers 429 for a moment.
-    const kinds = [...OSM_KINDS, ...LINKERD_KINDS, MESH_CONFIG];
-    await until('every kind can be listed', async () => Promise.all(kinds.map((kind) => cluster.list(kind, {}))));
+    cluster = await connectedFor(api, [...OSM_KINDS, ...LINKERD_KINDS, MESH_CONFIG]);
     const spec = { traffic: { enablePermissiveTrafficPolicyMode: false } };
     await api.admin.mustApply(object(MESH_CONFIG.apiVersion, MESH_CONFIG.kind, 'osm-mesh-config', spec, 'mesh-system'));
   });

@@ -10,7 +10,7 @@ import type { PlannedSecurity, ServicePlan } from '../../src/plan/plan.ts';
 import { until } from '../e2e/until.ts';
 import { type ApiServer, startApiServer } from './api-server.ts';
 import { planOf } from './istio-plans.ts';
-import { connector } from './kubernetes-connector.ts';
+import { connectedFor, connector } from './kubernetes-connector.ts';
 import { haveServers } from './servers/build.ts';
 
 const have = await haveServers('etcd', 'kube-apiserver');
@@ -26,8 +26,7 @@ describe.skipIf(!have)('policies of others', () => {
     api = await startApiServer('istio');
     await api.namespace('shop');
     await api.namespace('istio-system');
-    cluster = connector(api);
-    await until('every kind can be listed', async () => Promise.all(RENDERED_KINDS.map((kind) => cluster.list(kind, {}))));
+    cluster = await connectedFor(api, RENDERED_KINDS);
   });
   afterAll(() => api?.stop());
 
