@@ -2,7 +2,7 @@
  * Fidelity: what of a plan a data plane says exactly, what only nearly, and what it refuses. The fields are those of the plan,
  * each in the smallest piece that one data plane can say and another can't; a mesh's room has one judgement for each.
  */
-import type { PathMatch, PlannedRoute, ServicePlan } from './plan.ts';
+import type { AllowRule, PathMatch, PlannedRoute, ServicePlan } from './plan.ts';
 
 /** What a plan can ask for, and what it means in a line of the docs. */
 export const PLAN_FIELDS = {
@@ -91,6 +91,20 @@ export interface Exception {
   readonly at: (plan: ServicePlan) => readonly string[];
 }
 
+/** `at` of what holds for some routes: a part of each of them, such as `match.path`. */
+export const inRoutes =
+  (part: string, isMeant: (route: PlannedRoute) => boolean): Exception['at'] =>
+  ({ routes }) =>
+    routes.filter(isMeant).map((route) => inRoute(route, part));
+
+/** `at` of what holds for some rules of who may call. */
+export const inAllow =
+  (part: 'callers' | 'methods' | 'paths', isMeant: (rule: AllowRule) => boolean): Exception['at'] =>
+  ({ security }) =>
+    (security?.allow ?? []).flatMap((rule, index) => (isMeant(rule) ? [`allow.${index}.${part}`] : []));
+
+const inRoute = ({ name }: PlannedRoute, part: string): string => `routes.${name}.${part}`;
+
 export type FidelityTable = Readonly<Record<PlanField, FieldJudgement>>;
 
 /** One use of a field; `where` is its place in the plan, such as `routes.beta.retries.attempts`. */
@@ -120,7 +134,7 @@ export function fieldsUsed(plan: ServicePlan): readonly FieldUse[] {
   return [
     { field: `protocol.${plan.protocol}`, where: 'protocol' } as const,
     ...plan.routes.flatMap(routeFields),
-    ...plan.routes.slice(0, -1).map(({ name }) => ({ field: 'route.order', where: `routes.${name}.order` }) as const),
+    ...plan.routes.slice(0, -1).map((route) => ({ field: 'route.order', where: inRoute(route, 'order') }) as const),
     ...resilienceFields(plan),
     ...securityFields(plan),
     ...(plan.egress ?? []).map(({ host, protocol }) => ({ field: `egress.${protocol}`, where: `egress.${host}` }) as const),
@@ -133,11 +147,10 @@ export function fieldsUsed(plan: ServicePlan): readonly FieldUse[] {
 }
 
 function routeFields(route: PlannedRoute): FieldUse[] {
-  const at = (part: string): string => `routes.${route.name}.${part}`;
   const { path, methods = [], headers = [] } = route.match;
   const valued = headers.filter((each) => !('present' in each)).map(({ name }) => name);
   const uses: FieldUse[] = [];
-  const use = (field: PlanField, part: string): void => void uses.push({ field, where: at(part) });
+  const use = (field: PlanField, part: string): void => void uses.push({ field, where: inRoute(route, part) });
   if (path) use(`route.path.${kindOfPath(path)}`, 'match.path');
   if (methods.length > 0) use('route.methods', 'match.methods');
   for (const header of headers) use(headerField(header), `match.headers.${header.name}`);

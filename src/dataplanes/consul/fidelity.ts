@@ -1,11 +1,10 @@
 /** What Consul says of a plan exactly, nearly, or not at all, through config entries that belong to the service itself. */
-import { approximated, exact, type FidelityTable, refused } from '../../plan/fidelity.ts';
-import type { ServicePlan } from '../../plan/plan.ts';
+import { approximated, exact, type FidelityTable, inAllow, inRoutes, refused } from '../../plan/fidelity.ts';
 import { endpointByHash } from '../made-of-envoy.ts';
 
 /** `isValidHTTPMethod` of Consul. */
 const METHODS = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'CONNECT', 'OPTIONS', 'TRACE'];
-const isUnknown = (method: string): boolean => !METHODS.includes(method);
+const namesUnknown = (methods: readonly string[] = []): boolean => methods.some((method) => !METHODS.includes(method));
 
 /** `stream_idle_timeout` of Envoy, which no config entry of a service changes at its own proxies. */
 const SILENCE_MS = 5 * 60_000;
@@ -39,9 +38,7 @@ export const consulFidelity: FidelityTable = {
   'route.path.regex': exact,
   'route.methods': {
     ...exact,
-    except: [
-      { ...unknownMethod, at: ({ routes }) => routes.filter(({ match }) => match.methods?.some(isUnknown)).map(at('match.methods')) },
-    ],
+    except: [{ ...unknownMethod, at: inRoutes('match.methods', ({ match }) => namesUnknown(match.methods)) }],
   },
   'route.headers.exact': exact,
   'route.headers.prefix': exact,
@@ -57,7 +54,7 @@ export const consulFidelity: FidelityTable = {
         code: 'SilenceEndsRequest',
         sentence:
           'The proxy of a called service ends a request on which nothing moves for five minutes, so that a longer time-out cannot be kept; give at most `5m`, or none.',
-        at: ({ routes }) => routes.filter(({ timeoutMs = 0 }) => timeoutMs > SILENCE_MS).map(at('timeout')),
+        at: inRoutes('timeout', ({ timeoutMs = 0 }) => timeoutMs > SILENCE_MS),
       },
     ],
   },
@@ -117,18 +114,13 @@ export const consulFidelity: FidelityTable = {
         code: 'CallerIsNoService',
         sentence:
           'Consul knows callers by the name of their service and not by their service account; name services of this mesh, and add what calls from elsewhere to it.',
-        at: callersWithoutService,
+        at: inAllow('callers', ({ callers }) => callers.some(({ service }) => service === undefined)),
       },
     ],
   },
   'allow.methods': {
     ...exact,
-    except: [
-      {
-        ...unknownMethod,
-        at: (plan) => rulesOf(plan).flatMap(({ methods }, index) => (methods?.some(isUnknown) ? [`allow.${index}.methods`] : [])),
-      },
-    ],
+    except: [{ ...unknownMethod, at: inAllow('methods', ({ methods }) => namesUnknown(methods)) }],
   },
   'allow.paths.exact': exact,
   'allow.paths.prefix': exact,
@@ -144,18 +136,3 @@ export const consulFidelity: FidelityTable = {
   'telemetry.accessLog.errors': forAllServices,
   'telemetry.tracing': forAllServices,
 };
-
-const at =
-  (part: string) =>
-  ({ name }: ServicePlan['routes'][number]): string =>
-    `routes.${name}.${part}`;
-
-function rulesOf({ security }: ServicePlan): NonNullable<ServicePlan['security']>['allow'] {
-  return security?.allow ?? [];
-}
-
-function callersWithoutService(plan: ServicePlan): readonly string[] {
-  return rulesOf(plan).flatMap(({ callers }, index) =>
-    callers.some(({ service }) => service === undefined) ? [`allow.${index}.callers`] : [],
-  );
-}

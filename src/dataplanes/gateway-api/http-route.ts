@@ -3,7 +3,7 @@
  * its CRD, which decide what is refused. Linkerd's room writes its routes with them too.
  */
 import type { JsonObject } from '../../journal/documents.ts';
-import type { Exception } from '../../plan/fidelity.ts';
+import { type Exception, inRoutes } from '../../plan/fidelity.ts';
 import type { HeaderMatch, PathMatch, PlannedRoute, RouteMatch, ServicePlan } from '../../plan/plan.ts';
 import { versionServiceName } from '../kubernetes/objects.ts';
 import { beginsWith, whole } from '../kubernetes/regex.ts';
@@ -50,11 +50,6 @@ const PATH = /^\/(?:[-A-Za-z0-9/._~!$&'()*+,;=:@]|%[0-9a-fA-F]{2})*$/;
 const NO_PATH = /\/\/|\/\.\.?(\/|$)|%2f/i;
 export const isGatewayPath = (path: string): boolean => PATH.test(path) && !NO_PATH.test(path);
 
-const inRoutes =
-  (part: string, isPast: (route: PlannedRoute) => boolean): Exception['at'] =>
-  ({ routes }) =>
-    routes.filter(isPast).map(({ name }) => `routes.${name}.${part}`);
-
 export const tooManyVersions = {
   code: 'TooManyVersions',
   sentence: `An HTTPRoute divides requests over at most ${MAX_BACKENDS} versions; finish a rollout before the next.`,
@@ -79,10 +74,12 @@ export const tooManyHeaders = {
 export const unknownMethod = {
   code: 'UnknownMethod',
   sentence: `An HTTPRoute knows the methods ${HTTP_METHODS.join(', ')}; match such requests by path or header.`,
-  at: inRoutes('match.methods', ({ match: { methods = [] } }) => !methods.every(isKnownMethod)),
+  at: inRoutes('match.methods', ({ match }) => namesUnknownMethod(match)),
 };
 
-export const isKnownMethod = (method: string): boolean => HTTP_METHODS.some((known) => known === method);
+/** Of a route or of a rule in `allow`. */
+export const namesUnknownMethod = ({ methods = [] }: Pick<RouteMatch, 'methods'>): boolean =>
+  !methods.every((method) => HTTP_METHODS.some((known) => known === method));
 
 export const noGatewayPath = {
   code: 'PathNotInGatewayApi',

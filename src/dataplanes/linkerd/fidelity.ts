@@ -2,8 +2,8 @@
  * What Linkerd says of a plan exactly, nearly, or not at all (2.18 and newer), by what its policy controller and its proxy do with
  * the resources; what they would drop without a word is refused here.
  */
-import { approximated, exact, type FidelityTable, type FieldJudgement, type Judgement, refused } from '../../plan/fidelity.ts';
-import { isKnownMethod, tooManyHeaders, tooManyRoutes, tooManyVersions, unknownMethod } from '../gateway-api/http-route.ts';
+import { approximated, exact, type FidelityTable, type FieldJudgement, inAllow, type Judgement, refused } from '../../plan/fidelity.ts';
+import { namesUnknownMethod, tooManyHeaders, tooManyRoutes, tooManyVersions, unknownMethod } from '../gateway-api/http-route.ts';
 import { overtaken } from '../gateway-api/precedence.ts';
 import { unresolvedPath } from '../kubernetes/permissions.ts';
 import { longAllowedPath, longPath } from './path-match.ts';
@@ -127,17 +127,7 @@ const security = {
   'mtls.strict': exact,
   'allow.nobody': exact,
   'allow.callers': { ...exact, except: [tooManyPermissions] },
-  'allow.methods': {
-    ...exact,
-    except: [
-      {
-        code: unknownMethod.code,
-        sentence: unknownMethod.sentence,
-        at: ({ security: planned }) =>
-          (planned?.allow ?? []).flatMap(({ methods = [] }, index) => (methods.every(isKnownMethod) ? [] : [`allow.${index}.methods`])),
-      },
-    ],
-  },
+  'allow.methods': { ...exact, except: [{ ...unknownMethod, at: inAllow('methods', namesUnknownMethod) }] },
   'allow.paths.exact': { ...exact, except: [overlappingPaths, rootPath, unresolvedPath, longAllowedPath] },
   'allow.paths.prefix': { ...exact, except: [overlappingPaths, unresolvedPath, longAllowedPath] },
   'allow.paths.regex': refused(

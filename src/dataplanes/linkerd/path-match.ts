@@ -3,7 +3,7 @@
  * `Exact` knows fewer letters than paths have: both are expressions then, which the proxy matches against the whole path.
  */
 import type { JsonObject } from '../../journal/documents.ts';
-import type { Exception } from '../../plan/fidelity.ts';
+import { type Exception, inAllow, inRoutes } from '../../plan/fidelity.ts';
 import type { PathMatch } from '../../plan/plan.ts';
 import { isGatewayPath } from '../gateway-api/http-route.ts';
 import { beginsWith, below, literally, whole } from '../kubernetes/regex.ts';
@@ -29,13 +29,10 @@ const long = {
 
 export const longPath: Exception = {
   ...long,
-  at: ({ routes }) => routes.flatMap(({ name, match: { path } }) => (path && isLong(pathMatch(path)) ? [`routes.${name}.match.path`] : [])),
+  at: inRoutes('match.path', ({ match: { path } }) => path !== undefined && isLong(pathMatch(path))),
 };
 
 export const longAllowedPath: Exception = {
   ...long,
-  at: ({ security }) =>
-    (security?.allow ?? []).flatMap(({ paths = [] }, index) =>
-      paths.some((path) => isLong(allowedPath(path))) ? [`allow.${index}.paths`] : [],
-    ),
+  at: inAllow('paths', ({ paths = [] }) => paths.some((path) => isLong(allowedPath(path)))),
 };

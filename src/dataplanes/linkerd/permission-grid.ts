@@ -3,7 +3,7 @@
  * that route count. So there is a cell for each path and method that a rule names, and each cell has the callers of every rule that
  * allows it. Paths that overlap are told apart by nothing but the age of their routes, and are refused.
  */
-import type { Exception } from '../../plan/fidelity.ts';
+import { type Exception, inAllow } from '../../plan/fidelity.ts';
 import type { AllowRule, Caller, PathMatch } from '../../plan/plan.ts';
 import { pathsApart } from '../gateway-api/overlap.ts';
 import { callersOf, type Requests } from '../kubernetes/permissions.ts';
@@ -52,24 +52,25 @@ const distinct = (paths: readonly PathMatch[]): readonly PathMatch[] =>
 const sameCallers = (a: Row, b: Row): boolean =>
   JSON.stringify(a.cells.map(({ callers }) => callers)) === JSON.stringify(b.cells.map(({ callers }) => callers));
 
+const inPaths = (isMeant: (path: PathMatch) => boolean): Exception['at'] => inAllow('paths', ({ paths = [] }) => paths.some(isMeant));
+
 export const overlappingPaths: Exception = {
   code: 'OverlappingPaths',
   sentence:
     'Of two paths in `allow` that match one request Linkerd takes the one whose route is older; name paths that do not overlap, or the same callers and methods for both.',
-  at: ({ security }) => {
-    const allow = security?.allow ?? [];
-    const rows = rowsOf(allow);
+  at: (plan) => {
+    const rows = rowsOf(plan.security?.allow ?? []);
     const torn = rows.filter((row) =>
       rows.some((other) => row !== other && row.path && other.path && !pathsApart(row.path, other.path) && !sameCallers(row, other)),
     );
-    return placesOf(allow, (path) => torn.some((row) => JSON.stringify(row.path) === JSON.stringify(path)));
+    return inPaths((path) => torn.some((row) => JSON.stringify(row.path) === JSON.stringify(path)))(plan);
   },
 };
 
 export const rootPath: Exception = {
   code: 'RootPathAlone',
   sentence: 'Linkerd cannot tell the path `/` alone from every path; allow the prefix `/`, or leave it out.',
-  at: ({ security }) => placesOf(security?.allow ?? [], (path) => 'exact' in path && path.exact === '/'),
+  at: inPaths((path) => 'exact' in path && path.exact === '/'),
 };
 
 /** Of the matches of one rule of an HTTPRoute. */
@@ -78,9 +79,8 @@ const MAX_CELLS = 64;
 export const tooManyPermissions: Exception = {
   code: 'TooManyPermissions',
   sentence: `Linkerd's routes hold at most ${MAX_CELLS} combinations of the paths and methods in \`allow\`; name fewer.`,
-  at: ({ security }) =>
-    permissionGrid(security?.allow ?? []).length > MAX_CELLS ? (security?.allow ?? []).map((_, index) => `allow.${index}.callers`) : [],
+  at: (plan) => {
+    const isTooMany = permissionGrid(plan.security?.allow ?? []).length > MAX_CELLS;
+    return inAllow('callers', () => isTooMany)(plan);
+  },
 };
-
-const placesOf = (allow: readonly AllowRule[], isMeant: (path: PathMatch) => boolean): readonly string[] =>
-  allow.flatMap(({ paths = [] }, index) => (paths.some(isMeant) ? [`allow.${index}.paths`] : []));

@@ -2,8 +2,8 @@
  * What Open Service Mesh 1.2 (the last there is) says of a plan exactly, nearly, or not at all, by what osm-controller makes of SMI
  * and of its own policies.
  */
-import { approximated, exact, type FidelityTable, type Judgement, refused } from '../../plan/fidelity.ts';
-import { isKnownMethod, unknownMethod } from '../gateway-api/http-route.ts';
+import { approximated, exact, type FidelityTable, inAllow, type Judgement, refused } from '../../plan/fidelity.ts';
+import { namesUnknownMethod, unknownMethod } from '../gateway-api/http-route.ts';
 import { unresolvedPath } from '../kubernetes/permissions.ts';
 import { connectionsAtATime } from '../made-of-envoy.ts';
 import { overlappingRules } from './permission-matches.ts';
@@ -106,8 +106,7 @@ const security = {
       {
         code: unknownMethod.code,
         sentence: 'An HTTPRouteGroup knows the methods of RFC 9110 and PATCH only; allow such requests by their paths.',
-        at: ({ security: planned }) =>
-          (planned?.allow ?? []).flatMap(({ methods = [] }, index) => (methods.every(isKnownMethod) ? [] : [`allow.${index}.methods`])),
+        at: inAllow('methods', namesUnknownMethod),
       },
     ],
   },

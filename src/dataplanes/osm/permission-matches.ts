@@ -2,7 +2,7 @@
  * Who may call, as OSM looks it up: the first route of an HTTPRouteGroup that matches a request decides, and in which order those of
  * several TrafficTargets come is not said. So no request may match two that have different callers: such rules are refused.
  */
-import type { Exception } from '../../plan/fidelity.ts';
+import { type Exception, inAllow } from '../../plan/fidelity.ts';
 import type { AllowRule, Caller, PathMatch } from '../../plan/plan.ts';
 import { mayBothMatch } from '../gateway-api/overlap.ts';
 import { callersOf, type Requests, requestsOf } from '../kubernetes/permissions.ts';
@@ -30,12 +30,11 @@ export const overlappingRules: Exception = {
   code: 'OverlappingRules',
   sentence:
     'Of two rules in `allow` that match one request OSM looks at one, and which one is not said; name paths and methods that do not overlap, or the same callers.',
-  at: ({ security }) => {
-    const allow = security?.allow ?? [];
-    const permissions = permissionsOf(allow);
+  at: (plan) => {
+    const permissions = permissionsOf(plan.security?.allow ?? []);
     const torn = permissions.filter((one) => permissions.some((other) => one !== other && overlap(one, other) && !sameCallers(one, other)));
     const isTorn = (requests: Requests): boolean => torn.some((each) => JSON.stringify(each.requests) === JSON.stringify(requests));
-    return allow.flatMap((rule, index) => (requestsOf(rule).some(isTorn) ? [`allow.${index}.callers`] : []));
+    return inAllow('callers', (rule) => requestsOf(rule).some(isTorn))(plan);
   },
 };
 
