@@ -4,13 +4,18 @@
  */
 import { z } from 'zod';
 import { duration, eachOnce, headerName, present } from './authored-fields.ts';
-import { type CircuitBreaker, LOAD_BALANCING, type LoadBalancing, type OutlierDetection, type RetryBudget } from './policy-schema.ts';
+import {
+  type CircuitBreaker,
+  count,
+  LOAD_BALANCING,
+  type LoadBalancing,
+  type OutlierDetection,
+  percent,
+  type RetryBudget,
+} from './policy-schema.ts';
 
 const DEFAULT_MIN_CONCURRENT = 3;
 const DEFAULT_OUTLIER: OutlierDetection = { consecutiveErrors: 5, intervalMs: 10_000, ejectionMs: 30_000, maxEjectionPercent: 10 };
-
-const percent = z.int().min(1).max(100);
-const count = z.int().min(1).max(1_000_000);
 
 export const authoredRetryBudgetSchema = z
   .union(

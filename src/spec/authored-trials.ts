@@ -2,10 +2,9 @@
 import { z } from 'zod';
 import { duration, present } from './authored-fields.ts';
 import { versionSchema } from './names.ts';
-import type { Fault, Mirror } from './policy-schema.ts';
+import { type Fault, type Mirror, percent } from './policy-schema.ts';
 
 const ALL = 100;
-const percent = z.int().min(1).max(100);
 const share = percent.optional().describe('Of the requests (100)');
 
 export const authoredMirrorSchema = z

@@ -15,8 +15,8 @@ export const pathMatchSchema = z.union([
   z.strictObject({ regex: text }),
 ]);
 
-const percent = z.int().min(1).max(100);
-const count = z.int().min(1).max(1_000_000);
+export const percent = z.int().min(1).max(100);
+export const count = z.int().min(1).max(1_000_000);
 
 /** A copy of `percent` of a route's requests goes to `version` too; nobody waits for its answers. */
 export const mirrorSchema = z.strictObject({ version: versionSchema, percent });
@@ -28,10 +28,10 @@ export const faultSchema = z.strictObject({
 });
 
 /** Retries under way at a time: `percent` of the requests under way, and always `minConcurrent`. */
-export const retryBudgetSchema = z.strictObject({ percent, minConcurrent: count });
+const retryBudgetSchema = z.strictObject({ percent, minConcurrent: count });
 
 /** Limits of one caller to one version of the service; what is over them is refused at once (503). */
-export const circuitBreakerSchema = z.strictObject({
+const circuitBreakerSchema = z.strictObject({
   maxConnections: count.exactOptional(),
   /** Requests that wait for a connection. */
   maxPendingRequests: count.exactOptional(),
@@ -42,7 +42,7 @@ export const circuitBreakerSchema = z.strictObject({
 });
 
 /** An endpoint that answered `consecutiveErrors` times in a row with 5xx, or not at all, gets no requests for a while. */
-export const outlierDetectionSchema = z.strictObject({
+const outlierDetectionSchema = z.strictObject({
   consecutiveErrors: count,
   /** How often it is looked at. */
   intervalMs: milliseconds.min(1),
@@ -53,14 +53,14 @@ export const outlierDetectionSchema = z.strictObject({
 });
 
 export const LOAD_BALANCING = ['least-request', 'random', 'round-robin'] as const;
-export const loadBalancingSchema = z.union([
+const loadBalancingSchema = z.union([
   z.strictObject({ policy: z.enum(LOAD_BALANCING) }),
   /** Equal values of the header reach the same endpoint, as long as the endpoints are the same. */
   z.strictObject({ policy: z.literal('hash'), header: text }),
 ]);
 
 /** Regions by rising distance: calls go to endpoints of the first one that has healthy ones. */
-export const failoverSchema = z.array(text).min(1).max(16);
+const failoverSchema = z.array(text).min(1).max(16);
 
 export const STAGES = ['permissive', 'shadow', 'strict'] as const;
 /**
@@ -70,7 +70,7 @@ export const STAGES = ['permissive', 'shadow', 'strict'] as const;
 export const mtlsSchema = z.strictObject({ stage: z.enum(STAGES), trustDomain: domainSchema });
 
 /** A workload identity, `spiffe://<trust domain>/ns/<namespace>/sa/<serviceAccount>`; `service` where it is one of the mesh. */
-export const callerSchema = z.strictObject({ namespace: nameSchema, serviceAccount: nameSchema, service: nameSchema.exactOptional() });
+const callerSchema = z.strictObject({ namespace: nameSchema, serviceAccount: nameSchema, service: nameSchema.exactOptional() });
 
 /** Any of the callers, with any of the methods, on any of the paths; left out is any. */
 export const allowRuleSchema = z.strictObject({
@@ -83,10 +83,10 @@ export const allowRuleSchema = z.strictObject({
 export const egressSchema = z.strictObject({ host: domainSchema, port: z.int().min(1).max(65_535), protocol: z.enum(['http', 'tls']) });
 
 /** A name under which an existing gateway of the data plane takes calls to the service from outside, by the same routes. */
-export const ingressSchema = z.strictObject({ host: domainSchema, gateway: z.strictObject({ name: nameSchema, namespace: nameSchema }) });
+const ingressSchema = z.strictObject({ host: domainSchema, gateway: z.strictObject({ name: nameSchema, namespace: nameSchema }) });
 
 /** Off until asked for. `errors`: answers with 5xx, and requests without an answer. `percent` of the requests that nobody decided on before are traced. */
-export const telemetrySchema = z.strictObject({
+const telemetrySchema = z.strictObject({
   accessLog: z.enum(['all', 'errors']).exactOptional(),
   tracing: z.strictObject({ percent }).exactOptional(),
 });
