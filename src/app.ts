@@ -123,11 +123,12 @@ export function createApp(adapters: Adapters): App {
       const { mesh, services, places } = reading;
       const problems = [...unreachable(adapters, mesh, places), ...refusedProblems(specFidelity(mesh, services), places)];
       if (problems.length > 0) return { ok: false, problems: problemsInOrder(problems, files) };
-      const opened = openedServices((await adopted.one(mesh.name))?.services ?? [], services).map(({ service, where, message, gone }) =>
+      const before = (await adopted.one(mesh.name))?.services ?? [];
+      const opened = openedServices(before, services).map(({ service, where, message, gone }) =>
         gone ? places.problemOfMesh(message) : places.problemOfService(service, where, message),
       );
       if (opened.length > 0) return { ok: false, problems: problemsInOrder(opened, files) };
-      const early = acceptRefusals ? [] : await stages.problems(mesh.name, services, places);
+      const early = acceptRefusals ? [] : await stages.problems(mesh.name, { before, after: services }, places);
       if (early.length > 0) return { ok: false, problems: problemsInOrder(early, files) };
       const hashes = revision(mesh, services);
       const kept = services.map((spec) => ({ hash: hashes.services[spec.name] ?? '', spec }));

@@ -23,7 +23,8 @@ export interface DriftReport extends DriftLook {
 
 const reportOf = (mesh: string, look: DriftLook): DriftReport => ({ mesh, ...look, texts: look.differences.map(differenceText) });
 
-const placeOf = ({ mesh, service, dataPlane }: DriftReport): string => `${mesh}/${service}/${dataPlane}`;
+const placeOf = ({ mesh, service, dataPlane }: Pick<DriftReport, 'mesh' | 'service' | 'dataPlane'>): string =>
+  `${mesh}/${service}/${dataPlane}`;
 
 const sorted = (reports: readonly DriftReport[]): readonly DriftReport[] => reports.toSorted((a, b) => (placeOf(a) < placeOf(b) ? -1 : 1));
 
@@ -60,10 +61,9 @@ export async function driftSeen(
   now: number,
   scope: DriftScope = {},
 ): Promise<readonly DriftReport[]> {
-  const meshes = await adopted();
-  const wanted = new Set(placesIn(meshes, scope).map(({ mesh, service, dataPlane }) => `${mesh}/${service}/${dataPlane}`));
-  const seen = await Promise.all(
-    meshes.map(async ({ mesh }) => (await driftLooks(documents, mesh, now)).map((look) => reportOf(mesh, look))),
-  );
+  const places = placesIn(await adopted(), scope);
+  const wanted = new Set(places.map(placeOf));
+  const meshes = [...new Set(places.map(({ mesh }) => mesh))];
+  const seen = await Promise.all(meshes.map(async (mesh) => (await driftLooks(documents, mesh, now)).map((look) => reportOf(mesh, look))));
   return sorted(seen.flat().filter((report) => wanted.has(placeOf(report))));
 }

@@ -18,11 +18,17 @@ export interface Strictness {
   /** Every service in `shadow`. */
   lookAtAll(): Promise<readonly Judged[]>;
   /** What keeps services of a spec that is to be adopted from going from `shadow` to `strict`. */
-  problems(mesh: string, services: readonly ServiceSpec[], places: SpecPlaces): Promise<readonly SpecProblem[]>;
+  problems(mesh: string, services: Adopting, places: SpecPlaces): Promise<readonly SpecProblem[]>;
 }
 
 /** `against`: what keeps it from becoming strict. */
 export type Judged = DryRunReport & { readonly against: string | null };
+
+/** The services as they are adopted, and as they are to be. */
+export interface Adopting {
+  readonly before: readonly ServiceSpec[];
+  readonly after: readonly ServiceSpec[];
+}
 
 export interface Adopted {
   one(mesh: string): Promise<AdoptedMesh | undefined>;
@@ -65,11 +71,11 @@ export function strictness(ports: DryRunPorts, adopted: Adopted): Strictness {
       return reports;
     },
 
-    async problems(mesh, services, places) {
-      const before = new Map((await adopted.one(mesh))?.services.map((spec) => [spec.name, spec]));
+    async problems(mesh, { before, after }, places) {
+      const known = new Map(before.map((spec) => [spec.name, spec]));
       const problems: SpecProblem[] = [];
-      for (const { name, mtls } of services) {
-        const was = before.get(name);
+      for (const { name, mtls } of after) {
+        const was = known.get(name);
         if (!was || !isInShadow(was) || mtls?.stage !== 'strict') continue;
         for (const { against } of await lookAt(mesh, was)) {
           const insist = 'Or accept that, with `meshwright apply --accept-refusals`.';
