@@ -12,6 +12,7 @@ import { ask, sendRequests, startTraffic } from '../e2e/traffic.ts';
 import { until } from '../e2e/until.ts';
 import { freePorts, realEnvoy } from '../real-envoy.ts';
 import { deployment, World } from '../world.ts';
+import { type CanarySteps, canarySteps } from './canary-steps.ts';
 import { type Consul, startConsul } from './consul.ts';
 import { type ConsulCaller, type ConsulEnvoys, type ConsulWorkload, consulEnvoys } from './consul-envoys.ts';
 import { rejections } from './envoy.ts';
@@ -47,6 +48,7 @@ describe.skipIf(!have)('a canary over a real Consul', () => {
   let v2: ConsulWorkload;
   let web: ConsulCaller;
   let world: World;
+  let canary: CanarySteps;
   /** Between the connector and Consul. */
   let wire: Running;
   let port: number;
@@ -76,8 +78,9 @@ describe.skipIf(!have)('a canary over a real Consul', () => {
       path: 'mesh.yaml',
       text: `${HEADER}kind: Mesh\nname: shop\ntrustDomain: mesh.example\ndataPlanes:\n  - { name: vms, kind: consul, ${address} }\n`,
     };
+    canary = canarySteps(world);
     await world.apply(mesh, service, caller);
-    await settled();
+    await canary.settled();
     web = await envoys.caller('web', ['catalog']);
     await until('catalog answers', async () => 'version' in (await ask(web.to('catalog'))));
   });
@@ -88,15 +91,6 @@ describe.skipIf(!have)('a canary over a real Consul', () => {
   });
 
   const deploy = (id: string, version: string) => world.app.receiveEvent(deployment(id, 'catalog', version), { actor: 'kim', again: true });
-  const status = () => world.app.service('shop', 'catalog');
-  /** The sweep goes round, each time a second later by the app's clock, until nothing is owed. */
-  const settled = () =>
-    until('nothing is owed', async () => {
-      await world.after(1_000);
-      const owed = (await status())?.pending ?? [];
-      if (owed.length > 0) throw new Error(JSON.stringify([owed, world.problems]));
-      return true;
-    });
   /** The weights by version that the caller's Envoy has, of a request without and one with the testers' header. */
   const pushed = async (headers: Record<string, string> = {}): Promise<Record<string, number>> => {
     const held = heldBy(await web.envoy.configDump());
@@ -114,26 +108,17 @@ describe.skipIf(!have)('a canary over a real Consul', () => {
   it('moves 10, 50, 100 as each step is compiled; the weights are those that Consul pushes, and no request is lost', async () => {
     const traffic = startTraffic(web.to('catalog'), 200);
     await deploy('1', 'v2');
-    const steps: number[] = [];
-    await until('v2 is stable', async () => {
-      await world.after(1_000);
-      if ((await status())?.rollout?.phase === 'holding') {
-        const split = Object.fromEntries(Object.entries(await world.split('catalog')).filter(([, weight]) => weight > 0));
-        // What was seen is what Consul has compiled; its proxies have it some 200 ms later.
-        await isPushed(split);
-        expect(await pushed({ 'x-tester': 'yes' })).toEqual({ v2: 100 });
-        if (split.v2 === 10) {
-          for (const { backend } of [v1, v2]) backend.received.length = 0;
-          const { answers } = await sendRequests(web.to('catalog'), REQUESTS);
-          expect(isWithin(answers.get('v2') ?? 0, binomialInterval(REQUESTS, 0.1))).toBe(true);
-        }
-        steps.push(split.v2 ?? 0);
-        await world.after(10 * 60_000);
-      }
-      return (await status())?.stable === 'v2';
+    const steps = await canary.toTheEnd(async (weights) => {
+      // What was seen is what Consul has compiled; its proxies have it some 200 ms later.
+      await isPushed(weights);
+      expect(await pushed({ 'x-tester': 'yes' })).toEqual({ v2: 100 });
+      if (weights.v2 !== 10) return;
+      for (const { backend } of [v1, v2]) backend.received.length = 0;
+      const { answers } = await sendRequests(web.to('catalog'), REQUESTS);
+      expect(isWithin(answers.get('v2') ?? 0, binomialInterval(REQUESTS, 0.1))).toBe(true);
     });
     expect(steps).toEqual([10, 50, 100]);
-    await settled();
+    await canary.settled();
     await isPushed({ v2: 100 });
     expect(await subsets()).toEqual(['v2']);
     const { failures, requests } = await traffic.stop();
@@ -143,13 +128,10 @@ describe.skipIf(!have)('a canary over a real Consul', () => {
 
   it('goes back when it is told to, and the proxies follow', async () => {
     await deploy('2', 'v1');
-    await until('the first step is served', async () => {
-      await world.after(1_000);
-      return (await status())?.rollout?.phase === 'holding';
-    });
+    await canary.held();
     await isPushed({ v1: 10, v2: 90 });
     await world.app.byHand('shop', 'catalog', { id: 'a1', actor: 'kim' }, { type: 'Abort' });
-    await settled();
+    await canary.settled();
     await isPushed({ v2: 100 });
     const { failures, answers } = await sendRequests(web.to('catalog'), 100);
     expect(failures).toEqual([]);
@@ -158,19 +140,16 @@ describe.skipIf(!have)('a canary over a real Consul', () => {
 
   it('waits while Consul is away, leaving the proxies as they were, and goes on when it is back', async () => {
     await deploy('3', 'v1');
-    await until('the first step is served', async () => {
-      await world.after(1_000);
-      return (await status())?.rollout?.phase === 'holding';
-    });
+    await canary.held();
     await wire.stop();
     await world.app.byHand('shop', 'catalog', { id: 'a2', actor: 'kim' }, { type: 'Abort' });
     await until('it is said that Consul is away', async () => {
       await world.after(1_000);
-      return JSON.stringify((await status())?.pending).includes('gave no answer');
+      return JSON.stringify((await canary.status())?.pending).includes('gave no answer');
     });
     expect(await pushed()).toEqual({ v1: 10, v2: 90 });
     await connectWire();
-    await settled();
+    await canary.settled();
     await isPushed({ v2: 100 });
   });
 
@@ -181,11 +160,11 @@ describe.skipIf(!have)('a canary over a real Consul', () => {
     await deploy('4', 'v1');
     await until('it is said', async () => {
       await world.after(1_000);
-      return JSON.stringify(await status()).includes('vms refused it: service-splitter catalog was written by somebody else');
+      return JSON.stringify(await canary.status()).includes('vms refused it: service-splitter catalog was written by somebody else');
     });
     await consul.ask('DELETE', '/v1/config/service-router/catalog');
     await consul.ask('DELETE', '/v1/config/service-splitter/catalog');
-    await settled();
+    await canary.settled();
     await isPushed({ v1: 10, v2: 90 });
   });
 

@@ -11,70 +11,38 @@ import { sendRequests, startTraffic } from '../e2e/traffic.ts';
 import { until } from '../e2e/until.ts';
 import { realEnvoy } from '../real-envoy.ts';
 import { deployment, World } from '../world.ts';
-import { type ApiServer, startApiServer } from './api-server.ts';
+import { type CanarySteps, canarySteps } from './canary-steps.ts';
 import { tokenOfTheDocs } from './documented-roles.ts';
-import { type IstioCaller, type IstioEnvoys, type IstioWorkload, istioEnvoys } from './istio-envoys.ts';
-import { ISTIO_NAMESPACE, type Istiod, startIstiod } from './istiod.ts';
-import type { Kubelet } from './kubelet.ts';
-import { connector, istiodPod } from './kubernetes-connector.ts';
+import { CATALOG, canaryFiles, type IstioCanaryMesh, startIstioCanaryMesh } from './istio-canary-mesh.ts';
+import { ISTIO_NAMESPACE } from './istiod.ts';
+import { connector } from './kubernetes-connector.ts';
 import { haveServers } from './servers/build.ts';
 
 const have = (await haveServers('etcd', 'kube-apiserver', 'pilot-discovery')) && (await realEnvoy()) !== undefined;
 
 const REQUESTS = 2_000;
-const catalog = { name: 'catalog', namespace: 'shop', port: 8080 };
-const mesh = {
-  path: 'mesh.yaml',
-  text: 'apiVersion: meshwright.dev/v1\nkind: Mesh\nname: shop\ndataPlanes:\n  - { name: west, kind: gateway-api }\n',
-};
-const service = {
-  path: 'catalog.yaml',
-  text: 'apiVersion: meshwright.dev/v1\nkind: Service\nname: catalog\nnamespace: shop\nport: 8080\nstable: v1\nrollout: canary\n',
-};
 
 describe.skipIf(!have)('a canary by Gateway API over a real istiod', () => {
-  let api: ApiServer;
-  let istiod: Istiod;
-  let envoys: IstioEnvoys;
-  let v2: IstioWorkload;
-  let web: IstioCaller;
-  let kubelet: Kubelet;
+  let mesh: IstioCanaryMesh;
+  let canary: CanarySteps;
   let cluster: Cluster;
   let world: World;
   let dataPlane: DataPlane;
+  const documents = new MemoryDocuments();
+  const planeOf = (controlPlaneNamespace: string): DataPlane =>
+    gatewayApiDataPlane({ cluster, documents, controlPlaneNamespace, experimental: false, takeOver: false, observe: true });
 
   beforeAll(async () => {
-    api = await startApiServer('istio', 'gateway-api');
-    istiod = await startIstiod(api);
-    envoys = istioEnvoys(api, istiod);
-    await envoys.service(catalog);
-    await envoys.workload(catalog, 'v1');
-    v2 = await envoys.workload(catalog, 'v2');
-    web = await envoys.caller('web', 'shop', catalog.port);
-    kubelet = await istiodPod(api, istiod);
-    cluster = connector(api, await tokenOfTheDocs(api, 'gateway-api.md'));
-    const documents = new MemoryDocuments();
-    const options = { cluster, documents, controlPlaneNamespace: ISTIO_NAMESPACE, experimental: false, takeOver: false, observe: true };
-    dataPlane = gatewayApiDataPlane(options);
+    mesh = await startIstioCanaryMesh('istio', 'gateway-api');
+    cluster = connector(mesh.api, await tokenOfTheDocs(mesh.api, 'gateway-api.md'));
+    dataPlane = planeOf(ISTIO_NAMESPACE);
     world = new World({ documents, connect: () => dataPlane });
-    await world.apply(mesh, service);
-    await settled();
+    canary = canarySteps(world);
+    await world.apply(...canaryFiles('gateway-api'));
+    await canary.settled();
   });
-  afterAll(async () => {
-    await kubelet?.stop();
-    await envoys?.stop();
-    await istiod?.stop();
-    await api?.stop();
-  });
+  afterAll(() => mesh?.stop());
 
-  const phase = async () => (await world.app.service('shop', 'catalog'))?.rollout?.phase;
-  const settled = () =>
-    until('nothing is owed', async () => {
-      await world.after(1_000);
-      const owed = (await world.app.service('shop', 'catalog'))?.pending ?? [];
-      if (owed.length > 0) throw new Error(JSON.stringify([owed, world.problems]));
-      return true;
-    });
   /** What istiod pushes to the caller for the service, read without the connector: by version. */
   const pushed = async (): Promise<Record<string, number>> => {
     const clusters = z.object({ clusters: z.array(z.object({ name: z.string(), weight: z.number() })) });
@@ -83,7 +51,7 @@ describe.skipIf(!have)('a canary by Gateway API over a real istiod', () => {
       route: z.object({ weightedClusters: clusters.optional(), cluster: z.string().optional() }).default({}),
     });
     const dump = z.object({ configs: z.array(z.object({ virtualHosts: z.array(z.object({ routes: z.array(route).default([]) })) })) });
-    const { configs } = dump.parse(await istiod.debug('/debug/config_dump?types=RDS&proxyID=web.shop'));
+    const { configs } = dump.parse(await mesh.istiod.debug('/debug/config_dump?types=RDS&proxyID=web.shop'));
     const ours = configs
       .flatMap(({ virtualHosts }) => virtualHosts.flatMap(({ routes }) => routes))
       .find(({ name }) => name === 'shop.catalog.0');
@@ -92,21 +60,11 @@ describe.skipIf(!have)('a canary by Gateway API over a real istiod', () => {
   };
 
   it('moves as proxies are seen to serve each step, and the weights are those that istiod pushes', async () => {
-    const traffic = startTraffic(web.to(catalog), 200);
+    const traffic = startTraffic(mesh.web.to(CATALOG), 200);
     await world.app.receiveEvent(deployment('1', 'catalog', 'v2'));
-    const weights: number[] = [];
-    await until('v2 is stable', async () => {
-      await world.after(1_000);
-      if ((await phase()) === 'holding') {
-        const [split, seen] = [await world.split('catalog'), await pushed()];
-        expect(seen).toEqual(Object.fromEntries(Object.entries(split).filter(([, weight]) => weight > 0)));
-        weights.push(seen.v2 ?? 0);
-        await world.after(10 * 60_000);
-      }
-      return (await world.app.service('shop', 'catalog'))?.stable === 'v2';
-    });
-    expect(weights).toEqual([5, 25, 50, 100]);
-    await settled();
+    const steps = await canary.toTheEnd(async (weights) => expect(await pushed()).toEqual(weights));
+    expect(steps).toEqual([5, 25, 50, 100]);
+    await canary.settled();
     expect(await pushed()).toEqual({ v2: 100 });
     const { failures, requests } = await traffic.stop();
     expect(failures).toEqual([]);
@@ -115,8 +73,13 @@ describe.skipIf(!have)('a canary by Gateway API over a real istiod', () => {
 
   it('takes the Service of a version away once it serves nobody, and leaves the own Service alone', async () => {
     const names = z.object({ items: z.array(z.object({ metadata: z.object({ name: z.string() }) })) });
-    const { body } = await api.admin.ask('GET', '/api/v1/namespaces/shop/services');
+    const { body } = await mesh.api.admin.ask('GET', '/api/v1/namespaces/shop/services');
     expect(names.parse(body).items.map(({ metadata }) => metadata.name)).toEqual(['catalog', 'catalog-v2']);
+  });
+
+  it('knows versions by WorkloadEntries where an istiod puts them behind the Service, and of another implementation by pods alone', async () => {
+    expect(await dataPlane.readiness('shop', 'catalog', 0)).toMatchObject({ v1: 'ready', v2: 'ready' });
+    expect(await planeOf('default').readiness('shop', 'catalog', 0)).toMatchObject({ v2: 'none' });
   });
 
   it('divides real requests by the weights of a rule, and sends those a rule names where it says', async () => {
@@ -141,10 +104,10 @@ describe.skipIf(!have)('a canary by Gateway API over a real istiod', () => {
     const fragment = { mesh: 'shop', service: 'catalog', revision: 1_000, sequence: 1_000, plan: routed };
     expect(await dataPlane.apply(fragment)).toEqual({ kind: 'applied' });
     await until('it is served', async () => (await dataPlane.observe(fragment, world.now)).kind === 'served');
-    v2.backend.received.length = 0;
-    expect((await sendRequests(web.to(catalog), REQUESTS)).failures).toEqual([]);
-    expect(isWithin(v2.backend.received.length, binomialInterval(REQUESTS, 0.25))).toBe(true);
-    expect([...(await sendRequests(web.to(catalog, { headers: { 'x-beta': 'yes' } }), 50)).answers.keys()]).toEqual(['v2']);
+    mesh.v2.backend.received.length = 0;
+    expect((await sendRequests(mesh.web.to(CATALOG), REQUESTS)).failures).toEqual([]);
+    expect(isWithin(mesh.v2.backend.received.length, binomialInterval(REQUESTS, 0.25))).toBe(true);
+    expect([...(await sendRequests(mesh.web.to(CATALOG, { headers: { 'x-beta': 'yes' } }), 50)).answers.keys()]).toEqual(['v2']);
   });
 
   it('is refused, and nothing written, where the Service has no such port, or is not there', async () => {
