@@ -9,6 +9,7 @@ import { connector } from './kubernetes-connector.ts';
 import { haveServers } from './servers/build.ts';
 
 const have = await haveServers('etcd', 'kube-apiserver');
+const ROOT = 'istio-system';
 
 const planIn = (namespace: string, service = 'catalog'): ServicePlan => ({
   mesh: 'shop',
@@ -59,23 +60,23 @@ describe.skipIf(!have)('findings', () => {
     ['elsewhere', { name: 'http', port: 9090 }, 'Service shop/elsewhere has no port 8080; it has 9090.'],
   ])('a port that is no HTTP for Istio: %s', async (name, port, refusal) => {
     await service('shop', name, port);
-    const found = await withoutEffect(cluster, planIn('shop', name));
+    const found = await withoutEffect(cluster, planIn('shop', name), ROOT);
     if (refusal === undefined) expect(found).toBeUndefined();
     else expect(found).toContain(refusal);
   });
 
   it('another VirtualService of the host, however it is written, and only one that is older', async () => {
     await routes('shop', 'legacy', 'cart');
-    expect(await withoutEffect(cluster, planIn('shop', 'cart'))).toContain('VirtualService shop/legacy routes cart.shop already');
+    expect(await withoutEffect(cluster, planIn('shop', 'cart'), ROOT)).toContain('VirtualService shop/legacy routes cart.shop already');
     // The same short name is another host in another namespace.
-    expect(await withoutEffect(cluster, planIn('default', 'cart'))).toBeUndefined();
+    expect(await withoutEffect(cluster, planIn('default', 'cart'), ROOT)).toBeUndefined();
     await routes('default', 'far', 'orders.shop.svc.cluster.local');
-    expect(await withoutEffect(cluster, planIn('shop', 'orders'))).toContain('VirtualService default/far routes orders.shop already');
+    expect(await withoutEffect(cluster, planIn('shop', 'orders'), ROOT)).toContain('VirtualService default/far routes orders.shop already');
     const labels = { 'app.kubernetes.io/managed-by': 'meshwright', 'meshwright.dev/mesh': 'shop', 'meshwright.dev/service': 'orders' };
     const ours = { apiVersion: 'networking.istio.io/v1', kind: 'VirtualService', metadata: { namespace: 'shop', name: 'orders', labels } };
     await api.admin.mustApply({ ...ours, spec: { hosts: ['orders'] } });
     await api.admin.ask('DELETE', '/apis/networking.istio.io/v1/namespaces/default/virtualservices/far');
-    expect(await withoutEffect(cluster, planIn('shop', 'orders'))).toBeUndefined();
+    expect(await withoutEffect(cluster, planIn('shop', 'orders'), ROOT)).toBeUndefined();
   });
 
   it('but none that is for other namespaces than those of the service and its callers', async () => {
@@ -84,12 +85,14 @@ describe.skipIf(!have)('findings', () => {
     const theirs = { apiVersion: 'networking.istio.io/v1', kind: 'VirtualService', metadata: { namespace: 'default', name: 'private' } };
     await api.admin.mustApply({ ...theirs, spec: { ...spec, exportTo: ['.'] } });
     const plan = planIn('shop', 'private');
-    expect(await withoutEffect(cluster, plan)).toBeUndefined();
+    expect(await withoutEffect(cluster, plan, ROOT)).toBeUndefined();
     const allow = [{ callers: [{ namespace: 'default', serviceAccount: 'web' }] }];
     const security = { stage: 'strict', trustDomain: 'cluster.local', serviceAccount: 'private', allow } as const;
-    expect(await withoutEffect(cluster, { ...plan, security })).toContain('VirtualService default/private routes private.shop already');
+    expect(await withoutEffect(cluster, { ...plan, security }, ROOT)).toContain(
+      'VirtualService default/private routes private.shop already',
+    );
     await api.admin.mustApply({ ...theirs, spec: { ...spec, exportTo: ['.', 'shop'] } });
-    expect(await withoutEffect(cluster, plan)).toContain('VirtualService default/private routes private.shop already');
+    expect(await withoutEffect(cluster, plan, ROOT)).toContain('VirtualService default/private routes private.shop already');
   });
 
   it('a namespace that asks for no injection, or for another revision', async () => {
@@ -122,7 +125,7 @@ describe.skipIf(!have)('findings', () => {
 
   it('what may not be read is no finding', async () => {
     const blind = connector(api, await api.user('finds-nothing', []));
-    expect(await withoutEffect(blind, planIn('shop', 'tcp'))).toBeUndefined();
+    expect(await withoutEffect(blind, planIn('shop', 'tcp'), ROOT)).toBeUndefined();
     expect(await keptOutOfMesh(blind, planIn('bare'), undefined)).toEqual([]);
   });
 });

@@ -59,7 +59,7 @@ export function istioDataPlane({ cluster, documents, controlPlaneNamespace, revi
       const asked = inTime(cluster, until);
       if (plan === null) return bring(asked, bringingOf(fragment));
       const lost = meaningLost(plan, istioFidelityIn(controlPlaneNamespace));
-      const gate = async (): Promise<string | undefined> => lost ?? withoutEffect(asked, plan);
+      const gate = async (): Promise<string | undefined> => lost ?? withoutEffect(asked, plan, controlPlaneNamespace);
       // What cannot be said cannot be rendered either.
       const brought = await bring(asked, {
         ...bringingOf(lost === undefined ? fragment : { ...fragment, plan: splitAlone(plan) }),
@@ -91,7 +91,7 @@ export function istioDataPlane({ cluster, documents, controlPlaneNamespace, revi
       if (plan === null) return [];
       const [stored, overruling, policies] = await Promise.all([
         storedDrift(cluster, bringingOf(fragment)),
-        overruledBy(cluster, plan),
+        overruledBy(cluster, plan, controlPlaneNamespace),
         policiesOfOthers(cluster, plan, controlPlaneNamespace),
       ]);
       if ('message' in policies) throw new Error(policies.message);

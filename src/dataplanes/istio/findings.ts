@@ -8,7 +8,8 @@ import type { ServicePlan } from '../../plan/plan.ts';
 import type { Cluster, GetOutcome, KubernetesObject, ListOutcome, ResourceKind } from '../kubernetes/cluster.ts';
 import { NAMESPACES, PODS, SERVICES } from '../kubernetes/kinds.ts';
 import { ownerOf } from '../kubernetes/ownership.ts';
-import { VIRTUAL_SERVICE } from './kinds.ts';
+import { DESTINATION_RULE, VIRTUAL_SERVICE } from './kinds.ts';
+import { ruledByAnother } from './rules-of-others.ts';
 
 const NAMED = 5;
 const NOT_HTTP = ['tcp', 'udp', 'tls', 'https', 'mongo', 'redis', 'mysql', 'kubernetes.io/wss'];
@@ -41,15 +42,22 @@ export interface Overruling {
 }
 
 /** Why what is rendered would mean nothing; `undefined`: it would mean what it says, as far as can be read. Throws `ClusterUnavailable`. */
-export async function withoutEffect(cluster: Cluster, plan: ServicePlan): Promise<string | undefined> {
-  return (await overruledBy(cluster, plan))?.message;
+export async function withoutEffect(cluster: Cluster, plan: ServicePlan, rootNamespace: string): Promise<string | undefined> {
+  return (await overruledBy(cluster, plan, rootNamespace))?.message;
 }
 
 /** What of others takes its meaning from what is rendered. */
-export async function overruledBy(cluster: Cluster, plan: ServicePlan): Promise<Overruling | undefined> {
+export async function overruledBy(cluster: Cluster, plan: ServicePlan, rootNamespace: string): Promise<Overruling | undefined> {
   const { namespace, service } = plan;
-  const [found, routes] = await Promise.all([cluster.get(SERVICES, { namespace, name: service }), cluster.list(VIRTUAL_SERVICE, {})]);
-  return portIsNotHttp(plan, found) ?? (routes.kind === 'listed' ? routedBefore(plan, routes.objects) : undefined);
+  const [found, routes, rules] = await Promise.all([
+    cluster.get(SERVICES, { namespace, name: service }),
+    cluster.list(VIRTUAL_SERVICE, {}),
+    cluster.list(DESTINATION_RULE, {}),
+  ]);
+  const overruling = portIsNotHttp(plan, found) ?? (routes.kind === 'listed' ? routedBefore(plan, routes.objects) : undefined);
+  if (overruling) return overruling;
+  const rule = rules.kind === 'listed' ? ruledByAnother(plan, rootNamespace, rules.objects) : undefined;
+  return rule && { kind: DESTINATION_RULE, ...rule };
 }
 
 function portIsNotHttp(plan: ServicePlan, found: GetOutcome): Overruling | undefined {
