@@ -1,0 +1,41 @@
+/** What a mesh's trust can be asked, and the facts that come with the asking. */
+import type { CertificatesSpec } from '../spec/certificates-schema.ts';
+import type { Authority, Issuer } from './certificates.ts';
+import type { FleetLook } from './gates.ts';
+import type { ApprovedGate, Rotation } from './state.ts';
+
+export type TrustCommand =
+  | {
+      readonly type: 'Specify';
+      readonly spec: CertificatesSpec;
+      readonly trustDomain: string;
+      readonly dataPlanes: readonly string[];
+      readonly specVersion: number;
+    }
+  | { readonly type: 'Release'; readonly specVersion: number }
+  /** `version`: the one that the vault has made by itself, of a `new-version`. */
+  | { readonly type: 'Rotate'; readonly cause: Rotation['cause']; readonly by: string; readonly reason?: string; readonly version?: string }
+  /** What was asked of the vault is there: the first root, or the one that a rotation prepares. */
+  | { readonly type: 'AuthorityMade'; readonly wish: string; readonly authority: Authority }
+  | { readonly type: 'IssuerMade'; readonly root: string; readonly issuer: Issuer }
+  /** A prepared root is to be used. */
+  | { readonly type: 'Proceed'; readonly by: string }
+  | { readonly type: 'Approve'; readonly gate: ApprovedGate; readonly by: string }
+  /** The fleet was looked at. */
+  | { readonly type: 'Looked'; readonly look: FleetLook }
+  /** Past a gate whoever is behind; only of a compromise. */
+  | { readonly type: 'Force'; readonly by: string; readonly look: FleetLook }
+  | { readonly type: 'Abort'; readonly by: string; readonly reason?: string }
+  /** The keys of this root and of its issuer are disabled in the vault. */
+  | { readonly type: 'KeyDisabled'; readonly root: string }
+  /** A time has come: for a rotation, for a new issuer, for leaving a phase. */
+  | { readonly type: 'Elapsed' };
+
+export interface TrustContext {
+  /** Epoch ms. */
+  readonly now: number;
+  /** Version of the commit that will hold what is decided. */
+  readonly version: number;
+  /** Why no change of the mesh may begin now; it delays only what removes trust or changes who signs. */
+  readonly locked?: string;
+}

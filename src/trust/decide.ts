@@ -1,0 +1,219 @@
+/**
+ * The one decision function of a mesh's trust: state, command and context in, events and effects (or a refusal) out. Pure: the clock and
+ * what was seen come in.
+ */
+import { type Decision, refused, unchanged } from '../decision.ts';
+import type { Authority } from './certificates.ts';
+import type { TrustCommand, TrustContext } from './commands.ts';
+import { Draft } from './draft.ts';
+import type { TrustEvent } from './events.ts';
+import { isGated } from './evolve.ts';
+import { goBack, judgePhase, leave, looked } from './phases.ts';
+import { goesBack, type TrustState } from './state.ts';
+import { canGoBack, mustLeaveBy, renewIssuerAt, rootsOf, rotateBy } from './timing.ts';
+
+type Of<Type extends TrustCommand['type']> = TrustCommand & { type: Type };
+
+export function decide(state: TrustState, command: TrustCommand, context: TrustContext): Decision<TrustEvent> {
+  switch (command.type) {
+    case 'Specify':
+      return specify(state, command, context);
+    case 'Release':
+      return release(state, command, context);
+    case 'Rotate':
+      return rotate(state, command, context);
+    case 'AuthorityMade':
+      return authorityMade(state, command, context);
+    case 'IssuerMade':
+      return issuerMade(state, command, context);
+    case 'Proceed':
+      return proceed(state, command, context);
+    case 'Approve':
+      return approve(state, command, context);
+    case 'Looked': {
+      const draft = new Draft(state, context);
+      looked(draft, command.look);
+      return draft.accepted('The fleet was looked at.');
+    }
+    case 'Force':
+      return force(state, command, context);
+    case 'Abort':
+      return abort(state, command, context);
+    case 'KeyDisabled':
+      return keyDisabled(state, command, context);
+    case 'Elapsed':
+      return elapsed(state, context);
+  }
+}
+
+function specify(state: TrustState, command: Of<'Specify'>, context: TrustContext): Decision<TrustEvent> {
+  const { spec, trustDomain, specVersion } = command;
+  if (specVersion <= state.specVersion) return unchanged('OlderSpec', 'This or a newer spec is in force already.');
+  const dataPlanes = [...command.dataPlanes].sort();
+  const draft = new Draft(state, context).record({ type: 'TrustSpecified', spec, trustDomain, dataPlanes, specVersion });
+  if (draft.state.current) draft.bring();
+  else if (!state.establishing) draft.record({ type: 'EstablishingBegun' }).effect({ kind: 'make', target: 'first' });
+  return draft.accepted(`The certificates of ${trustDomain} are made as this spec says.`);
+}
+
+function release(state: TrustState, { specVersion }: Of<'Release'>, context: TrustContext): Decision<TrustEvent> {
+  if (!state.spec || specVersion <= state.specVersion) return unchanged('OlderSpec', 'This or a newer spec is in force already.');
+  if (state.rotation)
+    return refused('RotationUnderWay', 'A rotation is under way; let it end, or abort it, before certificates are released.');
+  const draft = new Draft(state, context).record({ type: 'TrustReleased', specVersion });
+  return draft.accepted('Certificates are no longer made here.');
+}
+
+function rotate(state: TrustState, command: Of<'Rotate'>, context: TrustContext): Decision<TrustEvent> {
+  const { cause, by, reason, version } = command;
+  const { spec, current, rotation } = state;
+  if (!spec) return refused('NoCertificates', 'The spec of this mesh has no `certificates`; add them and apply it.');
+  if (!current) return refused('NotEstablished', 'The first root is not made yet; it is being asked of the vault.');
+  if (rotation) return unchangedOr(cause, `The rotation ${rotation.id} is under way (${rotation.phase.name}); one at a time.`);
+  if (cause === 'new-version' && version === current.certificateId) {
+    return unchanged('InForceAlready', 'This version is the root that is in force.');
+  }
+  if (cause === 'due' && context.now < rotateBy(current, spec)) {
+    const by = new Date(rotateBy(current, spec)).toISOString();
+    return unchanged('NotDue', `The root counts until ${new Date(current.notAfter).toISOString()}; it is replaced from ${by} on.`);
+  }
+  const draft = new Draft(state, context);
+  const actual = current.notAfter <= context.now && cause !== 'compromised' ? 'expired' : cause;
+  draft.record({
+    type: 'RotationBegun',
+    cause: actual,
+    by,
+    ...(reason === undefined ? {} : { reason }),
+    ...(version === undefined ? {} : { adopts: version }),
+  });
+  const id = draft.state.rotation?.id ?? '';
+  return draft
+    .effect({ kind: 'make', target: id })
+    .card('rotation-begun')
+    .accepted(
+      actual === 'expired'
+        ? `The root ended at ${new Date(current.notAfter).toISOString()}, so that no leaf is believed any more: a new one is made and used at once; each workload can talk again as soon as it and whom it calls have it.`
+        : `The rotation ${id} has begun: a new root is being made.`,
+    );
+}
+
+/** People are told that they can't; of an event it is no news. */
+const unchangedOr = (cause: Of<'Rotate'>['cause'], message: string): Decision<TrustEvent> =>
+  cause === 'asked' || cause === 'compromised' ? refused('RotationUnderWay', message) : unchanged('RotationUnderWay', message);
+
+function authorityMade(state: TrustState, { wish, authority }: Of<'AuthorityMade'>, context: TrustContext): Decision<TrustEvent> {
+  const draft = new Draft(state, context);
+  if (wish === 'first' && state.establishing && !state.current) {
+    draft.record({ type: 'AuthorityEstablished', authority }).bring().card('trust-established');
+    return draft.accepted(`The root ${short(authority)} is in force.`);
+  }
+  const { rotation } = state;
+  if (rotation?.id !== wish || rotation.phase.name !== 'preparing') return unchanged('NotAskedFor', 'Nobody waits for this root any more.');
+  draft.record({ type: 'AuthorityPrepared', authority });
+  if (rotation.aborted) goBack(draft);
+  else if (rotation.cause === 'new-version') draft.card('rotation-prepared');
+  else leave(draft);
+  return draft.accepted(`The root ${short(authority)} is made and verified.`);
+}
+
+const short = ({ fingerprint }: Authority): string => fingerprint.slice(0, 16);
+
+function issuerMade(state: TrustState, { root, issuer }: Of<'IssuerMade'>, context: TrustContext): Decision<TrustEvent> {
+  if (!state.renewing.includes(root)) return unchanged('NotAskedFor', 'Nobody waits for this issuer any more.');
+  const draft = new Draft(state, context).record({ type: 'IssuerRenewed', root, issuer });
+  if (draft.state.settingsVersion !== state.settingsVersion) draft.bring();
+  return draft.accepted('Another issuer signs under the same root.');
+}
+
+function proceed(state: TrustState, { by }: Of<'Proceed'>, context: TrustContext): Decision<TrustEvent> {
+  if (state.rotation?.phase.name !== 'prepared') return refused('NothingPrepared', 'No prepared root waits to be used.');
+  const draft = new Draft(state, context);
+  leave(draft);
+  return draft.accepted(`${by} lets the prepared root be used: it is being distributed.`);
+}
+
+function approve(state: TrustState, { gate, by }: Of<'Approve'>, context: TrustContext): Decision<TrustEvent> {
+  const { rotation, spec } = state;
+  if (!rotation || rotation.aborted) return refused('NoRotation', 'There is no rotation to approve anything of.');
+  if (!spec?.approvals.includes(gate)) return refused('NoApprovalAsked', `The spec asks for no approval of ${gate}.`);
+  if (rotation.approvals[gate] !== undefined) return unchanged('ApprovedAlready', `${rotation.approvals[gate]} has approved ${gate}.`);
+  if (by === rotation.startedBy) return refused('SameEyes', `${by} began this rotation; somebody else must approve ${gate}.`);
+  const draft = new Draft(state, context).record({ type: 'GateApproved', gate, by }).look();
+  return draft.accepted(`${by} approves ${gate} of rotation ${rotation.id}.`);
+}
+
+function force(state: TrustState, { by, look }: Of<'Force'>, context: TrustContext): Decision<TrustEvent> {
+  const { rotation } = state;
+  if (!rotation || !isGated(rotation.phase) || goesBack(rotation.phase.name))
+    return refused('NothingToForce', 'No gate is being waited for.');
+  if (rotation.cause !== 'compromised') {
+    return refused(
+      'NotCompromised',
+      'A gate can be forced only where the old root is compromised: holding is safe, and an abort goes back.',
+    );
+  }
+  const behind = judgePhase(state, look)?.behind ?? [];
+  const draft = new Draft(state, context);
+  draft.record({ type: 'GateForced', phase: rotation.phase.name, by, behind: behind.slice(0, 20), more: Math.max(0, behind.length - 20) });
+  leave(draft);
+  return draft.accepted(`${by} lets the rotation go on though ${behind.length} are behind: they break until they follow.`);
+}
+
+function abort(state: TrustState, { by, reason }: Of<'Abort'>, context: TrustContext): Decision<TrustEvent> {
+  const { rotation, current, spec } = state;
+  if (!rotation || !current || !spec) return refused('NoRotation', 'There is no rotation to abort.');
+  if (rotation.aborted) return unchanged('GoesBackAlready', `It goes back already (${rotation.phase.name}).`);
+  const { name } = rotation.phase;
+  const isHarmless = name === 'preparing' || name === 'prepared' || name === 'distributing';
+  if (!isHarmless && rotation.cause === 'expired')
+    return refused('OldRootExpired', 'The old root has ended; there is nothing to go back to.');
+  if (!isHarmless && !canGoBack(current, spec, context.now)) {
+    const ends = new Date(current.notAfter).toISOString();
+    return refused('TooLateToGoBack', `The old root ends at ${ends}, before everybody could be back under it; holding is safe.`);
+  }
+  const draft = new Draft(state, context);
+  draft.record({ type: 'AbortBegun', by, from: name, ...(reason === undefined ? {} : { reason }) });
+  goBack(draft);
+  draft.card('rotation-aborted', reason);
+  if (name === 'preparing') return draft.accepted('It is aborted; what the vault is making is disabled as soon as it is there.');
+  return draft.accepted(`It goes back from ${name}: ${WAY[draft.state.rotation?.phase.name ?? 'discarding']}.`);
+}
+
+const WAY: Readonly<Record<string, string>> = {
+  restoring: 'both roots are trusted again, then the old one signs, then the new one is dropped',
+  returning: 'the old root signs again, both stay trusted until nobody presents a leaf under the new one',
+  dropping: 'the new root is dropped; no leaf under it was ever issued',
+  discarding: 'nobody was given the new root; its key is disabled',
+};
+
+function keyDisabled(state: TrustState, { root }: Of<'KeyDisabled'>, context: TrustContext): Decision<TrustEvent> {
+  const { rotation, current } = state;
+  const draft = new Draft(state, context);
+  if (rotation?.phase.name === 'retired' && current?.fingerprint === root) {
+    draft.record({ type: 'RotationCompleted' }).card('rotation-completed');
+    return draft.accepted(`The rotation ${rotation.id} is complete: the key of the old root is disabled.`);
+  }
+  if (rotation?.phase.name === 'discarding' && rotation.to?.fingerprint === root) {
+    draft.record({ type: 'RotationAborted' });
+    return draft.accepted(`The rotation ${rotation.id} is undone: the key of the new root is disabled.`);
+  }
+  return unchanged('NothingWaits', 'Nothing waits for this key.');
+}
+
+function elapsed(state: TrustState, context: TrustContext): Decision<TrustEvent> {
+  const { spec, current, rotation } = state;
+  if (!spec || !current) return unchanged('NothingDue', 'Nothing is due.');
+  const draft = new Draft(state, context);
+  for (const { fingerprint, issuer } of rootsOf(state)) {
+    if (state.renewing.includes(fingerprint) || context.now < renewIssuerAt(issuer)) continue;
+    draft.record({ type: 'IssuerDue', root: fingerprint }).effect({ kind: 'issuer', target: fingerprint });
+  }
+  const by = mustLeaveBy(state);
+  if (rotation && by !== undefined && context.now >= by && rotation.overdue !== rotation.phase.name) {
+    const because = rotation.heldBy ?? 'What it waits for was not seen.';
+    draft.record({ type: 'PhaseOverdue', phase: rotation.phase.name, because }).card('rotation-overdue', because);
+  }
+  if (!rotation && context.now >= rotateBy(current, spec))
+    return rotate(state, { type: 'Rotate', cause: 'due', by: 'meshwright' }, context);
+  return draft.accepted('What was due is under way.');
+}

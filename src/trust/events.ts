@@ -1,0 +1,50 @@
+/** What happened to a mesh's trust: the facts its stream records. Parsed on every read; old words are brought up to date here. */
+import { z } from 'zod';
+import { certificatesSpecSchema } from '../spec/certificates-schema.ts';
+import { authoritySchema, issuerSchema } from './certificates.ts';
+import { CAUSES, GATES } from './state.ts';
+
+const by = z.string();
+const reason = z.string().exactOptional();
+
+export const trustEventSchema = z.discriminatedUnion('type', [
+  z.object({
+    type: z.literal('TrustSpecified'),
+    spec: certificatesSpecSchema,
+    trustDomain: z.string(),
+    dataPlanes: z.array(z.string()),
+    specVersion: z.number().int(),
+  }),
+  /** Certificates are no longer made here; what was issued ends by itself. */
+  z.object({ type: z.literal('TrustReleased'), specVersion: z.number().int() }),
+  z.object({ type: z.literal('EstablishingBegun') }),
+  z.object({ type: z.literal('AuthorityEstablished'), authority: authoritySchema }),
+  z.object({ type: z.literal('RotationBegun'), cause: z.enum(CAUSES), by, reason, adopts: z.string().exactOptional() }),
+  /** The new root and its issuer are made, and every chain verifies. */
+  z.object({ type: z.literal('AuthorityPrepared'), authority: authoritySchema }),
+  z.object({ type: z.literal('DistributionBegun') }),
+  z.object({ type: z.literal('IssuingBegun') }),
+  z.object({ type: z.literal('SoakBegun'), until: z.number() }),
+  z.object({ type: z.literal('BundlePruned') }),
+  z.object({ type: z.literal('RetirementBegun') }),
+  z.object({ type: z.literal('RotationCompleted') }),
+  /** All that counts is where it must be, seen once; `members`: how many. */
+  z.object({ type: z.literal('GatePassedOnce'), phase: z.string(), members: z.number().int() }),
+  /** Some are behind again. */
+  z.object({ type: z.literal('GateFellBack'), phase: z.string() }),
+  z.object({ type: z.literal('PhaseHeld'), phase: z.string(), because: z.string() }),
+  z.object({ type: z.literal('PhaseOverdue'), phase: z.string(), because: z.string() }),
+  z.object({ type: z.literal('GateApproved'), gate: z.enum(GATES), by }),
+  /** It goes on though these are behind: a person accepts that they break. */
+  z.object({ type: z.literal('GateForced'), phase: z.string(), by, behind: z.array(z.string()), more: z.number().int() }),
+  z.object({ type: z.literal('AbortBegun'), by, reason, from: z.string() }),
+  z.object({ type: z.literal('RootsRestored') }),
+  z.object({ type: z.literal('IssuerReturned'), until: z.number() }),
+  z.object({ type: z.literal('NewRootDropped') }),
+  z.object({ type: z.literal('DiscardingBegun') }),
+  z.object({ type: z.literal('RotationAborted') }),
+  z.object({ type: z.literal('IssuerDue'), root: z.string() }),
+  /** Another issuer under the same root: trust does not change. */
+  z.object({ type: z.literal('IssuerRenewed'), root: z.string(), issuer: issuerSchema }),
+]);
+export type TrustEvent = z.infer<typeof trustEventSchema>;

@@ -1,0 +1,158 @@
+/** What a mesh's trust becomes by each event. Total and pure: every recorded history folds. */
+import type { EventContext } from '../decision.ts';
+import type { Authority, Issuer } from './certificates.ts';
+import type { TrustEvent } from './events.ts';
+import { goesBack, type Phase, type Rotation, settingsOf, type TrustState } from './state.ts';
+
+const REMEMBERED = 20;
+
+export function evolve(state: TrustState, event: TrustEvent, context: EventContext): TrustState {
+  const after = folded(state, event, context);
+  return saysTheSame(state, after) ? after : { ...after, settingsVersion: context.version };
+}
+
+/** Whether workloads are to trust the same roots and have their leafs from the same issuer. */
+function saysTheSame(before: TrustState, after: TrustState): boolean {
+  const [was, is] = [settingsOf(before), settingsOf(after)];
+  const told = (settings: typeof is) =>
+    settings && JSON.stringify([settings.roots.map(({ fingerprint }) => fingerprint).sort(), settings.signer.issuer.fingerprint]);
+  return told(was) === told(is);
+}
+
+function folded(state: TrustState, event: TrustEvent, { version, at }: EventContext): TrustState {
+  switch (event.type) {
+    case 'TrustSpecified': {
+      const { spec, trustDomain, dataPlanes, specVersion } = event;
+      return { ...state, spec, trustDomain, dataPlanes, specVersion };
+    }
+    case 'TrustReleased': {
+      const { spec: _spec, rotation: _rotation, ...rest } = state;
+      return { ...rest, establishing: false, specVersion: event.specVersion };
+    }
+    case 'EstablishingBegun':
+      return { ...state, establishing: true };
+    case 'AuthorityEstablished':
+      return { ...state, current: event.authority, establishing: false };
+    case 'RotationBegun': {
+      const { cause, by, reason, adopts } = event;
+      const rotation: Rotation = {
+        id: `r${version}`,
+        cause,
+        startedAt: at,
+        startedBy: by,
+        ...(reason === undefined ? {} : { reason }),
+        ...(adopts === undefined ? {} : { adopts }),
+        phase: { name: 'preparing', since: at },
+        approvals: {},
+        insisted: [],
+      };
+      return { ...state, rotation };
+    }
+    case 'IssuerDue':
+      return { ...state, renewing: [...state.renewing, event.root] };
+    case 'IssuerRenewed':
+      return withIssuer({ ...state, renewing: state.renewing.filter((root) => root !== event.root) }, event.root, event.issuer);
+    default:
+      return state.rotation ? rotating(state, state.rotation, event, at) : state;
+  }
+}
+
+type RotationEvent = Exclude<
+  TrustEvent,
+  {
+    type:
+      | 'TrustSpecified'
+      | 'TrustReleased'
+      | 'EstablishingBegun'
+      | 'AuthorityEstablished'
+      | 'RotationBegun'
+      | 'IssuerDue'
+      | 'IssuerRenewed';
+  }
+>;
+
+function rotating(state: TrustState, rotation: Rotation, event: RotationEvent, at: number): TrustState {
+  const to = (phase: Phase): TrustState => {
+    const { overdue: _overdue, heldBy: _heldBy, ...rest } = rotation;
+    return { ...state, rotation: { ...rest, phase } };
+  };
+  const having = (changed: Partial<Rotation>): TrustState => ({ ...state, rotation: { ...rotation, ...changed } });
+  switch (event.type) {
+    case 'AuthorityPrepared':
+      return { ...state, rotation: { ...rotation, to: event.authority, phase: { name: 'prepared', since: at } } };
+    case 'DistributionBegun':
+      return to({ name: 'distributing', since: at });
+    case 'IssuingBegun':
+      return to({ name: 'issuing', since: at });
+    case 'SoakBegun':
+      return to({ name: 'soaking', since: at, until: event.until });
+    case 'BundlePruned':
+      return to({ name: 'pruned', since: at });
+    case 'RetirementBegun':
+      return to({ name: 'retired', since: at });
+    case 'RootsRestored':
+      return to({ name: 'restoring', since: at });
+    case 'IssuerReturned':
+      return to({ name: 'returning', since: at, until: event.until });
+    case 'NewRootDropped':
+      return to({ name: 'dropping', since: at });
+    case 'DiscardingBegun':
+      return to({ name: 'discarding', since: at });
+    case 'GatePassedOnce':
+      return having({ phase: passedAt(rotation.phase, at) });
+    case 'GateFellBack':
+      return having({ phase: passedAt(rotation.phase, undefined) });
+    case 'PhaseHeld':
+      return having({ heldBy: event.because });
+    case 'PhaseOverdue':
+      return having({ overdue: event.phase, heldBy: event.because });
+    case 'GateApproved':
+      return having({ approvals: { ...rotation.approvals, [event.gate]: event.by } });
+    case 'GateForced':
+      return having({ insisted: [...rotation.insisted, event.phase] });
+    case 'AbortBegun': {
+      const { by, reason, from } = event;
+      return having({ aborted: { by, from, ...(reason === undefined ? {} : { reason }) } });
+    }
+    case 'RotationCompleted':
+      return ended({ ...state, ...(rotation.to ? { current: rotation.to } : {}) }, rotation, 'rotated', at);
+    case 'RotationAborted':
+      return ended(state, rotation, 'aborted', at);
+  }
+}
+
+function passedAt(phase: Phase, at: number | undefined): Phase {
+  if (!isGated(phase)) return phase;
+  const { passedAt: _was, ...rest } = phase;
+  return at === undefined ? rest : { ...rest, passedAt: at };
+}
+
+export type GatedPhase = Extract<
+  Phase,
+  { name: 'distributing' | 'issuing' | 'soaking' | 'pruned' | 'restoring' | 'returning' | 'dropping' }
+>;
+export const isGated = (phase: Phase): phase is GatedPhase =>
+  phase.name !== 'preparing' && phase.name !== 'prepared' && phase.name !== 'retired' && phase.name !== 'discarding';
+
+function ended(state: TrustState, { id, cause }: Rotation, outcome: 'rotated' | 'aborted', at: number): TrustState {
+  const { rotation: _rotation, ...rest } = state;
+  return { ...rest, ended: [{ id, cause, at, outcome }, ...state.ended].slice(0, REMEMBERED) };
+}
+
+function withIssuer(state: TrustState, root: string, issuer: Issuer): TrustState {
+  const renewed = (authority: Authority): Authority => {
+    if (authority.fingerprint !== root) return authority;
+    const { fingerprint, notAfter } = authority.issuer;
+    // Its leafs end with it: what ended before this one began is of no one any more.
+    const former = [{ fingerprint, notAfter }, ...authority.formerIssuers].filter((each) => each.notAfter > issuer.notBefore);
+    return { ...authority, issuer, formerIssuers: former };
+  };
+  const { current, rotation } = state;
+  return {
+    ...state,
+    ...(current ? { current: renewed(current) } : {}),
+    ...(rotation ? { rotation: { ...rotation, ...(rotation.to ? { to: renewed(rotation.to) } : {}) } } : {}),
+  };
+}
+
+export const isGoingBack = (rotation: Rotation): boolean => rotation.aborted !== undefined || goesBack(rotation.phase.name);
