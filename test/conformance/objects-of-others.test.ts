@@ -33,6 +33,9 @@ const allowing = (kind: string, name: string) => ({
   targetRef: { group: kind === 'Namespace' ? '' : kind === 'Server' ? POLICY : 'gateway.networking.k8s.io', kind, name },
   requiredAuthenticationRefs: [{ kind: 'ServiceAccount', name: 'debug' }],
 });
+const SERVICE = 'meshwright.dev/service';
+const ANYBODY = { unauthenticated: true };
+const selecting = (selector: JsonObject) => ({ server: { selector }, client: ANYBODY });
 const target = (account: string) => ({
   destination: { kind: 'ServiceAccount', name: account, namespace: 'shop' },
   rules: [{ kind: 'HTTPRouteGroup', name: 'all' }],
@@ -105,6 +108,49 @@ describe.skipIf(!have)('objects of others', () => {
       'Linkerd reads no HTTPRoute',
     ],
     [
+      'a GRPCRoute',
+      'linkerd',
+      (name) => object(GATEWAY, 'GRPCRoute', 'grpc-l', { parentRefs: [{ group: '', kind: 'Service', name, port: 8080 }], rules: [{}] }),
+      'Linkerd reads no HTTPRoute',
+    ],
+    [
+      'a ServerAuthorization of our Server by its name',
+      'linkerd',
+      (name) => object(`${POLICY}/v1beta1`, 'ServerAuthorization', 'by-name', { server: { name }, client: ANYBODY }),
+      'beside `allow`',
+    ],
+    [
+      'a ServerAuthorization of our Server by its labels',
+      'linkerd',
+      (name) => object(`${POLICY}/v1beta1`, 'ServerAuthorization', 'by-labels', selecting({ matchLabels: { [SERVICE]: name } })),
+      'beside `allow`',
+    ],
+    [
+      'a ServerAuthorization of our Server by expressions',
+      'linkerd',
+      (name) =>
+        object(
+          `${POLICY}/v1beta1`,
+          'ServerAuthorization',
+          'by-expressions',
+          selecting({
+            matchExpressions: [
+              { key: SERVICE, operator: 'In', values: [name] },
+              { key: SERVICE, operator: 'Exists' },
+              { key: 'tier', operator: 'NotIn', values: ['back'] },
+              { key: 'tier', operator: 'DoesNotExist' },
+            ],
+          }),
+        ),
+      'beside `allow`',
+    ],
+    [
+      'a ServerAuthorization of every Server',
+      'linkerd',
+      () => object(`${POLICY}/v1beta1`, 'ServerAuthorization', 'of-all', selecting({})),
+      'beside `allow`',
+    ],
+    [
       'an AuthorizationPolicy of our Server',
       'linkerd',
       (name) => object(`${POLICY}/v1alpha1`, 'AuthorizationPolicy', 'server-allows', allowing('Server', name)),
@@ -152,6 +198,16 @@ describe.skipIf(!have)('objects of others', () => {
       (name) => [
         object('linkerd.io/v1alpha2', 'ServiceProfile', `${name}-2.shop.svc.cluster.local`, { routes: [] }),
         object(`${POLICY}/v1alpha1`, 'AuthorizationPolicy', 'of-others', allowing('Server', 'other')),
+        object(GATEWAY, 'GRPCRoute', 'another-service', { parentRefs: [{ group: '', kind: 'Service', name: 'other' }], rules: [{}] }),
+        object(GATEWAY, 'GRPCRoute', 'of-server', { parentRefs: [{ group: POLICY, kind: 'Server', name }], rules: [{}] }),
+        object(`${POLICY}/v1beta1`, 'ServerAuthorization', 'another-name', { server: { name: 'other' }, client: ANYBODY }),
+        ...[
+          { matchLabels: { [SERVICE]: 'other' } },
+          { matchExpressions: [{ key: SERVICE, operator: 'In', values: ['other'] }] },
+          { matchExpressions: [{ key: SERVICE, operator: 'NotIn', values: [name] }] },
+          { matchExpressions: [{ key: 'tier', operator: 'Exists' }] },
+          { matchExpressions: [{ key: SERVICE, operator: 'DoesNotExist' }] },
+        ].map((selector, index) => object(`${POLICY}/v1beta1`, 'ServerAuthorization', `other-${index}`, selecting(selector))),
       ],
     ],
     ['osm', () => [object('access.smi-spec.io/v1alpha3', 'TrafficTarget', 'of-others', target('other'))]],

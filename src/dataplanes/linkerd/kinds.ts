@@ -8,7 +8,7 @@ export const AUTHORIZATION: ResourceKind = {
   kind: 'AuthorizationPolicy',
   plural: 'authorizationpolicies',
 };
-const SERVER: ResourceKind = { apiVersion: 'policy.linkerd.io/v1beta3', kind: 'Server', plural: 'servers' };
+export const SERVER: ResourceKind = { apiVersion: 'policy.linkerd.io/v1beta3', kind: 'Server', plural: 'servers' };
 
 export const RENDERED_KINDS: readonly ResourceKind[] = [
   SERVICES,
