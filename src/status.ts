@@ -32,7 +32,10 @@ export interface ServiceStatus {
   /** Data planes of it with `observe: false`: what was applied counts there, whatever is served. */
   readonly unobserved: readonly string[];
   /** In `mtls: shadow`, by data plane: what would have been refused, as it was seen last. */
-  readonly shadow: readonly Pick<DryRunReport, 'dataPlane' | 'since' | 'refused' | 'lastRefusedAt' | 'unseen'>[];
+  readonly shadow: readonly (Pick<DryRunReport, 'dataPlane' | 'since' | 'refused' | 'lastRefusedAt' | 'unseen'> & {
+    /** The newest of those that are told apart. */
+    readonly callers: readonly { readonly caller: string; readonly refused: number }[];
+  })[];
   /** What is still owed, with the last error of its tries. */
   readonly pending: readonly { readonly what: string; readonly since: number; readonly error?: string }[];
 }
@@ -80,12 +83,18 @@ export async function serviceStatus(documents: Documents, { mesh, spec }: Adopte
   };
 }
 
+const NAMED_CALLERS = 5;
+
 /** What is past its time the store takes away by itself. */
 async function shadowOf(documents: Documents, mesh: string, { spec }: ServiceState): Promise<ServiceStatus['shadow']> {
   if (spec?.mtls?.stage !== 'shadow') return [];
   const places = spec.dataPlanes.map((dataPlane) => ({ mesh, service: spec.name, dataPlane }));
   const reports = await Promise.all(places.map((where) => dryRunReport(documents, where, 0)));
-  return reports.filter((report) => report !== undefined).map(({ service: _service, at: _at, proxies: _proxies, ...report }) => report);
+  return reports
+    .filter((report) => report !== undefined)
+    .map(({ service: _service, at: _at, proxies: _proxies, callers, ...report }) => {
+      return { ...report, callers: callers.slice(0, NAMED_CALLERS).map(({ caller, refused }) => ({ caller, refused })) };
+    });
 }
 
 function rolloutStatus(state: ServiceState): RolloutStatus | null {

@@ -19,7 +19,7 @@ async function inShadow(): Promise<{ world: World; west: { counts: readonly DryR
     readiness: async () => ({}),
     async dryRun() {
       if (typeof west.counts === 'string') throw new Error(west.counts);
-      return west.counts;
+      return { proxies: west.counts };
     },
   };
   const world = new World({ connect: () => dataPlane });

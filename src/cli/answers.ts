@@ -25,7 +25,17 @@ const serviceStatusSchema = z.looseObject({
   rejected: z.array(z.object({ release: z.string(), at: z.number(), because: z.string() })),
   drift: z.array(z.object({ dataPlane: z.string(), since: z.number(), differences: z.array(z.string()), more: z.number() })).default([]),
   unobserved: z.array(z.string()).default([]),
-  shadow: z.array(z.object({ dataPlane: z.string(), since: z.number(), refused: z.number(), unseen: z.string().optional() })).default([]),
+  shadow: z
+    .array(
+      z.object({
+        dataPlane: z.string(),
+        since: z.number(),
+        refused: z.number(),
+        callers: z.array(z.object({ caller: z.string(), refused: z.number() })).default([]),
+        unseen: z.string().optional(),
+      }),
+    )
+    .default([]),
   pending: z.array(z.object({ what: z.string(), since: z.number(), error: z.string().optional() })),
 });
 export type ServiceStatus = z.infer<typeof serviceStatusSchema>;
@@ -49,6 +59,7 @@ const dryRunSchema = z.looseObject({
   refused: z.number(),
   lastRefusedAt: z.number().optional(),
   proxies: z.array(z.looseObject({ proxy: z.string(), refused: z.number(), lastAt: z.number().optional() })),
+  callers: z.array(z.looseObject({ caller: z.string(), refused: z.number(), lastAt: z.number() })).default([]),
   unseen: z.string().optional(),
   against: z.string().nullable(),
 });

@@ -1,4 +1,4 @@
-/** `meshwright shadow`: what a service that only looks would have refused, by data plane and proxy. */
+/** `meshwright shadow`: what a service that only looks would have refused, by data plane, caller and proxy. */
 import { span } from '../notifications/standing-words.ts';
 import { type DryRun, shadowSchema } from './answers.ts';
 import type { Connection } from './connection.ts';
@@ -28,13 +28,20 @@ export async function showShadow(
   if (against.length > 0) throw new Failure(against.join('\n'), { exitCode: 4 });
 }
 
-function linesOf({ dataPlane, since, refused, proxies, unseen }: DryRun, now: number): readonly string[] {
+function linesOf({ dataPlane, since, refused, proxies, callers, unseen }: DryRun, now: number): readonly string[] {
   const counts = `would have refused ${refused} in ${span(now - since)}`;
-  const refusing = proxies.filter((proxy) => proxy.refused > 0);
+  const refusing = Map.groupBy(
+    proxies.filter((proxy) => proxy.refused > 0),
+    ({ proxy }) => proxy,
+  );
+  const others = refused - sumOf(callers);
+  const line = (what: string, count: number, lastAt: number): string => `  ${what}  ${count}, last seen ${span(now - lastAt)} ago`;
   return [
     `${dataPlane}  ${unseen === undefined ? counts : `${counts}, and is not seen now: ${unseen}`}`,
-    ...refusing.map(
-      ({ proxy, refused: by, lastAt }) => `  ${proxy}  ${by}${lastAt === undefined ? '' : `, last seen ${span(now - lastAt)} ago`}`,
-    ),
+    ...callers.map((each) => line(`called by ${each.caller}`, each.refused, each.lastAt)),
+    ...(callers.length > 0 && others > 0 ? [`  called by others  ${others}`] : []),
+    ...[...refusing].map(([proxy, all]) => line(proxy, sumOf(all), Math.max(...all.map(({ lastAt = since }) => lastAt)))),
   ];
 }
+
+const sumOf = (all: readonly { readonly refused: number }[]): number => all.reduce((sum, { refused }) => sum + refused, 0);

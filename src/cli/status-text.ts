@@ -31,9 +31,10 @@ function notesOf({ rollout, queued, rejected, drift, unobserved, shadow, pending
     notes.push(`${dataPlane} drifted ${span(now - since)} ago: ${differences[0] ?? ''}${othersText(differences.length - 1 + more)}`);
   }
   if (unobserved.length > 0) notes.push(`observed: no on ${unobserved.join(', ')} (what was applied counts)`);
-  for (const { dataPlane, since, refused, unseen } of shadow) {
+  for (const { dataPlane, since, refused, callers, unseen } of shadow) {
+    const by = callers.map((each) => `, ${each.refused} of ${each.caller}`).join('');
     notes.push(
-      `in shadow on ${dataPlane} for ${span(now - since)}: would have refused ${refused}${unseen === undefined ? '' : `, not seen now: ${unseen}`}`,
+      `in shadow on ${dataPlane} for ${span(now - since)}: would have refused ${refused}${by}${unseen === undefined ? '' : `; not seen now: ${unseen}`}`,
     );
   }
   for (const { what, since, error } of pending) notes.push(`owed for ${span(now - since)}: ${what}${error ? ` (${error})` : ''}`);

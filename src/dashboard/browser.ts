@@ -130,9 +130,10 @@ function drawService(status: Overview['services'][number], now: number, words: W
     notes.push(`${dataPlane} drifted ${words.span(now - since)} ago: ${differences.join(' ')}${others}`);
   }
   if (unobserved.length > 0) notes.push(`Observed: no on ${unobserved.join(', ')}; what was applied counts.`);
-  for (const { dataPlane, since, refused, unseen } of shadow) {
+  for (const { dataPlane, since, refused, callers, unseen } of shadow) {
+    const by = callers.map((each) => `, ${each.refused} of ${each.caller}`).join('');
     const blind = unseen === undefined ? '' : ` It is not seen now: ${unseen}`;
-    notes.push(`In shadow on ${dataPlane} for ${words.span(now - since)}: ${refused} requests would have been refused.${blind}`);
+    notes.push(`In shadow on ${dataPlane} for ${words.span(now - since)}: ${refused} requests would have been refused${by}.${blind}`);
   }
   for (const owed of pending) {
     const error = owed.error === undefined ? '' : ` (${owed.error})`;

@@ -27,17 +27,36 @@ export interface DataPlane {
    */
   drift?(fragment: Fragment): Promise<readonly Difference[]>;
   /**
-   * How many requests the service's proxies would have refused, were it strict; absent: nobody here can see that. Throws where it
-   * cannot be read.
+   * How many requests the service's proxies would have refused, were it strict; absent: nobody here can see that. `sequence`: that of
+   * the plan. Throws where it cannot be read.
    */
-  dryRun?(plan: ServicePlan): Promise<readonly DryRunCount[]>;
+  dryRun?(plan: ServicePlan, asked: { readonly sequence: number; readonly now: number }): Promise<DryRun>;
   /** Which versions of a service are known to have a ready endpoint, or none; absent = unknown. `fresh`: now, and waited for. */
   readiness(mesh: string, service: string, now: number, fresh?: boolean): Promise<Readonly<Record<string, 'ready' | 'none'>>>;
 }
 
+export interface DryRun {
+  /** Also those that have refused nobody: without any, nothing is known. */
+  readonly proxies: readonly DryRunCount[];
+  /** Where callers are told apart. What the proxies have counted beyond that is of others. */
+  readonly callers?: readonly DryRunCaller[];
+  /** Why this may not be all, in a sentence. */
+  readonly unseen?: string;
+}
+
 export interface DryRunCount {
   readonly proxy: string;
-  /** Since the proxy started. */
+  /** Who counts, where that is not the proxy itself: each starts at 0. */
+  readonly counter?: string;
+  /** Since the proxy, or the counter, started. */
+  readonly wouldRefuse: number;
+}
+
+export interface DryRunCaller {
+  /** Its identity, or that it has none. */
+  readonly caller: string;
+  readonly counter: string;
+  /** Since the counter started. */
   readonly wouldRefuse: number;
 }
 

@@ -42,7 +42,8 @@ export async function lookAtDryRun(ports: DryRunPorts, where: Where): Promise<Dr
 async function look(ports: DryRunPorts, where: Where, before: DryRunReport, now: number): Promise<DryRunReport> {
   const { mesh, service, dataPlane } = where;
   const plane = await ports.dataPlane(mesh, dataPlane);
-  const plan = (await readFragment(ports.documents, mesh, service))?.plan;
+  const fragment = await readFragment(ports.documents, mesh, service);
+  const plan = fragment?.plan;
   if (!plane?.dryRun || !plan) {
     const because = plan
       ? 'meshwright does not read what the proxies there note of it; see their access logs.'
@@ -50,7 +51,7 @@ async function look(ports: DryRunPorts, where: Where, before: DryRunReport, now:
     return notSeen(before, because, now);
   }
   try {
-    return counted(before, await plane.dryRun(plan), now);
+    return counted(before, await plane.dryRun(plan, { sequence: fragment.sequence, now }), now);
   } catch (error) {
     ports.report(`It could not be seen whom ${service} would refuse on ${dataPlane}.`, error);
     return notSeen(before, error instanceof Error ? error.message : String(error), now);

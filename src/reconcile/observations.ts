@@ -1,6 +1,6 @@
 /**
- * What was seen at the data planes: documents with an end, last write wins, one a node and watcher and one a service's
- * readiness, written by whoever watches (the xds server) under its own heartbeat. They are not events; only their edge is a command.
+ * What was seen at the data planes: documents with an end, last write wins, one a node and watcher, one for whom that would have
+ * refused and one a service's readiness, written by whoever watches (the xds server) under its own heartbeat. They are not events; only their edge is a command.
  */
 import { z } from 'zod';
 import type { Documents, JsonObject, Operation } from '../journal/documents.ts';
@@ -9,6 +9,8 @@ import { sha256 } from '../journal/hash.ts';
 /** After this long an observation is gone from the store; who still sees the same tells it again before. */
 export const OBSERVED_MS = 24 * 3_600_000;
 const BATCH = 100;
+/** Callers make them long. */
+const BATCH_OF_REFUSALS = 40;
 
 const nodeSchema = z.object({
   node: z.string(),
@@ -16,6 +18,8 @@ const nodeSchema = z.object({
   via: z.string(),
   /** The newest sequence it serves, but for what it goes without. */
   served: z.number(),
+  /** The service before whose workload it stands, where that is planned and its watcher hears whom it would refuse. */
+  service: z.string().exactOptional(),
   /** Services, by their names towards the node: what it refuses of `served`. Absent: nothing. */
   without: z.array(z.string()).exactOptional(),
   /** What it refused last, until it serves everything. */
@@ -24,6 +28,19 @@ const nodeSchema = z.object({
   goneAt: z.number().exactOptional(),
 });
 export type NodeObservation = Readonly<z.infer<typeof nodeSchema>>;
+
+const refusalsSchema = z.object({
+  node: z.string(),
+  via: z.string(),
+  service: z.string(),
+  /** Epoch ms: when this watcher began to count for the service. */
+  since: z.number(),
+  refused: z.number(),
+  /** Of these, by caller; the rest is of others. */
+  callers: z.array(z.object({ caller: z.string(), refused: z.number() })),
+});
+/** What a node would have refused of one service, were that strict. */
+export type RefusalsObservation = Readonly<z.infer<typeof refusalsSchema>>;
 
 const readinessSchema = z.object({ service: z.string(), via: z.string(), versions: z.record(z.string(), z.enum(['ready', 'none'])) });
 /** Versions that are absent are unknown. */
@@ -60,10 +77,39 @@ export async function putNodes(
 ): Promise<void> {
   const partition = partitionOf(mesh, dataPlane);
   const operations = observed.map((each) => upsert(partition, 'node', JSON.stringify([each.node, each.via]), now, each));
-  const batches = Array.from({ length: Math.ceil(operations.length / BATCH) }, (_, index) =>
-    documents.batch(partition, operations.slice(index * BATCH, (index + 1) * BATCH)),
+  await inBatches(documents, partition, operations, BATCH);
+}
+
+async function inBatches(documents: Documents, partition: string, operations: readonly Operation[], size: number): Promise<void> {
+  const batches = Array.from({ length: Math.ceil(operations.length / size) }, (_, index) =>
+    documents.batch(partition, operations.slice(index * size, (index + 1) * size)),
   );
   await Promise.all(batches);
+}
+
+/** One document a node, watcher and service, as `putNodes`. */
+export async function putRefusals(
+  documents: Documents,
+  { mesh, dataPlane }: Place,
+  observed: readonly RefusalsObservation[],
+  now: number,
+): Promise<void> {
+  const partition = partitionOf(mesh, dataPlane);
+  const nameOf = ({ node, via, service }: RefusalsObservation) => JSON.stringify([node, via, service]);
+  const operations = observed.map((each) => upsert(partition, 'refusals', nameOf(each), now, each));
+  await inBatches(documents, partition, operations, BATCH_OF_REFUSALS);
+}
+
+/** Also of nodes and watchers that are gone: what was counted was. */
+export async function refusalsOf(
+  documents: Documents,
+  { mesh, dataPlane }: Place,
+  service: string,
+  now: number,
+): Promise<readonly RefusalsObservation[]> {
+  const found = await documents.list({ partition: partitionOf(mesh, dataPlane), kind: 'refusals' });
+  const lasting = found.filter(({ document }) => (document.expiresAt ?? 0) > now);
+  return lasting.map(({ document }) => refusalsSchema.parse(document.body)).filter((each) => each.service === service);
 }
 
 export const putNode = (documents: Documents, place: Place, observed: NodeObservation, now: number): Promise<void> =>

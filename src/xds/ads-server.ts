@@ -6,7 +6,7 @@
 import type { ServerCredentials } from '@grpc/grpc-js';
 import { parseNode } from '../dataplanes/envoy/node-metadata.ts';
 import { type EnvoyNode, ownPartOf } from '../dataplanes/envoy/resources.ts';
-import { type GrpcHandler, type GrpcStream, grpcStatus, startGrpcServer } from './grpc-server.ts';
+import { type GrpcHandler, type GrpcMethod, type GrpcStream, grpcStatus, startGrpcServer } from './grpc-server.ts';
 import { createContentFor } from './node-content.ts';
 import { type DiscoveryRequest, decodeNode, decodeRequest, type EncodeResource, encodeResponse, resourceTypeOf } from './protobuf.ts';
 import type { Snapshot } from './snapshot.ts';
@@ -30,6 +30,8 @@ export interface AdsServerOptions {
   readonly onNode: (node: EnvoyNode, event: NodeEvent) => void;
   /** Whether a stream with this `authorization` header may be served; without it, every stream may. */
   readonly authorize?: (authorization: string | undefined) => boolean;
+  /** Served at the same port. */
+  readonly beside?: readonly GrpcMethod[];
 }
 
 export interface NodeReport {
@@ -179,13 +181,12 @@ export async function startAdsServer(options: AdsServerOptions): Promise<AdsServ
     };
   }
 
-  const { address, credentials } = options;
+  const { address, credentials, beside = [] } = options;
   const server = await startGrpcServer({
     address,
     ...(credentials ? { credentials } : {}),
-    path,
+    methods: [{ path, open }, ...beside],
     maxMessageBytes: maxRequestBytes,
-    open,
   });
 
   return {

@@ -2,7 +2,7 @@
  * One plain-Envoy data plane as this server knows it: the plans of its services, its endpoints under leases, and what its
  * nodes are served. Holds no I/O and no clock; when the store is away it goes on serving what it has.
  */
-import { INBOUND, qualifiedName } from '../dataplanes/envoy/naming.ts';
+import { INBOUND, plansByName, qualifiedName } from '../dataplanes/envoy/naming.ts';
 import { renderNode, renderShared, unservable } from '../dataplanes/envoy/render.ts';
 import { type Endpoint, type EnvoyNode, type Identity, ownPartOf } from '../dataplanes/envoy/resources.ts';
 import type { ServicePlan } from '../plan/plan.ts';
@@ -36,13 +36,18 @@ export class DataPlaneView {
   readonly #snapshots = new Map<string, Snapshot>();
   readonly #encode: EncodeResource;
   readonly #refuse: (message: string) => void;
+  readonly #refusalsToken: string | undefined;
 
-  /** `refuse` hears of a configuration that does not hold together; the one before stays in force. */
-  constructor(mesh: string, name: string, encode: EncodeResource, refuse: (message: string) => void) {
+  /**
+   * `refuse` hears of a configuration that does not hold together; the one before stays in force. `refusalsToken`: what Envoys
+   * report with whom a service in `shadow` would refuse.
+   */
+  constructor(mesh: string, name: string, encode: EncodeResource, refuse: (message: string) => void, refusalsToken?: string) {
     this.mesh = mesh;
     this.name = name;
     this.#encode = encode;
     this.#refuse = refuse;
+    this.#refusalsToken = refusalsToken;
   }
 
   get sequence(): number {
@@ -63,6 +68,15 @@ export class DataPlaneView {
   /** The services that nodes know by these names. */
   servicesNamed(names: readonly string[]): readonly string[] {
     return this.#plans.filter((plan) => names.includes(qualifiedName(plan))).map(({ service }) => service);
+  }
+
+  /** The service before whose workload it stands, where that has a plan. */
+  serviceOf({ inbound }: EnvoyNode): string | undefined {
+    return inbound && plansByName(this.#plans).get(inbound.service)?.service;
+  }
+
+  isInShadow(service: string): boolean {
+    return this.#plans.some((plan) => plan.service === service && plan.security?.stage === 'shadow');
   }
 
   /** All that the served plans name. */
@@ -166,7 +180,7 @@ export class DataPlaneView {
     if (previous?.sequence === this.#sequence) return previous;
     const shared = this.#sharedFor(node);
     if (!shared) return previous;
-    const own = renderNode(node, this.#plans);
+    const own = renderNode(node, this.#plans, this.#refusalsToken);
     const built = buildSnapshot({ sequence: this.#sequence, shared, own, encode: this.#encode, ...(previous ? { previous } : {}) });
     if (!built.ok) {
       this.#refuse(`The configuration of the node ${node.id} at ${this.#sequence} is not served: ${built.message}`);

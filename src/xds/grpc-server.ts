@@ -1,5 +1,5 @@
 /**
- * One bidirectional gRPC method as the ADS server needs it, over @grpc/grpc-js: bytes in, bytes out, an end with a status
+ * Bidirectional gRPC methods as the ADS server needs them, over @grpc/grpc-js: bytes in, bytes out, an end with a status
  * and a sentence. Keepalive notices a client that has vanished within 15 s.
  */
 import {
@@ -34,17 +34,22 @@ export interface GrpcHandler {
   readonly closed: () => void;
 }
 
+export interface GrpcMethod {
+  /** `/package.Service/Method`. */
+  readonly path: string;
+  /** undefined: the stream has been refused with `end`. */
+  readonly open: (stream: GrpcStream, authorization: string | undefined) => GrpcHandler | undefined;
+}
+
 export interface GrpcServerOptions {
   /** Port 0 takes a free one. */
   readonly address: { readonly host: string; readonly port: number };
   /** absent: plaintext. */
   readonly credentials?: ServerCredentials;
-  /** `/package.Service/Method`; every other is answered with UNIMPLEMENTED. */
-  readonly path: string;
+  /** Every other is answered with UNIMPLEMENTED. */
+  readonly methods: readonly GrpcMethod[];
   /** Longer messages end the stream with RESOURCE_EXHAUSTED. */
   readonly maxMessageBytes: number;
-  /** undefined: the stream has been refused with `end`. */
-  readonly open: (stream: GrpcStream, authorization: string | undefined) => GrpcHandler | undefined;
 }
 
 export interface GrpcServer {
@@ -59,7 +64,7 @@ const asIs = (bytes: Buffer): Buffer => bytes;
 
 /** Rejects if the address cannot be bound. */
 export async function startGrpcServer(options: GrpcServerOptions): Promise<GrpcServer> {
-  const { path, maxMessageBytes, credentials = ServerCredentials.createInsecure() } = options;
+  const { methods, maxMessageBytes, credentials = ServerCredentials.createInsecure() } = options;
   const settings: ServerOptions = {
     'grpc.keepalive_time_ms': 10_000,
     'grpc.keepalive_timeout_ms': 5_000,
@@ -68,17 +73,10 @@ export async function startGrpcServer(options: GrpcServerOptions): Promise<GrpcS
     'grpc.enable_channelz': 0,
   };
   const server = new Server(settings);
-  const method: MethodDefinition<Buffer, Buffer> = {
-    path,
-    requestStream: true,
-    responseStream: true,
-    requestSerialize: asIs,
-    requestDeserialize: asIs,
-    responseSerialize: asIs,
-    responseDeserialize: asIs,
-  };
-  const handle: handleBidiStreamingCall<Buffer, Buffer> = (call) => serve(call, options);
-  server.addService({ method }, { method: handle });
+  for (const served of methods) {
+    const handle: handleBidiStreamingCall<Buffer, Buffer> = (call) => serve(call, served);
+    server.addService({ method: definitionOf(served) }, { method: handle });
+  }
   const { host, port } = options.address;
   const bound = await new Promise<number>((resolve, reject) => {
     const address = `${host.includes(':') ? `[${host}]` : host}:${port}`;
@@ -92,7 +90,19 @@ export async function startGrpcServer(options: GrpcServerOptions): Promise<GrpcS
   };
 }
 
-function serve(call: Call, { open }: GrpcServerOptions): void {
+function definitionOf({ path }: GrpcMethod): MethodDefinition<Buffer, Buffer> {
+  return {
+    path,
+    requestStream: true,
+    responseStream: true,
+    requestSerialize: asIs,
+    requestDeserialize: asIs,
+    responseSerialize: asIs,
+    responseDeserialize: asIs,
+  };
+}
+
+function serve(call: Call, { open }: GrpcMethod): void {
   let ended = false;
   let handler: GrpcHandler | undefined;
   const closed = (): void => {

@@ -26,6 +26,8 @@ export interface MeshWatchOptions {
   readonly documents: Documents;
   readonly encode: EncodeResource;
   readonly now: () => number;
+  /** What Envoys report with whom a service in `shadow` would refuse. */
+  readonly refusalsToken?: string;
   /** Something that nodes are served has changed. */
   readonly onChange: () => void;
   /** Writes it where it is asked for. Where that rejects, it is told again with the next look at the leases. */
@@ -72,10 +74,10 @@ export class MeshWatch {
   async adopt(dataPlane: string): Promise<void> {
     await this.#inTurn(async () => {
       if (this.#dataPlanes.has(dataPlane)) return;
-      const { documents, mesh, encode, report } = this.#options;
+      const { documents, mesh, encode, report, refusalsToken } = this.#options;
       const stored = await readEndpoints(documents, mesh, dataPlane);
       const registry = stored ? restoreRegistry(stored, this.#suspendedUntil) : emptyRegistry(this.#suspendedUntil);
-      const view = new DataPlaneView(mesh, dataPlane, encode, report);
+      const view = new DataPlaneView(mesh, dataPlane, encode, report, refusalsToken);
       const sequence = await readPointer(documents, mesh);
       const { fragments, unreadable } = await this.#changedSince(0);
       view.update(fragments, registry, sequence, unreadable);

@@ -22,6 +22,7 @@ const roots = [
   'config/listener/v3/listener.proto',
   'config/route/v3/route.proto',
   'extensions/access_loggers/file/v3',
+  'extensions/access_loggers/grpc/v3',
   'extensions/access_loggers/stream/v3',
   'extensions/filters/http/fault/v3',
   'extensions/filters/http/jwt_authn/v3',

@@ -2,6 +2,7 @@
  * What one Envoy resource names in another: clusters (by routes, mirrors, TCP proxies, JWKS fetches, gRPC loggers), route
  * configurations (by listeners) and load assignments (by EDS clusters). Read from proto JSON with snake_case names.
  */
+import { XDS_CLUSTER } from '../dataplanes/envoy/naming.ts';
 import type { EnvoyResource } from '../dataplanes/envoy/resources.ts';
 import type { Json, JsonObject } from '../journal/documents.ts';
 
@@ -44,8 +45,10 @@ function collect(json: Json, found: Found): void {
     if (key === 'cluster' && typeof value === 'string') reach(value, found);
     else if (key === 'weighted_clusters' && isObject(value)) collectWeighted(value, found);
     else if (key === 'request_mirror_policies' && isList(value)) collectMirrors(value, found);
-    else if (key === 'envoy_grpc' && isObject(value) && typeof value.cluster_name === 'string') reach(value.cluster_name, found);
-    else if (key === 'rds' && isObject(value) && typeof value.route_config_name === 'string') found.routes.add(value.route_config_name);
+    else if (key === 'envoy_grpc' && isObject(value) && typeof value.cluster_name === 'string') {
+      // That one is in the bootstrap.
+      if (value.cluster_name !== XDS_CLUSTER) reach(value.cluster_name, found);
+    } else if (key === 'rds' && isObject(value) && typeof value.route_config_name === 'string') found.routes.add(value.route_config_name);
     else collect(value, found);
   }
 }

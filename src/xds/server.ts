@@ -10,6 +10,7 @@ import { type NodeObservation, OBSERVED_MS } from '../reconcile/observations.ts'
 import { type AdsServer, type NodeEvent, startAdsServer } from './ads-server.ts';
 import { MeshWatch } from './mesh-watch.ts';
 import type { EncodeResource } from './protobuf.ts';
+import { hearRefusals, REFUSALS_MS, refusalsTokenOf } from './refusals.ts';
 import { openRegistrationDoor } from './registration-door.ts';
 import { HEARTBEAT_MS, Reporter } from './reporter.ts';
 import { SeenNodes } from './seen-nodes.ts';
@@ -55,6 +56,7 @@ export interface XdsServer {
 export async function startXdsServer(options: XdsServerOptions): Promise<XdsServer> {
   const { documents, encode, via, now, report } = options;
   const reporter = new Reporter({ documents, via, now, report, ...(options.hints ? { hints: options.hints } : {}) });
+  const refusalsToken = refusalsTokenOf(options.nodeToken);
   const watches = new Map<string, MeshWatch>();
   const seen = new Map<string, Seen>();
   let ads: AdsServer | undefined;
@@ -69,6 +71,7 @@ export async function startXdsServer(options: XdsServerOptions): Promise<XdsServ
       encode,
       now,
       report,
+      refusalsToken,
       onChange: () => ads?.publish(),
       onReadiness: async (dataPlane, service, versions) => {
         await reporter.readiness({ mesh, dataPlane }, service, versions);
@@ -99,11 +102,13 @@ export async function startXdsServer(options: XdsServerOptions): Promise<XdsServ
     const view = watches.get(mesh)?.view(dataPlane);
     const node = seenAt(mesh, dataPlane).before.get(observed.node);
     const own = node && view?.refusedBy(node);
+    const service = node && view?.serviceOf(node);
     const refused = [...(own ? [own] : []), ...(view?.refused() ?? [])];
     const [first] = refused;
     const rejected = observed.rejected ?? (first && { sequence: first.sequence, message: first.message });
     const without = [...new Set([...(observed.without ?? []), ...refused.map(({ name }) => name)])];
-    reporter.node({ mesh, dataPlane }, first && rejected ? { ...observed, without, rejected } : observed);
+    const standing = service === undefined ? observed : { ...observed, service };
+    reporter.node({ mesh, dataPlane }, first && rejected ? { ...standing, without, rejected } : standing);
   }
 
   function onNode(node: EnvoyNode, event: NodeEvent): void {
@@ -157,6 +162,21 @@ export async function startXdsServer(options: XdsServerOptions): Promise<XdsServ
     work.catch((error: unknown) => report(`${otherwise}; it is tried again.`, error));
   };
 
+  const refusals = hearRefusals({
+    documents,
+    via,
+    now,
+    report,
+    authorize: (authorization) => authenticate({ kind: 'token', token: refusalsToken }, authorization ?? null).ok,
+    async serviceOf(node) {
+      await keep(node.mesh, node.dataPlane);
+      const view = watchOf(node.mesh).view(node.dataPlane);
+      const service = view?.serviceOf(node);
+      return service !== undefined && view?.isInShadow(service) ? service : undefined;
+    },
+    isInShadow: ({ mesh, dataPlane }, service) => watches.get(mesh)?.view(dataPlane)?.isInShadow(service) ?? true,
+  });
+
   ads = await startAdsServer({
     address: { host: options.ads.host, port: options.ads.port },
     ...(options.ads.credentials ? { credentials: options.ads.credentials } : {}),
@@ -164,6 +184,7 @@ export async function startXdsServer(options: XdsServerOptions): Promise<XdsServ
     authorize: (authorization) => authenticate({ kind: 'token', token: options.nodeToken }, authorization ?? null).ok,
     snapshotFor: (node) => watches.get(node.mesh)?.view(node.dataPlane)?.snapshotFor(node),
     onNode,
+    beside: [refusals.method],
   });
   const running = ads;
 
@@ -207,6 +228,7 @@ export async function startXdsServer(options: XdsServerOptions): Promise<XdsServ
       // What could not be written before.
       attempt(reporter.flush(), 'What was seen could not be written');
     }, HEARTBEAT_MS),
+    setInterval(() => void refusals.flush(), REFUSALS_MS),
     setInterval(() => {
       for (const [mesh, watch] of watches) {
         watch.tellAgain();
@@ -214,6 +236,7 @@ export async function startXdsServer(options: XdsServerOptions): Promise<XdsServ
           for (const node of seenAt(mesh, dataPlane).nodes.connected()) tell(mesh, dataPlane, node);
         }
       }
+      refusals.tellAgain();
       attempt(reporter.flush(), 'What was seen could not be written');
     }, OBSERVED_MS / 4),
   ];
@@ -228,6 +251,7 @@ export async function startXdsServer(options: XdsServerOptions): Promise<XdsServ
       door.closeAllConnections();
       await new Promise<void>((resolve) => door.close(() => resolve()));
       await running.stop();
+      await refusals.flush();
       await reporter.stop();
     },
   };

@@ -126,12 +126,12 @@ describe('what else a data plane far away does', () => {
       return { kind: 'applied' as const };
     };
     const drift = async () => [{ kind: 'missing' as const, resource: 'service-router catalog' }];
-    const dryRun = async () => [{ proxy: 'proxy-1', wouldRefuse: 3 }];
+    const dryRun = async () => ({ proxies: [{ proxy: 'proxy-1', wouldRefuse: 3 }] });
     const plane = remoteDataPlanes(() => 0, patience)('vms', far({ prune, drift, dryRun }));
     expect(await plane.prune?.(fragment)).toEqual({ kind: 'applied' });
     expect(asked).toEqual(['prune']);
     expect(await plane.drift?.(fragment)).toEqual(await drift());
-    expect(await plane.dryRun?.(planOf('catalog', { v1: 100 }))).toEqual(await dryRun());
+    expect(await plane.dryRun?.(planOf('catalog', { v1: 100 }), { sequence: 1, now: 0 })).toEqual(await dryRun());
   });
 
   it('is nothing where it cannot do that', () => {

@@ -18,6 +18,8 @@ export interface Api {
   readonly readiness: Record<string, 'ready' | 'none'>;
   /** What its proxies would have refused. */
   wouldRefuse: number;
+  /** Where they are told apart. */
+  callers: readonly { readonly caller: string; readonly wouldRefuse: number }[];
   /** In what the data plane differs from what was decided; a text: it cannot be seen, because of that. */
   drift: readonly Difference[] | string;
   readonly asked: { readonly method: string; readonly path: string; readonly headers: IncomingHttpHeaders; readonly body: unknown }[];
@@ -36,7 +38,10 @@ export async function startApi(): Promise<Api> {
       apply: async () => ({ kind: 'applied' }),
       observe: async () => ({ kind: 'served' }),
       readiness: async () => readiness,
-      dryRun: async () => [{ proxy: 'catalog-1.shop', wouldRefuse: api.wouldRefuse }],
+      dryRun: async () => ({
+        proxies: [{ proxy: 'catalog-1.shop', wouldRefuse: api.wouldRefuse }],
+        callers: api.callers.map((each) => ({ ...each, counter: 'x1' })),
+      }),
       async drift() {
         if (typeof api.drift === 'string') throw new Error(api.drift);
         return api.drift;
@@ -67,6 +72,7 @@ export async function startApi(): Promise<Api> {
     app,
     readiness,
     wouldRefuse: 0,
+    callers: [],
     drift: [],
     asked,
     override: undefined,

@@ -43,6 +43,26 @@ describe('shadow', () => {
     expect((await cli('status')).out).toMatch(/in shadow on west for \d+ s: would have refused 12$/m);
     expect(JSON.parse((await cli('shadow', 'catalog', '--json')).out)).toMatchObject({ shadow: [{ dataPlane: 'west', refused: 12 }] });
   });
+
+  it('says whose they are, where callers are told apart', async () => {
+    api.wouldRefuse = 12;
+    api.callers = [
+      { caller: 'spiffe://shop.example/ns/shop/sa/old', wouldRefuse: 8 },
+      { caller: 'no identity, from 10.0.0.7', wouldRefuse: 3 },
+    ];
+    const { out, err } = await cli('shadow', 'catalog');
+    expect(out.split('\n').slice(1, 4)).toEqual([
+      expect.stringMatching(/^ {2}called by no identity, from 10\.0\.0\.7 {2}3, last seen \d+ s ago$/),
+      expect.stringMatching(/^ {2}called by spiffe:\/\/shop\.example\/ns\/shop\/sa\/old {2}8, last seen \d+ s ago$/),
+      '  called by others  1',
+    ]);
+    expect(err).toContain(
+      'of no identity, from 10.0.0.7, spiffe://shop.example/ns/shop/sa/old, by catalog-1.shop: name those that may call',
+    );
+    expect((await cli('status')).out).toContain(
+      'would have refused 12, 3 of no identity, from 10.0.0.7, 8 of spiffe://shop.example/ns/shop/sa/old',
+    );
+  });
 });
 
 describe('apply', () => {

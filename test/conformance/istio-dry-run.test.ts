@@ -59,7 +59,7 @@ describe.skipIf(!have)('a dry run on Istio', () => {
     const options = { documents: new MemoryDocuments(), controlPlaneNamespace: 'istio-system', takeOver: false, observe: true };
     return istioDataPlane({ cluster: connector(mesh.api, token), ...options });
   };
-  const counts = async (token?: string) => (await dataPlane(token).dryRun?.(plan)) ?? [];
+  const counts = async (token?: string) => (await dataPlane(token).dryRun?.(plan, { sequence: 1, now: 0 }))?.proxies ?? [];
   const wouldRefuse = async (): Promise<number> => (await counts())[0]?.wouldRefuse ?? 0;
 
   it('is read at the sidecar: callers that `allow` does not name, each request once, and all are answered', async () => {

@@ -7,7 +7,7 @@ import { createFileRegistry, fromBinary, fromJson, type JsonObject, toBinary } f
 import { BinaryReader, BinaryWriter, WireType } from '@bufbuild/protobuf/wire';
 import { FileDescriptorSetSchema } from '@bufbuild/protobuf/wkt';
 import { Client, credentials, Metadata } from '@grpc/grpc-js';
-import { startGrpcServer } from '../../src/xds/grpc-server.ts';
+import { type GrpcHandler, type GrpcStream, startGrpcServer } from '../../src/xds/grpc-server.ts';
 import { decodeRequest } from '../../src/xds/protobuf.ts';
 import { cachedDescriptors } from '../../src/xds/protobuf-build.ts';
 import type { ApiServer } from './api-server.ts';
@@ -39,18 +39,18 @@ export async function startSdsServer(api: ApiServer, istiod: Istiod, namespace: 
     const secret = secrets.get(name);
     return secret === undefined ? [] : [toBinary(schema, fromJson(schema, { name, ...secret }, { registry }))];
   };
+  const open = (stream: GrpcStream): GrpcHandler => ({
+    message(bytes) {
+      const request = decodeRequest(bytes);
+      // One with a nonce answers what it has been sent; the secrets never change.
+      if (request.nonce === '') stream.send(response(request.names.flatMap(encode)));
+    },
+    closed() {},
+  });
   const server = await startGrpcServer({
     address: { host: LOOPBACK, port: 0 },
-    path: STREAM,
     maxMessageBytes: 1024 * 1024,
-    open: (stream) => ({
-      message(bytes) {
-        const request = decodeRequest(bytes);
-        // One with a nonce answers what it has been sent; the secrets never change.
-        if (request.nonce === '') stream.send(response(request.names.flatMap(encode)));
-      },
-      closed() {},
-    }),
+    methods: [{ path: STREAM, open }],
   });
   return { port: server.port, ...stopping(() => server.stop()) };
 }

@@ -32,7 +32,9 @@ const canary: Overview['services'][number] = {
   rejected: [{ release: 'v0', at: now - 7_200_000, because: 'The alert catalog 5xx fired.' }],
   drift: [{ dataPlane: 'west', since: now - 120_000, differences: ['VirtualService shop/catalog is gone.'], more: 1 }],
   unobserved: ['west'],
-  shadow: [{ dataPlane: 'west', since: now - 7_200_000, refused: 12, unseen: 'no answer' }],
+  shadow: [
+    { dataPlane: 'west', since: now - 7_200_000, refused: 12, callers: [{ caller: 'spiffe://a/web', refused: 7 }], unseen: 'no answer' },
+  ],
   pending: [{ what: 'serve vms', since: now - 3_000, error: 'no answer' }],
 };
 const commit: Overview['journal'][number] = {
@@ -143,7 +145,9 @@ describe.each([
     expect(textOf('services')).toContain('Owed for 3 s: serve vms (no answer)');
     expect(textOf('services')).toContain('west drifted 2 min ago: VirtualService shop/catalog is gone. And 1 more.');
     expect(textOf('services')).toContain('Observed: no on west; what was applied counts.');
-    expect(textOf('services')).toContain('In shadow on west for 2 h: 12 requests would have been refused. It is not seen now: no answer');
+    expect(textOf('services')).toContain(
+      'In shadow on west for 2 h: 12 requests would have been refused, 7 of spiffe://a/web. It is not seen now: no answer',
+    );
     expect(textOf('services')).toContain('v0 was taken back 2 h ago: The alert catalog 5xx fired.');
     expect(textOf('connection')).toBe('Live');
   });

@@ -12,8 +12,8 @@ function reported(...looks: readonly (readonly [minute: number, counts: Readonly
     (report, [minute, seen]) => {
       const now = T0 + minute * MINUTE;
       if (typeof seen === 'string') return notSeen(report, seen, now);
-      const counts = Object.entries(seen).map(([proxy, wouldRefuse]) => ({ proxy, wouldRefuse }));
-      return counted(report, counts, now);
+      const proxies = Object.entries(seen).map(([proxy, wouldRefuse]) => ({ proxy, wouldRefuse }));
+      return counted(report, { proxies }, now);
     },
     emptyReport('catalog', 'west', T0),
   );
@@ -32,6 +32,7 @@ describe('a report of what would be refused', () => {
         { proxy: 'a', count: 3, refused: 3, lastAt: T0 + 5 * MINUTE },
         { proxy: 'b', count: 2, refused: 2, lastAt: T0 },
       ],
+      callers: [],
     });
   });
 

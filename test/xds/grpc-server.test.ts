@@ -11,7 +11,7 @@ afterEach(async () => {
 });
 
 async function start(open: (stream: GrpcStream) => GrpcHandler | undefined): Promise<GrpcServer> {
-  const server = await startGrpcServer({ address: { host: '127.0.0.1', port: 0 }, path, maxMessageBytes: 1000, open });
+  const server = await startGrpcServer({ address: { host: '127.0.0.1', port: 0 }, methods: [{ path, open }], maxMessageBytes: 1000 });
   cleanUp.push(() => server.stop());
   return server;
 }
@@ -106,7 +106,7 @@ describe('the gRPC server', () => {
 
   it('says that an address is taken', async () => {
     const { port } = await start(echo);
-    const second = startGrpcServer({ address: { host: '127.0.0.1', port }, path, maxMessageBytes: 1, open: echo });
+    const second = startGrpcServer({ address: { host: '127.0.0.1', port }, methods: [{ path, open: echo }], maxMessageBytes: 1 });
     await expect(second).rejects.toThrow(/EADDRINUSE|No address added/);
   });
 });

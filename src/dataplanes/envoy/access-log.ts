@@ -1,21 +1,22 @@
 /**
- * What an inbound Envoy writes to its standard output, a JSON object a line: the requests that a plan asks to be logged, and in
- * `shadow` the callers whom `allow` would refuse. Formats: envoy.config.accesslog.v3.AccessLog,
- * envoy.extensions.access_loggers.stream.v3.StdoutAccessLog.
+ * What an inbound Envoy tells of its requests: those that a plan asks to be logged, a JSON object a line on its standard output;
+ * in `shadow` those that `allow` would refuse, to the xds server. Formats: envoy.config.accesslog.v3.AccessLog,
+ * envoy.extensions.access_loggers.stream.v3.StdoutAccessLog, envoy.extensions.access_loggers.grpc.v3.HttpGrpcAccessLogConfig.
  */
 import type { JsonObject } from '../../journal/documents.ts';
 import type { ServicePlan } from '../../plan/plan.ts';
 import { RBAC_FILTER } from './authorization.ts';
-import { qualifiedName } from './naming.ts';
+import { qualifiedName, XDS_CLUSTER } from './naming.ts';
 
-/** What a line is about: its member `log`. */
-type Subject = 'request' | 'would-be-refused';
+/** What the access log service is told that its entries are. */
+export const WOULD_BE_REFUSED = 'would-be-refused';
 
-export function accessLogs(plan: ServicePlan): readonly JsonObject[] {
-  const asked = plan.telemetry?.accessLog;
+/** `refusalsToken` is sent as `authorization: Bearer <token>` with what would be refused. */
+export function accessLogs({ telemetry, security, ...plan }: ServicePlan, refusalsToken?: string): readonly JsonObject[] {
+  const asked = telemetry?.accessLog;
   return [
-    ...(asked === undefined ? [] : [accessLog(plan, 'request', asked === 'errors' ? { filter: failed } : {})]),
-    ...(plan.security?.stage === 'shadow' ? [accessLog(plan, 'would-be-refused', { filter: wouldBeRefused })] : []),
+    ...(asked === undefined ? [] : [requestLog(qualifiedName(plan), asked === 'errors' ? { filter: failed } : {})]),
+    ...(security?.stage === 'shadow' ? [refusalLog(refusalsToken)] : []),
   ];
 }
 
@@ -34,7 +35,26 @@ const wouldBeRefused: JsonObject = {
   },
 };
 
-function accessLog(plan: ServicePlan, log: Subject, filter: JsonObject): JsonObject {
+/** Envoy holds entries back for a second, and drops what it cannot send: no request waits for that. */
+function refusalLog(token: string | undefined): JsonObject {
+  return {
+    name: 'envoy.access_loggers.http_grpc',
+    filter: wouldBeRefused,
+    typed_config: {
+      '@type': 'type.googleapis.com/envoy.extensions.access_loggers.grpc.v3.HttpGrpcAccessLogConfig',
+      common_config: {
+        log_name: WOULD_BE_REFUSED,
+        transport_api_version: 'V3',
+        grpc_service: {
+          envoy_grpc: { cluster_name: XDS_CLUSTER },
+          ...(token === undefined ? {} : { initial_metadata: [{ key: 'authorization', value: `Bearer ${token}` }] }),
+        },
+      },
+    },
+  };
+}
+
+function requestLog(service: string, filter: JsonObject): JsonObject {
   return {
     name: 'envoy.access_loggers.stdout',
     ...filter,
@@ -42,9 +62,9 @@ function accessLog(plan: ServicePlan, log: Subject, filter: JsonObject): JsonObj
       '@type': 'type.googleapis.com/envoy.extensions.access_loggers.stream.v3.StdoutAccessLog',
       log_format: {
         json_format: {
-          log,
+          log: 'request',
           time: '%START_TIME%',
-          service: qualifiedName(plan),
+          service,
           caller: '%DOWNSTREAM_PEER_URI_SAN%',
           from: '%DOWNSTREAM_REMOTE_ADDRESS_WITHOUT_PORT%',
           method: '%REQ(:METHOD)%',

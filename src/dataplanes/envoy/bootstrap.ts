@@ -5,10 +5,9 @@
 import { isIP } from 'node:net';
 import type { JsonObject } from '../../journal/documents.ts';
 import { socketAddress } from './endpoints.ts';
+import { XDS_CLUSTER } from './naming.ts';
 import { nodeMessage } from './node-metadata.ts';
 import type { EnvoyNode } from './resources.ts';
-
-const XDS_CLUSTER = 'xds';
 
 export interface BootstrapOptions {
   readonly node: EnvoyNode;

@@ -50,14 +50,20 @@ function routesByRds(name: string): JsonObject {
  * `strict` plan takes nothing else. No time-out and no retries: the caller's side has them, and a second retry loop would
  * multiply the first. undefined: a `strict` service without an identity, which must not be served at all.
  */
-export function inboundListener(at: Address, plan: ServicePlan, identity: Identity | undefined): JsonObject | undefined {
+export function inboundListener(
+  at: Address,
+  plan: ServicePlan,
+  identity: Identity | undefined,
+  refusalsToken?: string,
+): JsonObject | undefined {
+  const manager = (callers: JsonObject) => inboundManager(plan, callers, accessLogs(plan, refusalsToken));
   const strict = plan.security?.stage === 'strict';
   if (identity === undefined) {
-    return strict ? undefined : listener(INBOUND, 'INBOUND', at, { filter_chains: [{ filters: [inboundManager(plan, {})] }] });
+    return strict ? undefined : listener(INBOUND, 'INBOUND', at, { filter_chains: [{ filters: [manager({})] }] });
   }
   const overTls = {
     filters: [
-      inboundManager(plan, {
+      manager({
         // The workload learns who calls from this header; one that a caller sent is taken away, on plaintext too.
         forward_client_cert_details: 'SANITIZE_SET',
         set_current_client_cert_details: { uri: true },
@@ -75,14 +81,13 @@ export function inboundListener(at: Address, plan: ServicePlan, identity: Identi
     ],
     filter_chains: [
       { name: 'mtls', filter_chain_match: { transport_protocol: 'tls' }, ...overTls },
-      { name: 'plaintext', filters: [inboundManager(plan, {})] },
+      { name: 'plaintext', filters: [manager({})] },
     ],
   });
 }
 
-function inboundManager(plan: ServicePlan, callers: JsonObject): JsonObject {
+function inboundManager(plan: ServicePlan, callers: JsonObject, logs: readonly JsonObject[]): JsonObject {
   const route = { match: { prefix: '/' }, route: { cluster: INBOUND, timeout: '0s' } };
-  const logs = accessLogs(plan);
   return connectionManager(INBOUND, {
     ...callers,
     ...(logs.length === 0 ? {} : { access_log: logs }),

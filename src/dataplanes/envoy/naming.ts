@@ -10,6 +10,8 @@ export const OUTBOUND = 'outbound';
 export const INBOUND = 'inbound';
 /** A gateway's own listener and its RouteConfiguration. */
 export const GATEWAY = 'gateway';
+/** A static cluster of every bootstrap: where the xds server is. */
+export const XDS_CLUSTER = 'xds';
 /** A route's faults are found by the name of the filter that does them. */
 export const FAULT_FILTER = 'envoy.filters.http.fault';
 

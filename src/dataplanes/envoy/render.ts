@@ -39,15 +39,18 @@ export function renderShared(plans: readonly ServicePlan[], endpoints: readonly 
 
 const NONE: readonly Endpoint[] = [];
 
-/** The node's listeners and its gateway's routes, and the cluster of the workload it stands before. */
-export function renderNode(node: EnvoyNode, plans: readonly ServicePlan[]): readonly EnvoyResource[] {
+/**
+ * The node's listeners and its gateway's routes, and the cluster of the workload it stands before. `refusalsToken`: what the xds
+ * server takes with what a service in `shadow` would refuse.
+ */
+export function renderNode(node: EnvoyNode, plans: readonly ServicePlan[], refusalsToken?: string): readonly EnvoyResource[] {
   const { inbound, outbound, gateway, identity } = node;
   const resources: EnvoyResource[] = [];
   if (inbound !== undefined) {
     const plan = plansByName(plans).get(inbound.service);
     resources.push({ type: 'cluster', name: INBOUND, json: inboundCluster(inbound.workloadPort, plan?.protocol) });
     // Nobody has said who may call a service without a plan, so nobody may.
-    const listener = plan && inboundListener(inbound, plan, identity);
+    const listener = plan && inboundListener(inbound, plan, identity, refusalsToken);
     if (listener !== undefined) resources.push({ type: 'listener', name: INBOUND, json: listener });
   }
   if (outbound !== undefined) resources.push({ type: 'listener', name: OUTBOUND, json: outboundListener(outbound) });

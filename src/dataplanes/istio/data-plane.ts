@@ -99,7 +99,7 @@ export function istioDataPlane({ cluster, documents, controlPlaneNamespace, revi
       return [...stored, ...others.map(({ kind, object, message }) => foreign(kind, object, message))];
     },
 
-    dryRun: (plan) => dryRunCounts(cluster, plan),
+    dryRun: async (plan) => ({ proxies: await dryRunCounts(cluster, plan) }),
 
     prune: (fragment, until) => prune(inTime(cluster, until), bringingOf(fragment)),
 

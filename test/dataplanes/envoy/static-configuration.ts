@@ -3,19 +3,20 @@
  * of ours.
  */
 import type { EnvoyResource, EnvoyResourceType } from '../../../src/dataplanes/envoy/resources.ts';
-import type { JsonObject } from '../../../src/journal/documents.ts';
+import type { Json, JsonObject } from '../../../src/journal/documents.ts';
+import { isList, isObject } from '../../../src/xds/references.ts';
 
 /**
  * What ADS would bring is written into the places that wait for it. Envoy then also refuses a route to a cluster that isn't
  * there. `bootstrap` gives all but the resources: node, admin, runtime.
  */
 export function staticConfiguration(bootstrap: JsonObject, resources: readonly EnvoyResource[]): JsonObject {
-  const { dynamic_resources: _, ...rest } = bootstrap;
+  const { dynamic_resources: _, static_resources: own, ...rest } = bootstrap;
   const assignments = new Map(resources.filter(isOf('endpoints')).map((each) => [each.name, each.json]));
   const routes = new Map(resources.filter(isOf('route')).map((each) => [each.name, { ...each.json, validate_clusters: true }]));
   const clusters = resources.filter(isOf('cluster')).map((each) => withEndpoints(each.json, assignments.get(each.name)));
   const listeners = resources.filter(isOf('listener')).map((each) => withRoutes(each.json, routes));
-  return { ...rest, static_resources: { clusters, listeners } };
+  return { ...rest, static_resources: { clusters: [...clustersOf(own), ...clusters], listeners } };
 }
 
 /** Clusters and listeners as they are rendered, beside what the bootstrap has: they wait for ADS, which `--mode validate` doesn't. */
@@ -27,6 +28,12 @@ export function waitingConfiguration(bootstrap: JsonObject, resources: readonly 
   return JSON.parse(JSON.stringify(bootstrap), (key, value) =>
     key === 'static_resources' ? { clusters: [...value.clusters, ...merged.clusters], listeners: merged.listeners } : value,
   );
+}
+
+/** Listeners name the xds server's. */
+function clustersOf(own: Json | undefined): readonly Json[] {
+  const clusters = isObject(own) ? own.clusters : undefined;
+  return clusters !== undefined && isList(clusters) ? clusters : [];
 }
 
 function isOf(type: EnvoyResourceType): (resource: EnvoyResource) => boolean {
