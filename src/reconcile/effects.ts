@@ -7,7 +7,6 @@ import { isDeepStrictEqual } from 'node:util';
 import type { Documents } from '../journal/documents.ts';
 import { loadHead, type Settlement, settle } from '../journal/journal.ts';
 import type { PendingEffect } from '../journal/stream.ts';
-import type { Channel } from '../notifications/channel.ts';
 import { planService } from '../plan/plan-service.ts';
 import type { ServiceCommand } from '../rollouts/commands.ts';
 import { serviceStream, serviceStreamId } from '../rollouts/service-stream.ts';
@@ -18,23 +17,18 @@ import type { DataPlane } from './data-plane.ts';
 import { lookWhetherGone } from './drift.ts';
 import { forgetBrought, keptBackBy } from './first-bring.ts';
 import { type Fragment, readFragment, writeFragment } from './model.ts';
+import { allEnded, failed, retry, runAll, type SettlingPorts, tell } from './settling.ts';
 
-const RETRIES = { firstMs: 1_000, longestMs: 60_000 };
-const CARD_TRIES = 12;
 const HANDED_OVER_AT_ONCE = 10;
 /** Where nobody can see what is served, what came before is kept this long: proxies may still go by it. */
 const UNSEEN_MS = 30_000;
 
-export interface EffectPorts {
+export interface EffectPorts extends SettlingPorts {
   readonly documents: Documents;
-  readonly now: () => number;
   /** `undefined`: no such data plane in the adopted spec, or none that this build can reach. */
   readonly dataPlane: (mesh: string, name: string) => Promise<DataPlane | undefined>;
-  /** `undefined`: the mesh has no channel. */
-  readonly channel: (mesh: string) => Promise<Channel | undefined>;
   /** Gives a command of the app's own to a service's stream. */
   readonly prompt: (mesh: string, service: string, promptId: string, command: ServiceCommand) => Promise<void>;
-  readonly report: (problem: string, error: unknown) => void;
 }
 
 /**
@@ -74,18 +68,6 @@ export async function runMeshEffects(ports: EffectPorts, mesh: string, claimed: 
       await settled(runAll(ports, specifies.slice(index, index + HANDED_OVER_AT_ONCE), (effect) => specify(ports, mesh, effect)));
     }
   }
-}
-
-const runAll = (
-  ports: EffectPorts,
-  effects: readonly PendingEffect[],
-  run: (effect: PendingEffect) => Promise<Settlement>,
-): Promise<readonly Settlement[]> => Promise.all(effects.map((effect) => attempt(ports, effect, () => run(effect))));
-
-/** Rejects as the first that failed, when none runs any more. */
-async function allEnded(running: readonly Promise<void>[]): Promise<void> {
-  await Promise.allSettled(running);
-  await Promise.all(running);
 }
 
 /** Each data plane is settled by itself: one that is slow or away keeps no other from being known to be done. */
@@ -224,38 +206,4 @@ export async function handOver(ports: EffectPorts, mesh: string, service: string
     ? { type: 'Specify', spec: await readServiceSpec(ports.documents, mesh, hash), specVersion }
     : { type: 'Retire', specVersion };
   await ports.prompt(mesh, service, `specify/${mesh}/${service}/${specVersion}`, command);
-}
-
-async function tell(ports: EffectPorts, mesh: string, service: string | undefined, effect: PendingEffect): Promise<Settlement> {
-  const channel = await ports.channel(mesh);
-  if (!channel) return { effect, outcome: 'done' };
-  const { topic, ...data } = effect.data ?? {};
-  const id = `${mesh}/${service ?? ''}/${effect.target}`;
-  const sent = await channel.send({ id, mesh, ...(service ? { service } : {}), topic: String(topic), at: effect.since, data });
-  if (sent.kind === 'sent') return { effect, outcome: 'done' };
-  if (sent.kind === 'refused' || effect.attempts >= CARD_TRIES) {
-    ports.report(`A card about ${service ?? mesh} (${topic}) was given up.`, sent.error);
-    return { effect, outcome: 'done' };
-  }
-  return { effect, outcome: 'retry', at: ports.now() + sent.afterMs, error: sent.error };
-}
-
-async function attempt(ports: EffectPorts, effect: PendingEffect, run: () => Promise<Settlement>): Promise<Settlement> {
-  try {
-    return await run();
-  } catch (error) {
-    return failed(ports, effect, error);
-  }
-}
-
-function failed(ports: EffectPorts, effect: PendingEffect, error: unknown): Settlement {
-  const givenUp = effect.kind === 'card' && effect.attempts >= CARD_TRIES;
-  ports.report(`The effect ${effect.kind} ${effect.target} failed and ${givenUp ? 'is given up' : 'will be tried again'}.`, error);
-  if (givenUp) return { effect, outcome: 'done' };
-  return retry(ports, effect, error instanceof Error ? error.message : String(error));
-}
-
-function retry(ports: EffectPorts, effect: PendingEffect, error?: string): Settlement {
-  const wait = Math.min(RETRIES.firstMs * 2 ** Math.min(effect.attempts - 1, 10), RETRIES.longestMs);
-  return { effect, outcome: 'retry', at: ports.now() + wait, ...(error === undefined ? {} : { error: error.slice(0, 300) }) };
 }
