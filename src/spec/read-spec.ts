@@ -13,6 +13,7 @@ import { nearest } from './nearest.ts';
 import { clashingNames } from './outside-names.ts';
 import { type Neighbours, neighboursOf, resolveAllow, resolveService } from './resolve-service.ts';
 import type { MeshSpec, ServiceSpec } from './schema.ts';
+import { sharedClusters } from './shared-clusters.ts';
 import { sharedWorkloads } from './shared-workloads.ts';
 import { complaintsOf, wordIssue } from './wording.ts';
 import { readYaml, type SpecFile, type SpecProblem, type YamlDocument } from './yaml-documents.ts';
@@ -83,9 +84,12 @@ export function readSpec(files: readonly SpecFile[]): SpecReading {
   const neighbours = neighboursOf(written);
   const resolved = written.map((service) => resolveService(mesh, service, neighbours));
   const places = placesIn(first, services, neighbours);
-  const clashes = [...clashingNames(resolved), ...sharedWorkloads(resolved), ...heldWithoutStable(resolved)].map(
-    ({ service, where, message }) => places.problemOfService(service, where, message),
-  );
+  const clashes = [
+    ...sharedClusters(mesh.spec.dataPlanes).map(({ dataPlane, message }) => places.problemOfDataPlane(dataPlane, message)),
+    ...[...clashingNames(resolved), ...sharedWorkloads(resolved), ...heldWithoutStable(resolved)].map(({ service, where, message }) =>
+      places.problemOfService(service, where, message),
+    ),
+  ];
   if (clashes.length > 0) return { ok: false, problems: problemsInOrder(clashes, files) };
   return { ok: true, mesh: mesh.spec, services: resolved.sort((a, b) => (a.name < b.name ? -1 : 1)), places };
 }
