@@ -7,6 +7,9 @@ import { z } from 'zod';
 import { type Decision, type Effect, type EventContext, unchanged } from '../decision.ts';
 import { type MeshSpec, meshSpecSchema } from './schema.ts';
 
+/** Where a mesh names no trust domain. */
+export const DEFAULT_TRUST_DOMAIN = 'cluster.local';
+
 const meshStateSchema = z.object({
   revision: z.string().exactOptional(),
   /** The version of this stream that adopted it: services compare it, newer wins. */
@@ -53,8 +56,14 @@ export function decideMesh(state: MeshState, command: MeshCommand): Decision<Mes
   const names = [...new Set([...Object.keys(state.services), ...Object.keys(services)])].sort();
   const changed = names.filter((name) => meshChanged || state.services[name] !== services[name]);
   const effects = changed.map((target): Effect => ({ kind: 'specify', target }));
+  if (saysOfTrust(state.spec) !== saysOfTrust(spec)) effects.push({ kind: 'govern', target: 'trust' });
   const event: MeshEvent = { type: 'SpecAdopted', revision, spec, services: { ...services } };
   return { kind: 'accepted', events: [event], effects, message: adoptionMessage(state, services, changed) };
+}
+
+/** What a mesh's trust follows from. */
+function saysOfTrust(spec: MeshSpec | undefined): string | undefined {
+  return spec?.certificates && JSON.stringify([spec.certificates, spec.trustDomain, spec.dataPlanes.map(({ name }) => name).sort()]);
 }
 
 function adoptionMessage(state: MeshState, services: Readonly<Record<string, string>>, changed: readonly string[]): string {

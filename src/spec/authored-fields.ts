@@ -8,8 +8,8 @@ import { MAX_DURATION_MS } from './policy-schema.ts';
 
 export const API_VERSION = 'meshwright.dev/v1';
 
-/** A text such as `90s`, `5m` or `1h30m`, of at least `minimumMs` and at most 30 days; gives milliseconds. */
-export function duration(minimumMs: number) {
+/** A text such as `90s`, `5m` or `1h30m`, of at least `minimumMs` and at most `maximumMs` (30 days); gives milliseconds. */
+export function duration(minimumMs: number, maximumMs = MAX_DURATION_MS) {
   return z
     .string({ error: 'write a duration with its unit, such as `90s`, `5m` or `1h30m`' })
     .max(64)
@@ -19,8 +19,8 @@ export function duration(minimumMs: number) {
         context.addIssue({ code: 'custom', message: 'write a duration with its unit, such as `90s`, `5m` or `1h30m`' });
         return z.NEVER;
       }
-      if (milliseconds < minimumMs || milliseconds > MAX_DURATION_MS) {
-        const limits = `between ${formatDuration(minimumMs)} and ${formatDuration(MAX_DURATION_MS)}`;
+      if (milliseconds < minimumMs || milliseconds > maximumMs) {
+        const limits = `between ${formatDuration(minimumMs)} and ${formatDuration(maximumMs)}`;
         context.addIssue({ code: 'custom', message: `give a duration ${limits}` });
         return z.NEVER;
       }

@@ -1,5 +1,6 @@
 /** The `Mesh` file as people write it, and what it means once shorthands are gone. */
 import { z } from 'zod';
+import { authoredCertificatesSchema } from './authored-certificates.ts';
 import { authoredDataPlaneSchema } from './authored-data-planes.ts';
 import { API_VERSION, eachOnce, present } from './authored-fields.ts';
 import { authoredMtlsSchema } from './authored-security.ts';
@@ -40,19 +41,23 @@ export const authoredMeshSchema = z
     mtls: authoredMtlsSchema
       .optional()
       .describe('Of every service that does not say otherwise; without it data planes do what they do by themselves'),
+    certificates: authoredCertificatesSchema
+      .optional()
+      .describe('Where certificates of its workloads come from; left out: not from meshwright'),
     telemetry: authoredTelemetrySchema.optional().describe('Of every service that does not say otherwise'),
     channels: z
       .strictObject({ teams: z.strictObject({ webhookSetting }).optional().describe('Cards to a Microsoft Teams workflow') })
       .optional()
       .describe('Where people are told'),
   })
-  .transform(({ name, trustDomain, dataPlanes, teams, channels, mtls, telemetry }) => {
+  .transform(({ name, trustDomain, dataPlanes, teams, channels, mtls, telemetry, certificates }) => {
     const spec: MeshSpec = {
       name,
       ...present({ trustDomain }),
       dataPlanes,
       teams: teams ?? [],
       channels: present({ teams: channels?.teams }),
+      ...(certificates ? { certificates: { ...certificates, name: certificates.name ?? `${name}-root` } } : {}),
     };
     return { spec, mtls, telemetry };
   });

@@ -2,6 +2,7 @@
  * A service as it is written, and what its mesh and the other services decide for it: data planes, the stage of mTLS, whose
  * identity the names in `allow` are, telemetry. All of it becomes part of the service's spec, so that its hash changes with it.
  */
+import { DEFAULT_TRUST_DOMAIN } from './adoption.ts';
 import { present } from './authored-fields.ts';
 import type { WrittenMesh } from './authored-mesh.ts';
 import type { WrittenRule } from './authored-security.ts';
@@ -11,7 +12,6 @@ import type { AllowRule, Caller, Egress, Ingress, Telemetry } from './policy-sch
 import type { ServiceSpec } from './schema.ts';
 
 /** What Istio, Linkerd and Kubernetes call it where nobody says otherwise. */
-const DEFAULT_TRUST_DOMAIN = 'cluster.local';
 
 /** The services of a mesh, by their names and by their identities. */
 export interface Neighbours {

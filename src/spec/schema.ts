@@ -4,6 +4,7 @@
  * write is `authored-service.ts` and `authored-mesh.ts`.
  */
 import { z } from 'zod';
+import { certificatesSpecSchema } from './certificates-schema.ts';
 import { domainSchema, labelKeySchema, nameSchema, versionSchema } from './names.ts';
 import {
   allowRuleSchema,
@@ -157,6 +158,8 @@ export const meshSpecSchema = z.strictObject({
   /** Empty: any team name is taken. */
   teams: z.array(z.strictObject({ name: nameSchema })),
   channels: z.strictObject({ teams: z.strictObject({ webhookSetting: text }).exactOptional() }),
+  /** Left out: its workloads have their certificates from elsewhere. */
+  certificates: certificatesSpecSchema.exactOptional(),
 });
 
 export type DataPlaneSpec = z.infer<typeof dataPlaneSchema>;
