@@ -54,6 +54,121 @@ describe('a report of what would be refused', () => {
   });
 });
 
+describe('callers', () => {
+  const at = (minute: number) => T0 + minute * MINUTE;
+  const seen = (counts: readonly (readonly [caller: string, counter: string, wouldRefuse: number])[]) => ({
+    proxies: [...Map.groupBy(counts, ([, counter]) => counter)].map(([counter, all]) => ({
+      proxy: 'n1',
+      counter,
+      wouldRefuse: all.reduce((sum, [, , wouldRefuse]) => sum + wouldRefuse, 0),
+    })),
+    callers: counts.map(([caller, counter, wouldRefuse]) => ({ caller, counter, wouldRefuse })),
+  });
+  const named = ({ callers }: DryRunReport) => callers.map(({ caller, refused, lastAt }) => [caller, refused, (lastAt - T0) / MINUTE]);
+  const first = counted(
+    emptyReport('catalog', 'west', T0),
+    seen([
+      ['a', 'x1', 3],
+      ['b', 'x1', 1],
+    ]),
+    T0,
+  );
+
+  it('are told apart, each with when it was seen last', () => {
+    const then = counted(
+      first,
+      seen([
+        ['a', 'x1', 3],
+        ['b', 'x1', 4],
+      ]),
+      at(5),
+    );
+    expect(named(then)).toEqual([
+      ['b', 4, 5],
+      ['a', 3, 0],
+    ]);
+    expect(then.refused).toBe(7);
+  });
+
+  it('are added up over counters: another server counts from 0, and the one before is remembered when it is forgotten elsewhere', () => {
+    const both = counted(
+      first,
+      seen([
+        ['a', 'x1', 3],
+        ['b', 'x1', 1],
+        ['a', 'x2', 2],
+      ]),
+      at(5),
+    );
+    expect(named(both)).toEqual([
+      ['a', 5, 5],
+      ['b', 1, 0],
+    ]);
+    const later = counted(both, seen([['a', 'x2', 3]]), at(10));
+    expect(named(later)).toEqual([
+      ['a', 6, 10],
+      ['b', 1, 0],
+    ]);
+    expect(later.refused).toBe(7);
+  });
+
+  it('are not counted again when some of what was counted is being forgotten', () => {
+    const less = counted(
+      first,
+      seen([
+        ['a', 'x1', 2],
+        ['b', 'x1', 1],
+      ]),
+      at(5),
+    );
+    expect(named(less)).toEqual([
+      ['a', 3, 0],
+      ['b', 1, 0],
+    ]);
+  });
+
+  it('are remembered up to a hundred, the latest first', () => {
+    const many = (from: string) => Array.from({ length: 100 }, (_, index) => [`${from}${index}`, from, 1] as const);
+    const report = counted(counted(emptyReport('catalog', 'west', T0), seen(many('a')), T0), seen(many('b')), at(1));
+    expect(report.callers).toHaveLength(100);
+    expect(report.callers.every(({ caller }) => caller.startsWith('b'))).toBe(true);
+    expect(report.refused).toBe(200);
+  });
+
+  it('of the last hour are named by what keeps a service back', () => {
+    const then = counted(
+      first,
+      seen([
+        ['a', 'x1', 3],
+        ['b', 'x1', 4],
+      ]),
+      at(5),
+    );
+    expect(againstStrict(then, at(5))).toContain(
+      'the last seen at 2026-11-22 14:05 UTC, of b, a, by n1: name those that may call in `allow`',
+    );
+    expect(againstStrict(then, at(64))).toContain(', of b, by n1:');
+  });
+
+  it('are named beside why not all is seen', () => {
+    const blind = counted(
+      first,
+      {
+        ...seen([
+          ['a', 'x1', 3],
+          ['b', 'x1', 4],
+        ]),
+        unseen: 'n2 is not connected.',
+      },
+      at(5),
+    );
+    expect(againstStrict(blind, at(5))).toMatch(
+      /^It is not known whom .*: n2 is not connected\. catalog would have refused 7 .* of b, a, by n1/,
+    );
+    expect(againstStrict(blind, at(500))).toBe('It is not known whom catalog would refuse on west: n2 is not connected.');
+  });
+});
+
 describe('becoming strict', () => {
   const against = (report: DryRunReport, minute: number) => againstStrict(report, T0 + minute * MINUTE);
 

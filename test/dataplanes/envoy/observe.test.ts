@@ -1,9 +1,17 @@
 /** Plain Envoy as it is observed: which nodes count, when a plan is served, refused or waited for, and what is known ready. */
 import { beforeEach, describe, expect, it } from 'vitest';
 import { MemoryDocuments } from '../../../src/adapters/memory-documents.ts';
-import { envoyDataPlane, GONE_MS } from '../../../src/dataplanes/envoy/observe.ts';
+import { AWAY_MS, envoyDataPlane, GONE_MS } from '../../../src/dataplanes/envoy/observe.ts';
 import type { ServicePlan } from '../../../src/plan/plan.ts';
-import { type NodeObservation, nodesOf, putNode, putReadiness, putWatcher } from '../../../src/reconcile/observations.ts';
+import {
+  type NodeObservation,
+  nodesOf,
+  putNode,
+  putReadiness,
+  putRefusals,
+  putWatcher,
+  type RefusalsObservation,
+} from '../../../src/reconcile/observations.ts';
 
 const T0 = Date.parse('2026-11-22T14:00:00Z');
 const place = { mesh: 'shop', dataPlane: 'edge' };
@@ -147,6 +155,90 @@ describe('a node', () => {
     ])
       await putNode(documents, elsewhere, { node: 'n1', via: 'x1', served: 7 }, T0);
     expect(await observe()).toEqual({ kind: 'waiting', for: [] });
+  });
+});
+
+describe('a service in shadow', () => {
+  const dryRun = (now = T0) => envoyDataPlane(documents, 'edge', () => {}).dryRun?.(plan, { sequence: 7, now });
+  const standing = (name: string, more: Partial<NodeObservation> = {}) => node(name, 7, { service: 'catalog', ...more });
+  const heard = (
+    name: string,
+    via: string,
+    callers: Readonly<Record<string, number>>,
+    more: Partial<RefusalsObservation> = {},
+    at = T0,
+  ) => {
+    const refused = Object.values(callers).reduce((sum, each) => sum + each, 0);
+    const named = Object.entries(callers).map(([caller, refused]) => ({ caller, refused }));
+    return putRefusals(documents, place, [{ node: name, via, service: 'catalog', since: T0, refused, callers: named, ...more }], at);
+  };
+
+  it('refuses nobody as long as its nodes are here and say nothing; other nodes do not matter', async () => {
+    await standing('n1');
+    await node('caller', 6);
+    await node('elsewhere', 3, { service: 'cart' });
+    expect(await dryRun()).toEqual({ proxies: [{ proxy: 'n1', wouldRefuse: 0 }], callers: [] });
+  });
+
+  it('is counted by node and watcher, and by caller over all nodes', async () => {
+    await standing('n1');
+    await standing('n2');
+    await heard('n1', 'x1', { a: 2, b: 1 }, { refused: 5 });
+    await heard('n2', 'x1', { a: 1 });
+    await heard('n1', 'x0', { a: 4 });
+    await heard('n1', 'x1', { c: 9 }, { service: 'cart' });
+    const seen = await dryRun();
+    expect(seen?.unseen).toBeUndefined();
+    expect(seen?.proxies.toSorted((a, b) => a.wouldRefuse - b.wouldRefuse)).toEqual([
+      { proxy: 'n2', counter: `x1/${T0}`, wouldRefuse: 1 },
+      { proxy: 'n1', counter: `x0/${T0}`, wouldRefuse: 4 },
+      { proxy: 'n1', counter: `x1/${T0}`, wouldRefuse: 5 },
+    ]);
+    expect(seen?.callers?.toSorted((a, b) => a.wouldRefuse - b.wouldRefuse)).toEqual([
+      { caller: 'b', counter: `x1/${T0}`, wouldRefuse: 1 },
+      { caller: 'a', counter: `x1/${T0}`, wouldRefuse: 3 },
+      { caller: 'a', counter: `x0/${T0}`, wouldRefuse: 4 },
+    ]);
+  });
+
+  it('is not seen while none of its nodes is here', async () => {
+    await node('caller', 7);
+    await heard('n1', 'x1', { a: 2 });
+    expect(await dryRun()).toMatchObject({
+      proxies: [{ proxy: 'n1', wouldRefuse: 2 }],
+      unseen: expect.stringMatching(/^No Envoy before a workload of catalog is connected/),
+    });
+  });
+
+  it('is not seen for an hour after one of its nodes went away: that may serve on unheard', async () => {
+    await standing('n1');
+    await standing('n2', { goneAt: T0 });
+    await alive('x1', 2 * AWAY_MS);
+    const unseen =
+      'n2 is not connected to the xds server, and may serve on unheard: start it again, or wait an hour if it is gone for good.';
+    expect((await dryRun(T0 + AWAY_MS - 1))?.unseen).toBe(unseen);
+    expect((await dryRun(T0 + AWAY_MS))?.unseen).toBeUndefined();
+  });
+
+  it('is not seen while its watcher is silent', async () => {
+    await standing('n1');
+    expect((await dryRun(T0 + 60_000))?.unseen).toMatch(/^n1 is not connected/);
+  });
+
+  it.each([
+    ['has not come to it', { served: 6 }],
+    ['does not take it', { without: ['catalog.store'] }],
+  ])('is not seen at a node that %s', async (_, more) => {
+    await standing('n1', more);
+    expect((await dryRun())?.unseen).toMatch(/^n1 is not at the newest plan of catalog/);
+  });
+
+  it('is not counted by what was heard a day ago', async () => {
+    await alive('x1', 48 * AWAY_MS);
+    await standing('n1');
+    await heard('n1', 'x1', { a: 2 });
+    expect((await dryRun(T0 + 24 * AWAY_MS - 1))?.proxies).toMatchObject([{ wouldRefuse: 2 }]);
+    expect((await dryRun(T0 + 24 * AWAY_MS))?.proxies).toEqual([{ proxy: 'n1', wouldRefuse: 0 }]);
   });
 });
 

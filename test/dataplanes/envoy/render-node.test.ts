@@ -16,6 +16,25 @@ describe('the access log', () => {
   });
 });
 
+describe('whom a service would refuse', () => {
+  const security = { trustDomain: 'mesh.example', serviceAccount: 'catalog', allow: [] };
+  const text = (over: Partial<ServicePlan>, token?: string) => JSON.stringify(renderNode(node, [plan(over)], token));
+
+  it('is reported in `shadow` only, over mTLS and in plaintext, and in no line on the standard output', () => {
+    expect(text({ security: { ...security, stage: 'shadow' } }, 'the-token').match(/HttpGrpcAccessLogConfig/g)).toHaveLength(2);
+    expect(text({ security: { ...security, stage: 'shadow' } })).not.toContain('StdoutAccessLog');
+    for (const stage of ['permissive', 'strict'] as const)
+      expect(text({ security: { ...security, stage } }, 'the-token')).not.toMatch(/access_log|the-token/);
+    expect(text({}, 'the-token')).not.toMatch(/access_log|the-token/);
+  });
+
+  it('is reported with a token where there is one', () => {
+    const shadow = { security: { ...security, stage: 'shadow' } } as const;
+    expect(text(shadow, 'the-token')).toContain('"initial_metadata":[{"key":"authorization","value":"Bearer the-token"}]');
+    expect(text(shadow)).not.toContain('initial_metadata');
+  });
+});
+
 describe("a node's own resources", () => {
   const listenersOf = (one: EnvoyNode, plans: readonly ServicePlan[]) => renderNode(one, plans).filter(({ type }) => type === 'listener');
 

@@ -1,0 +1,145 @@
+/**
+ * A mesh of real Envoys with identities before one workload, `catalog`, served by the xds server. Leaves are made here and lie in
+ * files, as an agent writes them. All of it ends with the test.
+ */
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { expect, onTestFinished } from 'vitest';
+import { MemoryDocuments } from '../../src/adapters/memory-documents.ts';
+import { envoyDataPlane } from '../../src/dataplanes/envoy/observe.ts';
+import type { EnvoyNode } from '../../src/dataplanes/envoy/resources.ts';
+import type { Documents } from '../../src/journal/documents.ts';
+import type { PlannedSecurity } from '../../src/plan/plan.ts';
+import { planService } from '../../src/plan/plan-service.ts';
+import { writeFragment } from '../../src/reconcile/model.ts';
+import { startXdsServer } from '../../src/xds/server.ts';
+import { type Authority, createAuthority, writeIdentity } from '../dataplanes/envoy/identities.ts';
+import { type Answer, call, LOOPBACK, startWorkload } from '../dataplanes/envoy/workload.ts';
+import { until } from '../e2e/until.ts';
+import { serviceSpec } from '../rollouts/story.ts';
+import { envoyForTests, freePort, type RunningEnvoy, startEnvoy, testEncoder } from './real-envoy.ts';
+
+const place = { mesh: 'shop', dataPlane: 'vms' };
+const TOKEN = 'nodes';
+export const TRUST_DOMAIN = 'mesh.example';
+export const spiffe = (account: string): string => `spiffe://${TRUST_DOMAIN}/ns/shop/sa/${account}`;
+
+/** `documents`: where the model is, and what is seen is written. `now`: the clock of the xds server. */
+export async function startMesh({ documents = new MemoryDocuments(), now = Date.now }: { documents?: Documents; now?: () => number } = {}) {
+  const envoy = (await envoyForTests()) ?? '';
+  const cleanUp: (() => void | Promise<void>)[] = [];
+  onTestFinished(async () => {
+    for (const undo of cleanUp.splice(0).reverse()) await undo();
+  });
+  const folder = await mkdtemp(join(tmpdir(), 'meshwright-mtls-'));
+  cleanUp.push(() => rm(folder, { recursive: true, force: true }));
+  const authority = await createAuthority('first');
+  const workload = await startWorkload('catalog');
+  cleanUp.push(workload.stop);
+  const server = await startXdsServer({
+    documents,
+    encode: await testEncoder(),
+    via: 'x1',
+    now,
+    ads: { host: LOOPBACK, port: 0 },
+    door: { host: LOOPBACK, port: 0 },
+    nodeToken: TOKEN,
+    report: () => undefined,
+  });
+  let stopped: Promise<void> | undefined;
+  const stop = (): Promise<void> => (stopped ??= server.stop());
+  cleanUp.push(stop);
+  const door = `http://${LOOPBACK}:${server.doorPort}`;
+  let revision = 0;
+
+  const directoryOf = (id: string) => join(folder, id);
+  const identify = async (id: string, account: string, leafFrom: Authority = authority, bundle: readonly Authority[] = [authority]) =>
+    writeIdentity(directoryOf(id), await leafFrom.issue(spiffe(account)), bundle);
+
+  const admins = new Map<string, number>();
+  async function start(node: EnvoyNode): Promise<RunningEnvoy> {
+    const admin = await freePort();
+    const running = await startEnvoy(envoy, node, server.adsPort, { token: TOKEN, admin });
+    admins.set(node.id, admin);
+    cleanUp.push(running.stop);
+    return running;
+  }
+
+  async function statOf(id: string, counter: string): Promise<number> {
+    const answer = await fetch(`http://${LOOPBACK}:${admins.get(id)}/stats?filter=^${counter}$`);
+    return Number((await answer.text()).split(': ')[1]);
+  }
+
+  const mesh = {
+    authority,
+    identify,
+    workload,
+    /** The xds server is gone. */
+    stopServing: stop,
+    /** What the data plane says of the service's newest plan. */
+    observe: async (sequence: number) => {
+      const fragment = { ...place, service: 'catalog', revision, sequence, plan: planOf(undefined) };
+      return envoyDataPlane(documents, place.dataPlane, () => undefined).observe(fragment, now());
+    },
+    async plan(security?: Pick<PlannedSecurity, 'stage' | 'allow'>): Promise<number> {
+      revision += 1;
+      const { sequence } = await writeFragment(documents, { mesh: 'shop', service: 'catalog', revision, plan: planOf(security) });
+      await fetch(`${door}/poke/shop`, { method: 'POST' });
+      return sequence;
+    },
+    served: (sequence: number) => until(`all serve ${sequence}`, async () => (await mesh.observe(sequence)).kind === 'served'),
+    /** An Envoy before the workload; its port. `account`: what its identity says. */
+    async receive(account: string | undefined): Promise<{ port: number; running: RunningEnvoy }> {
+      const port = await freePort();
+      if (account !== undefined) await identify('receiver', account);
+      const running = await start({
+        id: 'receiver',
+        ...place,
+        inbound: { service: 'catalog', version: 'v1', address: LOOPBACK, port, workloadPort: workload.port },
+        ...(account === undefined ? {} : { identity: { directory: directoryOf('receiver') } }),
+      });
+      const endpoint = { service: 'catalog', version: 'v1', address: LOOPBACK, port, mtls: account !== undefined };
+      const response = await fetch(`${door}/endpoints`, {
+        method: 'POST',
+        headers: { authorization: `Bearer ${TOKEN}`, 'content-type': 'application/json' },
+        body: JSON.stringify({ ...place, leaseMs: 60_000, endpoints: [endpoint] }),
+      });
+      expect(response.status).toBe(200);
+      return { port, running };
+    },
+    /** An Envoy to call through; how one calls the service by it. */
+    async caller(id: string, account?: string): Promise<() => Promise<Answer>> {
+      const port = await freePort();
+      if (account !== undefined) await identify(id, account);
+      await start({
+        id,
+        ...place,
+        outbound: { address: LOOPBACK, port },
+        ...(account === undefined ? {} : { identity: { directory: directoryOf(id) } }),
+      });
+      const ask = () => call({ port, host: 'catalog', path: `/${id}` });
+      await until(`${id} is answered`, async () => (await ask().catch(() => undefined)) !== undefined);
+      return ask;
+    },
+    /** One of the Envoy's own counters. */
+    stat: statOf,
+    /** Waits until an Envoy has read one of its files so many times. */
+    loaded: (id: string, secret: 'default' | 'bundle', times: number) =>
+      until(`${id} has read its ${secret} ${times} times`, async () => (await statOf(id, `sds.${secret}.update_success`)) >= times),
+    /** Who called last by this Envoy, as the workload is told. */
+    callerBy(id: string): string | undefined {
+      const header = workload.received.findLast(({ path }) => path === `/${id}`)?.headers['x-forwarded-client-cert'];
+      return /URI=([^;,]+)/.exec(String(header))?.[1];
+    },
+  };
+  return mesh;
+}
+
+/** A connection for each request: one that is open outlives the certificate that it was opened with. */
+function planOf(security: Pick<PlannedSecurity, 'stage' | 'allow'> | undefined) {
+  const spec = serviceSpec({ dataPlanes: ['vms'] });
+  const plan = planService('shop', spec, { split: [{ version: 'v1', weight: 100 }] });
+  const fresh = { circuitBreaker: { maxRequestsPerConnection: 1 } };
+  return { ...plan, ...fresh, ...(security ? { security: { ...security, trustDomain: TRUST_DOMAIN, serviceAccount: 'catalog' } } : {}) };
+}
