@@ -30,15 +30,19 @@ const TABLE: Readonly<Record<string, readonly string[]>> = {
     'src/rollouts/state.ts',
     'src/spec/adoption.ts',
     'src/spec/schema.ts',
+    'src/trust/certificates.ts',
+    'src/trust/data-plane-trust.ts',
   ],
   'src/dataplanes': [
     'src/journal/documents.ts',
     'src/plan/fidelity.ts',
     'src/plan/plan.ts',
     'src/reconcile/data-plane.ts',
+    'src/reconcile/model-trust.ts',
     'src/reconcile/model.ts',
     'src/reconcile/observations.ts',
     'src/spec/schema.ts',
+    'src/trust/data-plane-trust.ts',
   ],
   'src/adapters': [
     'src/dataplanes/consul/data-plane.ts',
@@ -170,8 +174,10 @@ const TABLE: Readonly<Record<string, readonly string[]>> = {
     'src/dataplanes/envoy/*',
     'src/journal/documents.ts',
     'src/plan/plan.ts',
+    'src/reconcile/model-trust.ts',
     'src/reconcile/model.ts',
     'src/reconcile/observations.ts',
+    'src/trust/certificates.ts',
   ],
   // Over HTTP; it opens no store. What can be planned without a running meshwright, it plans itself.
   'src/cli': [
@@ -267,6 +273,7 @@ describe('the table', () => {
   it('lets data planes know the plan, how they are reached and the interfaces they fill, and no rollout', () => {
     expect(TABLE['src/dataplanes']?.filter((target) => /^src\/(rollouts|spec|intake|trust)\//.test(target))).toEqual([
       'src/spec/schema.ts',
+      'src/trust/data-plane-trust.ts',
     ]);
   });
 });

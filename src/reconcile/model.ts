@@ -24,8 +24,8 @@ export interface Fragment {
 /** Of what is taken along in one batch; a store takes 100 operations and 2 MB. */
 const TOGETHER = 50;
 const TOGETHER_BYTES = 1024 * 1024;
-const POINTER_ID = 'pointer';
-const partitionOf = (mesh: string): string => `model/${mesh}`;
+export const POINTER_ID = 'pointer';
+export const partitionOf = (mesh: string): string => `model/${mesh}`;
 const fragmentId = (service: string): string => `fragment~${service}`;
 const endpointsId = (dataPlane: string): string => `endpoints~${dataPlane}`;
 
@@ -179,7 +179,8 @@ export async function readEndpoints(documents: Documents, mesh: string, dataPlan
   return (await documents.read(partitionOf(mesh), endpointsId(dataPlane)))?.document.body;
 }
 
-function movedPointer(partition: string, pointer: Found | undefined, sequence: number): Operation {
+/** Whatever is written into the model goes in one batch with this: whoever else read the same pointer fails. */
+export function movedPointer(partition: string, pointer: Found | undefined, sequence: number): Operation {
   const document: StoredDocument = { partition, id: POINTER_ID, kind: 'pointer', ordinal: sequence, body: {} };
   return pointer ? { op: 'replace', document, etag: pointer.etag } : { op: 'create', document };
 }
