@@ -6,9 +6,12 @@ import { z } from 'zod';
 import type { CardTopic } from '../rollouts/draft.ts';
 import type { MeshCardTopic } from '../spec/adoption.ts';
 import { formatDuration } from '../spec/duration.ts';
+import type { TrustCardTopic } from '../trust/draft.ts';
 import type { Notice } from './channel.ts';
+import { byWhen, closed, LATEST_INSTANT, reason, utc } from './sentences.ts';
+import { TRUST_TELLINGS } from './trust-words.ts';
 
-export type Topic = CardTopic | MeshCardTopic;
+export type Topic = CardTopic | MeshCardTopic | TrustCardTopic;
 
 /** `good`: as hoped. `info`: on its way. `warning`: waits, and someone may want to look. `urgent`: something is wrong. */
 export type Tone = 'good' | 'info' | 'warning' | 'urgent';
@@ -19,8 +22,6 @@ export interface Words {
   readonly sentence: string;
   readonly facts: readonly { readonly name: string; readonly value: string }[];
 }
-
-const LATEST_INSTANT = 8.64e15;
 
 /** Cards are stored until they are sent: those of an older or newer version may lack what this one writes, and are told all the same. */
 const absent = () => undefined;
@@ -40,10 +41,12 @@ const dataSchema = z.object({
   holdMs: number,
   nextWeight: number,
   what: z.string().min(1).catch('Something that arrived'),
+  trustDomain: text,
+  cause: text,
 });
 
 /** What the sentences are made of. */
-interface Told extends z.infer<typeof dataSchema> {
+export interface Told extends z.infer<typeof dataSchema> {
   readonly mesh: string;
   /** The service; the mesh, where it is about no service. */
   readonly subject: string;
@@ -53,7 +56,7 @@ interface Told extends z.infer<typeof dataSchema> {
   readonly stableName: string;
 }
 
-type Telling = Omit<Words, 'facts'>;
+export type Telling = Omit<Words, 'facts'>;
 
 const TELLINGS: { readonly [T in Topic]: (told: Told) => Telling } = {
   established: ({ subject, mesh, version }) => ({
@@ -164,6 +167,7 @@ const TELLINGS: { readonly [T in Topic]: (told: Told) => Telling } = {
     tone: 'warning',
     sentence: `${closed(text ?? 'Leases have run out')} They stay in service until they are deregistered or others come; see whether what registers them still runs.`,
   }),
+  ...TRUST_TELLINGS,
 };
 
 const hasTelling = (topic: string): topic is Topic => Object.hasOwn(TELLINGS, topic);
@@ -208,29 +212,4 @@ function nextAfterStep({ promoted, holdMs, nextWeight, stableName, until, at }: 
     ? 'It was promoted by hand and becomes the stable version once every data plane serves it'
     : `It ${next} once every data plane ${served}`;
   return `${how}${byWhen(`; if that is not seen by`, until, at, `, it goes back to ${stableName}`)}.`;
-}
-
-/** `before` the time of day and `after`, or nothing when there is no time. */
-function byWhen(before: string, until: number | undefined, at: number, after = ''): string {
-  return until === undefined ? '' : `${before} ${clock(until, at)}${after}`;
-}
-
-/** `: because.` or a full stop. */
-const reason = (text: string | undefined): string => (text === undefined ? '.' : `: ${closed(text)}`);
-
-/** Ends with exactly the stop it has, or with one of its own. */
-function closed(text: string): string {
-  const trimmed = text.trim();
-  return /[.!?…]$/.test(trimmed) ? trimmed : `${trimmed}.`;
-}
-
-/** The time of day; with the day where it is another day than that of `at`. */
-function clock(instant: number, at: number): string {
-  const [day, time] = utc(instant).split(' ');
-  return utc(at).startsWith(day ?? '') ? `${time} UTC` : utc(instant);
-}
-
-function utc(instant: number): string {
-  const inRange = Math.min(Math.max(instant, -LATEST_INSTANT), LATEST_INSTANT);
-  return new Date(inRange).toISOString().replace(/T([0-9:]+)\..*$/, ' $1 UTC');
 }

@@ -79,11 +79,12 @@ function isOnlySilent(state: TrustState, look: FleetLook): boolean {
   return judgeFleet(look, isThere(phase, under), livesOf(under), phase.since).ready;
 }
 
-/** Said when it first holds and when the reason is another; numbers alone are no other reason. */
-function hold(draft: Draft, because: string): void {
+/** Said when it first holds and when the reason is another; numbers alone are no other reason. Whether it is news. */
+function hold(draft: Draft, because: string): boolean {
   const { rotation } = draft.state;
-  if (!rotation || sameButNumbers(rotation.heldBy ?? '', because)) return;
+  if (!rotation || sameButNumbers(rotation.heldBy ?? '', because)) return false;
   draft.record({ type: 'PhaseHeld', phase: rotation.phase.name, because });
+  return true;
 }
 
 const sameButNumbers = (one: string, other: string): boolean => one.replace(/\d+/g, '0') === other.replace(/\d+/g, '0');
@@ -93,8 +94,8 @@ function goOn(draft: Draft): void {
   const phase = draft.state.rotation?.phase.name;
   const gate = phase === 'distributing' ? 'issuing' : phase === 'soaking' ? 'pruning' : undefined;
   const kept = gate && keptBy(draft, gate);
-  if (kept !== undefined) hold(draft, kept);
-  else leave(draft);
+  if (kept === undefined) leave(draft);
+  else if (hold(draft, kept)) draft.card('rotation-held', kept);
 }
 
 function keptBy({ state, context }: Draft, gate: ApprovedGate): string | undefined {

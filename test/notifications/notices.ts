@@ -8,6 +8,8 @@ const minutes = (count: number) => at + count * 60_000;
 
 const shifting = { version: 'v2', stable: 'v1', phase: 'shifting', promoted: false, steps: 3, weight: 10, step: 1, holdMs: 300_000 };
 
+const trust = { trustDomain: 'shop.example', cause: 'due' };
+
 /** By name of the golden. */
 export const SAMPLES: Readonly<Record<string, { readonly topic: Topic; readonly data: Notice['data'] }>> = {
   established: { topic: 'established', data: { version: 'v1', weight: 100, stable: 'v1', phase: null, until: null, step: 0, steps: 0 } },
@@ -58,10 +60,27 @@ export const SAMPLES: Readonly<Record<string, { readonly topic: Topic; readonly 
     topic: 'silent-endpoints',
     data: { what: 'catalog on edge', text: 'The last endpoint of v1 has let its lease run out.' },
   },
+  'trust-established': { topic: 'trust-established', data: trust },
+  'rotation-begun': { topic: 'rotation-begun', data: { ...trust, phase: 'preparing' } },
+  'rotation-of-an-expired-root': { topic: 'rotation-begun', data: { ...trust, phase: 'preparing', cause: 'expired' } },
+  'rotation-prepared': { topic: 'rotation-prepared', data: { ...trust, phase: 'prepared', cause: 'new-version' } },
+  'rotation-phase': { topic: 'rotation-phase', data: { ...trust, phase: 'issuing' } },
+  'rotation-held': {
+    topic: 'rotation-held',
+    data: { ...trust, phase: 'distributing', text: 'All are ready; issuing waits for somebody other than kim to approve it.' },
+  },
+  'rotation-overdue': { topic: 'rotation-overdue', data: { ...trust, phase: 'issuing', text: '1 of 6 are behind: edge/web-1.' } },
+  'rotation-aborted': { topic: 'rotation-aborted', data: { ...trust, phase: 'returning', text: 'a client pins the old root' } },
+  'rotation-completed': { topic: 'rotation-completed', data: { ...trust, phase: null } },
 };
 
 /** They speak of a mesh and of none of its services. */
-export const MESH_TOPICS: ReadonlySet<string> = new Set(['unmatched', 'silent-endpoints']);
+/** Names and topics of what is about no service. */
+export const MESH_TOPICS: ReadonlySet<string> = new Set(
+  Object.entries(SAMPLES).flatMap(([name, { topic }]) =>
+    /^(unmatched|silent-endpoints|trust-|rotation-)/.test(topic) ? [name, topic] : [],
+  ),
+);
 
 export function sampleNotice(name: string): Notice {
   const sample = SAMPLES[name];
