@@ -33,5 +33,5 @@ export interface EventContext {
   readonly at: number;
 }
 
-export const refused = (reason: string, message: string) => ({ kind: 'refused', reason, message }) as const;
+export const refused = <Reason extends string>(reason: Reason, message: string) => ({ kind: 'refused', reason, message }) as const;
 export const unchanged = (reason: string, message: string) => ({ kind: 'unchanged', reason, message }) as const;
