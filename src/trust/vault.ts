@@ -12,8 +12,10 @@ export interface Vault {
    * where another wish of the same name is pending.
    */
   begin(request: { readonly name: string; readonly algorithm: KeyAlgorithm; readonly wish: string }): Promise<Begun>;
-  /** Completes what was begun with a certificate over its key. */
+  /** Completes what was begun with a certificate over its key; asked again with the same one: the same answer. */
   complete(request: { readonly name: string; readonly wish: string; readonly certificate: Uint8Array }): Promise<VaultCertificate>;
+  /** Gives up what was begun for a wish and not completed, so that another of its name can begin. Nothing to give up is no error. */
+  abandon(request: { readonly name: string; readonly wish: string }): Promise<void>;
   /** Every version of a certificate, newest first; none where there is no such certificate. */
   versions(name: string): Promise<readonly VaultCertificate[]>;
   /** A key that cannot be exported, for an issuer. */
@@ -26,6 +28,7 @@ export interface Vault {
   list(): Promise<readonly VaultCertificate[]>;
 }
 
+/** A pending one's `keyId` signs what completes it, and nothing after that: from then on it is the certificate's. */
 export type Begun = ({ readonly kind: 'pending' } & VaultKey) | { readonly kind: 'complete'; readonly certificate: VaultCertificate };
 
 export interface VaultKey {
@@ -42,7 +45,7 @@ export interface VaultCertificate {
   /** DER. */
   readonly certificate: Uint8Array;
   readonly enabled: boolean;
-  /** Its private key can be, or was, outside of the vault. */
+  /** Its private key can be, or was, outside of the vault, as far as can be told; what was not made by `begin` is taken to have been. */
   readonly exportable: boolean;
   /** What it was made for, of those that are made here. */
   readonly wish?: string;
