@@ -125,6 +125,21 @@ describe('callers', () => {
       ['a', 3, 0],
       ['b', 1, 0],
     ]);
+    expect(
+      named(
+        counted(
+          less,
+          seen([
+            ['a', 'x1', 3],
+            ['b', 'x1', 1],
+          ]),
+          at(10),
+        ),
+      ),
+    ).toEqual([
+      ['a', 3, 0],
+      ['b', 1, 0],
+    ]);
   });
 
   it('are remembered up to a hundred, the latest first', () => {

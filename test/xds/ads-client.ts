@@ -70,7 +70,7 @@ export function startAdsClient(port: number, node: EnvoyNode, token?: string, ta
   call.on('error', (error) => ended.resolve(error.message));
   call.on('end', () => ended.resolve('ended'));
 
-  const names: Record<EnvoyResourceType, readonly string[]> = { cluster: [], endpoints: [], listener: [], route: [] };
+  const names: Record<EnvoyResourceType, readonly string[]> = { cluster: [], endpoints: [], listener: [], route: [], secret: [] };
   const last = new Map<EnvoyResourceType, Answer>();
   const splits = new Map<string, string>();
   const endpoints = new Map<string, readonly string[]>();

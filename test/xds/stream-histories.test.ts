@@ -72,6 +72,8 @@ function expectServed(envoy: ModelledEnvoy, snapshot: Snapshot | undefined, with
       if (!refused && !isThere(one)) throw new Error(`said to be served, yet the ${type} ${one.name} is not`);
     }
   }
+  for (const secret of snapshot?.sets.secret.resources.values() ?? [])
+    if (!isBad(secret) && !isThere(secret)) throw new Error(`said to be served, yet ${secret.name} is not`);
   for (const piece of hostsOf(snapshot)) {
     const has = envoy.active.route.get('out')?.pieces.some(({ id }) => id === piece.id);
     if (!has && !without.includes(piece.name)) throw new Error(`said to be served, yet the host ${piece.name} is not`);
@@ -132,7 +134,7 @@ describe('a node, whatever happens on the way', () => {
         server.publish(goodMesh(last));
         drain(envoy, server);
         const snapshot = server.snapshot();
-        for (const type of ['cluster', 'endpoints', 'listener', 'route'] as const) {
+        for (const type of ['cluster', 'endpoints', 'listener', 'route', 'secret'] as const) {
           expect(contents(envoy.active[type]), type).toEqual(contents(snapshot?.sets[type].resources ?? new Map()));
         }
         expect(server.facts).toContainEqual({ fact: 'served', sequence: snapshot?.sequence, without: [] });
