@@ -2,18 +2,19 @@
  * An OpenID Connect issuer on 127.0.0.1: a discovery document, keys that can be rolled over, tokens that say whatever a test wants. It counts
  * what it is asked, and can be told to answer in other ways.
  */
+import type { webcrypto } from 'node:crypto';
 import { once } from 'node:events';
 import { createServer } from 'node:http';
-import { exportJWK, generateKeyPair, type JWTPayload, SignJWT } from 'jose';
+import { exportJWK, generateKeyPair, SignJWT } from 'jose';
 
 export interface LocalIssuer {
   readonly url: string;
   /** How often each path was asked. */
   readonly asked: ReadonlyMap<string, number>;
   /** Signed with the newest key. `exp` in 10 minutes and `iss` of this issuer where the claims say nothing else. */
-  token(claims: JWTPayload): Promise<string>;
+  token(claims: Record<string, unknown>): Promise<string>;
   /** Signed by a key that this issuer never had, under the id of one that it has. */
-  forged(claims: JWTPayload): Promise<string>;
+  forged(claims: Record<string, unknown>): Promise<string>;
   /** Another key; the one before is gone. */
   rollOver(): Promise<void>;
   /** Answers everything so from now on; `undefined`: as it should. */
@@ -51,7 +52,7 @@ export async function startIssuer(now: () => number, path = ''): Promise<LocalIs
   await once(server.listen(0, '127.0.0.1'), 'listening');
   const address = server.address();
   const port = typeof address === 'object' && address ? address.port : 0;
-  const sign = (claims: JWTPayload, by: CryptoKey): Promise<string> => {
+  const sign = (claims: Record<string, unknown>, by: webcrypto.CryptoKey): Promise<string> => {
     const seconds = Math.floor(now() / 1_000);
     return new SignJWT({ iss: issuer.url, iat: seconds, exp: seconds + 600, ...claims })
       .setProtectedHeader({ alg: 'ES256', kid: key.kid })
