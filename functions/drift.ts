@@ -1,5 +1,8 @@
-/** HTTP and timer: whether data planes have what was decided. Kubernetes and Consul tell Azure nothing of what is changed in them. */
-import { app } from '@azure/functions';
+/**
+ * HTTP and timers: whether data planes have what was decided. Kubernetes and Consul tell Azure nothing of what is changed in them; what is owed a
+ * look has a timer of its own, for which nothing else waits.
+ */
+import { app, type InvocationContext } from '@azure/functions';
 import { z } from 'zod';
 import { read, write } from '../src/api/door.ts';
 import { json, problem } from '../src/api/problem.ts';
@@ -11,12 +14,25 @@ const NOT_A_SCOPE = problem(400, 'NotAScope', 'Send nothing, or "mesh" and "serv
 
 app.timer('driftTimer', {
   schedule: '30 */5 * * * *',
-  handler: async (_timer, context) => {
-    const { app } = await theInstallation();
-    const drifted = (await app.lookForDrift()).filter(({ outcome }) => outcome === 'drift');
-    for (const { mesh, service, dataPlane } of drifted) context.warn(`${mesh}/${service} drifted on ${dataPlane}`);
-  },
+  handler: async (_timer, context) => warn(context, await (await theInstallation()).app.lookForDrift()),
 });
+
+app.timer('owedDriftTimer', {
+  schedule: '15 * * * * *',
+  handler: async (_timer, context) => warn(context, await (await theInstallation()).app.lookWhereOwed()),
+});
+
+interface Looked {
+  readonly mesh: string;
+  readonly service: string;
+  readonly dataPlane: string;
+  readonly outcome: string;
+}
+
+function warn(context: InvocationContext, looks: readonly Looked[]): void {
+  const drifted = looks.filter(({ outcome }) => outcome === 'drift');
+  for (const { mesh, service, dataPlane } of drifted) context.warn(`${mesh}/${service} drifted on ${dataPlane}`);
+}
 
 app.http('lookForDrift', {
   methods: ['POST'],

@@ -1,6 +1,6 @@
 /** The use cases, wired once over the adapters they are given. Every trigger, and the simulation, goes through this door. */
 
-import { type DriftReport, type DriftScope, driftSeen, lookForDriftIn } from './drift-report.ts';
+import { type DriftReport, type DriftScope, driftSeen, lookForDriftIn, lookWhereOwed } from './drift-report.ts';
 import type { Documents } from './journal/documents.ts';
 import { commitsOf } from './journal/history.ts';
 import { listParked, type Parked, readParked } from './journal/parked.ts';
@@ -71,6 +71,8 @@ export interface App {
   adopted(mesh: string): Promise<AdoptedMesh | undefined>;
   /** Looks for drift now, of one mesh or service where it is named. */
   lookForDrift(of?: DriftScope): Promise<readonly DriftReport[]>;
+  /** Looks for drift of what has just come to be served, and where an event told of a change. */
+  lookWhereOwed(): Promise<readonly DriftReport[]>;
   /** What was seen when it was looked for last, within a day. */
   drift(of?: DriftScope): Promise<readonly DriftReport[]>;
   /** What services in `mtls: shadow` would refuse. */
@@ -159,6 +161,7 @@ export function createApp(adapters: Adapters): App {
       }
     },
     lookForDrift: (of) => lookForDriftIn(adopted.all, tended, of),
+    lookWhereOwed: () => lookWhereOwed(documents, adopted.all, tended, now),
     drift: (of) => driftSeen(documents, adopted.all, now(), of),
     strictness: stages,
     sweep: tended.sweep,

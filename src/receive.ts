@@ -4,7 +4,8 @@
  */
 
 import { type Alert, type OtherAlert, readAlert } from './intake/alerts.ts';
-import { readEvent } from './intake/delivery.ts';
+import { dataPlanesIn, readClusterChange } from './intake/cluster-changes.ts';
+import { type DeliveredEvent, readEvent } from './intake/delivery.ts';
 import { type Deployment, readDeployment } from './intake/deployments.ts';
 import { servicesFor, servicesForAlert } from './intake/matching.ts';
 import { keepable } from './intake/personal-claims.ts';
@@ -12,11 +13,14 @@ import type { Documents } from './journal/documents.ts';
 import { park } from './journal/parked.ts';
 import type { Answer, Delivery } from './journal/stream.ts';
 import type { AdoptedMesh } from './reconcile/adopted-specs.ts';
+import { oweLook } from './reconcile/owed-looks.ts';
 import type { Tending } from './reconcile/tending.ts';
 import type { ServiceCommand } from './rollouts/commands.ts';
 
 export type Received =
   | { readonly kind: 'answered'; readonly answers: readonly Answer[] }
+  /** It brings no version, and tells that data planes may have been changed: drift is looked for there. */
+  | { readonly kind: 'looking'; readonly message: string }
   | { readonly kind: 'ignored'; readonly reason: string; readonly message: string }
   /** Kept under `id` with what is wrong; the sender is told, and need not send it again as it is. */
   | { readonly kind: 'parked'; readonly id: string; readonly reason: string; readonly message: string };
@@ -37,10 +41,12 @@ export async function receiveEvent(ports: ReceivingPorts, body: unknown, actor?:
   if (!reading.ok) return parkIt(ports, 'events', body, reading);
   const deployment = readDeployment(reading.event);
   const { deliveryId } = reading.event;
-  if (deployment.kind === 'ignored') return deployment;
+  const looking = await lookWhereChanged(ports, reading.event);
+  if (deployment.kind === 'ignored') return looking ?? deployment;
   if (deployment.kind === 'invalid') return parkIt(ports, 'events', body, deployment, deliveryId);
   const targets = servicesFor(deployment, await ports.meshes());
   if (targets.length === 0) {
+    if (looking) return looking;
     return parkIt(
       ports,
       'events',
@@ -57,6 +63,16 @@ export async function receiveEvent(ports: ReceivingPorts, body: unknown, actor?:
     answers.push(await ports.tending.service(mesh, service, deliveryOf(deployment, actor, again), command));
   }
   return { kind: 'answered', answers };
+}
+
+/** An event that comes twice is looked after twice, which harms nothing. */
+async function lookWhereChanged({ documents, meshes, now }: ReceivingPorts, event: DeliveredEvent): Promise<Received | undefined> {
+  const change = readClusterChange(event);
+  const places = change ? dataPlanesIn(change, await meshes()) : [];
+  if (!change || places.length === 0) return undefined;
+  for (const place of places) await oweLook(documents, place, now());
+  const where = places.map(({ mesh, dataPlane }) => `${dataPlane} of ${mesh}`).join(', ');
+  return { kind: 'looking', message: `${change.operation || 'A change'} of ${change.aks}: drift is looked for on ${where}.` };
 }
 
 export async function receiveAlert(ports: ReceivingPorts, body: unknown): Promise<Received> {

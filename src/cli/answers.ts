@@ -94,6 +94,7 @@ export const answerSchema = z.discriminatedUnion('outcome', [
 /** What became of a delivery; one that was parked is answered as a problem. */
 export const receivedSchema = z.discriminatedUnion('kind', [
   z.object({ kind: z.literal('answered'), answers: z.array(answerSchema) }),
+  z.object({ kind: z.literal('looking'), message: z.string() }),
   z.object({ kind: z.literal('ignored'), message: z.string() }),
 ]);
 export type Received = z.infer<typeof receivedSchema>;

@@ -109,6 +109,10 @@ async function readText(file: string): Promise<string> {
 
 /** @throws Failure when some of it was refused, after the rest was told. */
 function tell(terminal: Terminal, received: Received): void {
+  if (received.kind === 'looking') {
+    terminal.out(received.message);
+    return;
+  }
   if (received.kind === 'ignored') {
     terminal.out(`Nothing is done: ${received.message}`);
     return;

@@ -17,6 +17,7 @@ import type { DataPlane } from './data-plane.ts';
 import { lookWhetherGone } from './drift.ts';
 import { forgetBrought, keptBackBy } from './first-bring.ts';
 import { type Fragment, readFragment, writeFragment } from './model.ts';
+import { oweLook } from './owed-looks.ts';
 import { allEnded, failed, retry, runAll, type SettlingPorts, tell } from './settling.ts';
 
 const HANDED_OVER_AT_ONCE = 10;
@@ -171,7 +172,10 @@ async function prune(ports: EffectPorts, fragment: Fragment, effect: PendingEffe
   const { mesh, service, plan } = fragment;
   const pruned = await dataPlane.prune?.(fragment);
   if (pruned?.kind === 'refused') return retry(ports, effect, pruned.message);
-  if (plan === null && dataPlane.drift) await forgetBrought(ports.documents, { mesh, service, dataPlane: effect.target });
+  const where = { mesh, service, dataPlane: effect.target };
+  if (plan === null && dataPlane.drift) await forgetBrought(ports.documents, where);
+  // Whoever answers our writes by writing over them has done so by the time of the look. What is put back is looked at by itself.
+  if (plan !== null && dataPlane.drift && !effect.data?.restores) await oweLook(ports.documents, where, ports.now());
   return { effect, outcome: 'done' };
 }
 

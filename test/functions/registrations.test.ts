@@ -37,6 +37,7 @@ describe('the built functions', () => {
       'meshJournal: httpTrigger',
       'observations: httpTrigger',
       'overview: httpTrigger',
+      'owedDriftTimer: timerTrigger',
       'page: httpTrigger',
       'parked: httpTrigger',
       'parkedOne: httpTrigger',
@@ -57,8 +58,9 @@ describe('the built functions', () => {
     expect(open.sort()).toEqual(['health', 'page']);
   });
 
-  it('look for drift each five minutes', () => {
+  it('look for drift each five minutes, and each minute where it is owed', () => {
     expect(triggerOf('driftTimer')).toMatchObject({ schedule: '30 */5 * * * *' });
+    expect(triggerOf('owedDriftTimer')).toMatchObject({ schedule: '15 * * * * *' });
   });
 
   it('sweep each minute', () => {

@@ -1,56 +1,14 @@
 /** Looking for drift, through the app: what is compared and when, what is kept of it, told of it and put back. */
 import { describe, expect, it } from 'vitest';
-import type { Applied, DataPlane, Difference, Observation } from '../../src/reconcile/data-plane.ts';
+import type { Difference } from '../../src/reconcile/data-plane.ts';
 import { readFragment } from '../../src/reconcile/model.ts';
 import { putNode } from '../../src/reconcile/observations.ts';
 import { serviceStreamId } from '../../src/rollouts/service-stream.ts';
-import { deployment, MINUTE, meshFile, serviceFile, shop, T0, World } from '../world.ts';
+import { deployment, MINUTE, meshFile, serviceFile, shop, T0, type World } from '../world.ts';
+import { atRest } from './storing.ts';
 
 const gone: Difference = { kind: 'missing', resource: 'VirtualService shop/catalog' };
 const taken: Difference = { kind: 'changed', resource: 'VirtualService shop/catalog', path: 'spec.http', wanted: '[]', restorable: false };
-
-/** A data plane with a store of its own: what it lost comes back when it is applied to. */
-class StoringDataPlane implements DataPlane {
-  applied = 0;
-  lost: readonly Difference[] = [];
-  /** Throws where it is a text. */
-  kept: readonly Difference[] | string = [];
-  seen: Observation = { kind: 'served' };
-
-  async apply(): Promise<Applied> {
-    this.applied += 1;
-    this.lost = [];
-    return { kind: 'applied' };
-  }
-
-  async observe(): Promise<Observation> {
-    return this.seen;
-  }
-
-  /** Happens once, while it is looked at. */
-  meanwhile: (() => Promise<unknown>) | undefined;
-
-  async drift(): Promise<readonly Difference[]> {
-    const happens = this.meanwhile;
-    this.meanwhile = undefined;
-    await happens?.();
-    if (typeof this.kept === 'string') throw new Error(this.kept);
-    return [...this.lost, ...this.kept];
-  }
-
-  async readiness() {
-    return { v1: 'ready', v2: 'ready' } as const;
-  }
-}
-
-async function atRest(): Promise<{ world: World; east: StoringDataPlane; west: StoringDataPlane }> {
-  const [east, west] = [new StoringDataPlane(), new StoringDataPlane()];
-  const world = new World({ connect: (_mesh, { name }) => (name === 'east' ? east : west) });
-  await world.apply(meshFile('shop', ['east', 'west']), serviceFile('catalog'));
-  expect(await world.owed('catalog')).toEqual([]);
-  world.cards.length = 0;
-  return { world, east, west };
-}
 
 const outcomes = async (world: World) => (await world.app.lookForDrift()).map(({ dataPlane, outcome }) => `${dataPlane} ${outcome}`);
 const driftOf = async (world: World) => (await world.app.service('shop', 'catalog'))?.drift;
