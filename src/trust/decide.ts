@@ -8,9 +8,9 @@ import type { TrustCommand, TrustContext } from './commands.ts';
 import { Draft } from './draft.ts';
 import type { TrustEvent } from './events.ts';
 import { isGated } from './evolve.ts';
-import { goBack, judgePhase, leave, looked } from './phases.ts';
+import { approvedGateOf, goBack, judgePhase, leave, looked, turnForward } from './phases.ts';
 import { goesBack, type TrustState } from './state.ts';
-import { canGoBack, mustLeaveBy, renewIssuerAt, rootsOf, rotateBy } from './timing.ts';
+import { canGoBack, hasEnded, livesAt, mustLeaveBy, renewIssuerAt, rootsOf, rotateBy, turnAt } from './timing.ts';
 
 type Of<Type extends TrustCommand['type']> = TrustCommand & { type: Type };
 
@@ -66,19 +66,26 @@ function release(state: TrustState, { specVersion }: Of<'Release'>, context: Tru
 
 function rotate(state: TrustState, command: Of<'Rotate'>, context: TrustContext): Decision<TrustEvent> {
   const { cause, by, reason, version } = command;
-  const { spec, current, rotation } = state;
+  const { spec, current, rotation, ended } = state;
   if (!spec) return refused('NoCertificates', 'The spec of this mesh has no `certificates`; add them and apply it.');
-  if (!current) return refused('NotEstablished', 'The first root is not made yet; it is being asked of the vault.');
-  if (rotation) return unchangedOr(cause, `The rotation ${rotation.id} is under way (${rotation.phase.name}); one at a time.`);
+  if (!current) return unchangedOr(cause, 'NotEstablished', 'The first root is not made yet; it is being asked of the vault.');
+  if (rotation && cause === 'compromised') return hasten(state, command, context);
+  if (rotation)
+    return unchangedOr(cause, 'RotationUnderWay', `The rotation ${rotation.id} is under way (${rotation.phase.name}); one at a time.`);
   if (cause === 'new-version' && version === current.certificateId) {
     return unchanged('InForceAlready', 'This version is the root that is in force.');
   }
-  if (cause === 'due' && context.now < rotateBy(current, spec)) {
+  if (cause === 'new-version' && ended.some(({ certificateIds }) => certificateIds.some((id) => id === version))) {
+    return unchanged('KnownAlready', 'A rotation to or from this version has ended; nothing about it is new.');
+  }
+  const over = hasEnded(current, livesAt(state, context.now), context.now);
+  // Whether a root has ended is read from the root; whoever says so may speak of another version.
+  if ((cause === 'due' || cause === 'expired') && !over && context.now < rotateBy(current, spec)) {
     const by = new Date(rotateBy(current, spec)).toISOString();
     return unchanged('NotDue', `The root counts until ${new Date(current.notAfter).toISOString()}; it is replaced from ${by} on.`);
   }
   const draft = new Draft(state, context);
-  const actual = current.notAfter <= context.now && cause !== 'compromised' ? 'expired' : cause;
+  const actual = cause === 'new-version' ? cause : over ? 'expired' : cause === 'expired' ? 'due' : cause;
   draft.record({
     type: 'RotationBegun',
     cause: actual,
@@ -98,8 +105,20 @@ function rotate(state: TrustState, command: Of<'Rotate'>, context: TrustContext)
 }
 
 /** People are told that they can't; of an event it is no news. */
-const unchangedOr = (cause: Of<'Rotate'>['cause'], message: string): Decision<TrustEvent> =>
-  cause === 'asked' || cause === 'compromised' ? refused('RotationUnderWay', message) : unchanged('RotationUnderWay', message);
+const unchangedOr = (cause: Of<'Rotate'>['cause'], why: string, message: string): Decision<TrustEvent> =>
+  cause === 'asked' || cause === 'compromised' ? refused(why, message) : unchanged(why, message);
+
+/** What is under way leads away from the compromised root already: its gates can be forced from now on, and nothing soaks. */
+function hasten(state: TrustState, { by, reason }: Of<'Rotate'>, context: TrustContext): Decision<TrustEvent> {
+  const { rotation } = state;
+  if (!rotation || rotation.cause === 'compromised')
+    return unchanged('HastenedAlready', 'It is under way as of a compromised root already.');
+  if (rotation.aborted) return refused('GoesBack', 'It goes back to that root; let it go forward first (proceed), then say so again.');
+  const draft = new Draft(state, context);
+  draft.record({ type: 'RotationHastened', cause: 'compromised', by, ...(reason === undefined ? {} : { reason }) });
+  if (rotation.phase.name === 'prepared') leave(draft, by);
+  return draft.look().card('rotation-phase', reason).accepted(`The rotation ${rotation.id} goes on as of a compromised root.`);
+}
 
 function authorityMade(state: TrustState, { wish, authority }: Of<'AuthorityMade'>, context: TrustContext): Decision<TrustEvent> {
   const draft = new Draft(state, context);
@@ -126,9 +145,14 @@ function issuerMade(state: TrustState, { root, issuer }: Of<'IssuerMade'>, conte
 }
 
 function proceed(state: TrustState, { by }: Of<'Proceed'>, context: TrustContext): Decision<TrustEvent> {
-  if (state.rotation?.phase.name !== 'prepared') return refused('NothingPrepared', 'No prepared root waits to be used.');
+  const { rotation } = state;
   const draft = new Draft(state, context);
-  leave(draft);
+  if (turnForward(draft, by)) return draft.accepted(`${by} lets the rotation go forward again.`);
+  if (rotation?.phase.name !== 'prepared') return refused('NothingPrepared', 'No prepared root waits to be used.');
+  if (Object.values(rotation.approvals).includes(by)) {
+    return refused('SameEyes', `${by} has approved a gate of this rotation; somebody else must let its root be used.`);
+  }
+  leave(draft, by);
   return draft.accepted(`${by} lets the prepared root be used: it is being distributed.`);
 }
 
@@ -137,13 +161,15 @@ function approve(state: TrustState, { gate, by }: Of<'Approve'>, context: TrustC
   if (!rotation || rotation.aborted) return refused('NoRotation', 'There is no rotation to approve anything of.');
   if (!spec?.approvals.includes(gate)) return refused('NoApprovalAsked', `The spec asks for no approval of ${gate}.`);
   if (rotation.approvals[gate] !== undefined) return unchanged('ApprovedAlready', `${rotation.approvals[gate]} has approved ${gate}.`);
-  if (by === rotation.startedBy) return refused('SameEyes', `${by} began this rotation; somebody else must approve ${gate}.`);
+  if (by === rotation.startedBy || by === rotation.usedBy) {
+    return refused('SameEyes', `${by} began this rotation; somebody else must approve ${gate}.`);
+  }
   const draft = new Draft(state, context).record({ type: 'GateApproved', gate, by }).look();
   return draft.accepted(`${by} approves ${gate} of rotation ${rotation.id}.`);
 }
 
 function force(state: TrustState, { by, look }: Of<'Force'>, context: TrustContext): Decision<TrustEvent> {
-  const { rotation } = state;
+  const { rotation, spec } = state;
   if (!rotation || !isGated(rotation.phase) || goesBack(rotation.phase.name))
     return refused('NothingToForce', 'No gate is being waited for.');
   if (rotation.cause !== 'compromised') {
@@ -151,6 +177,10 @@ function force(state: TrustState, { by, look }: Of<'Force'>, context: TrustConte
       'NotCompromised',
       'A gate can be forced only where the old root is compromised: holding is safe, and an abort goes back.',
     );
+  }
+  const gate = approvedGateOf(rotation.phase.name);
+  if (gate && spec?.approvals.includes(gate) && rotation.approvals[gate] === undefined) {
+    return refused('NotApproved', `The spec asks somebody other than ${rotation.startedBy} to approve ${gate}; also of a compromise.`);
   }
   const behind = judgePhase(state, look)?.behind ?? [];
   const draft = new Draft(state, context);
@@ -167,7 +197,7 @@ function abort(state: TrustState, { by, reason }: Of<'Abort'>, context: TrustCon
   const isHarmless = name === 'preparing' || name === 'prepared' || name === 'distributing';
   if (!isHarmless && rotation.cause === 'expired')
     return refused('OldRootExpired', 'The old root has ended; there is nothing to go back to.');
-  if (!isHarmless && !canGoBack(current, spec, context.now)) {
+  if (!isHarmless && !canGoBack(current, livesAt(state, context.now), context.now)) {
     const ends = new Date(current.notAfter).toISOString();
     return refused('TooLateToGoBack', `The old root ends at ${ends}, before everybody could be back under it; holding is safe.`);
   }
@@ -202,18 +232,45 @@ function keyDisabled(state: TrustState, { root }: Of<'KeyDisabled'>, context: Tr
 
 function elapsed(state: TrustState, context: TrustContext): Decision<TrustEvent> {
   const { spec, current, rotation } = state;
+  const { now } = context;
   if (!spec || !current) return unchanged('NothingDue', 'Nothing is due.');
+  if (!rotation && now >= rotateBy(current, spec)) return rotate(state, { type: 'Rotate', cause: 'due', by: OWN }, context);
   const draft = new Draft(state, context);
-  for (const { fingerprint, issuer } of rootsOf(state)) {
-    if (state.renewing.includes(fingerprint) || context.now < renewIssuerAt(issuer)) continue;
-    draft.record({ type: 'IssuerDue', root: fingerprint }).effect({ kind: 'issuer', target: fingerprint });
+  for (const root of rootsOf(state)) {
+    const at = renewIssuerAt(root);
+    if (state.renewing.includes(root.fingerprint) || at === undefined || now < at) continue;
+    draft.record({ type: 'IssuerDue', root: root.fingerprint }).effect({ kind: 'issuer', target: root.fingerprint });
   }
-  const by = mustLeaveBy(state);
-  if (rotation && by !== undefined && context.now >= by && rotation.overdue !== rotation.phase.name) {
-    const because = rotation.heldBy ?? 'What it waits for was not seen.';
-    draft.record({ type: 'PhaseOverdue', phase: rotation.phase.name, because }).card('rotation-overdue', because);
+  const turn = turnAt(state);
+  if (turn !== undefined && now >= turn) turned(draft);
+  const { rotation: after } = draft.state;
+  const by = mustLeaveBy(draft.state);
+  if (after && by !== undefined && now >= by && after.overdue !== after.phase.name) {
+    const because = after.heldBy ?? 'What it waits for was not seen.';
+    draft.record({ type: 'PhaseOverdue', phase: after.phase.name, because }).card('rotation-overdue', because);
   }
-  if (!rotation && context.now >= rotateBy(current, spec))
-    return rotate(state, { type: 'Rotate', cause: 'due', by: 'meshwright' }, context);
   return draft.accepted('What was due is under way.');
 }
+
+/** Its time to wait is over (`turnAt`). */
+function turned(draft: Draft): void {
+  const { rotation, current } = draft.state;
+  if (!rotation || !current) return;
+  const ends = `The old root ends at ${new Date(current.notAfter).toISOString()}`;
+  if (rotation.phase.name === 'prepared') {
+    const reason = `${ends} and is replaced by one that is made for it; nobody let the prepared one be used.`;
+    draft.record({ type: 'AbortBegun', by: OWN, from: 'prepared', reason });
+    goBack(draft);
+    draft.card('rotation-aborted', reason);
+    return;
+  }
+  turnForward(draft, OWN, `${ends}: there is no way back to it.`);
+  if (draft.state.rotation?.phase.name !== 'distributing' || !hasEnded(current, livesAt(draft.state, draft.context.now), draft.context.now))
+    return;
+  // Nobody is believed any more: waiting for one of them keeps all the others from talking.
+  draft.record({ type: 'RotationHastened', cause: 'expired', by: OWN });
+  leave(draft);
+}
+
+/** What this project does by itself. */
+const OWN = 'meshwright';

@@ -22,14 +22,16 @@ export const trustEventSchema = z.discriminatedUnion('type', [
   z.object({ type: z.literal('RotationBegun'), cause: z.enum(CAUSES), by, reason, adopts: z.string().exactOptional() }),
   /** The new root and its issuer are made, and every chain verifies. */
   z.object({ type: z.literal('AuthorityPrepared'), authority: authoritySchema }),
-  z.object({ type: z.literal('DistributionBegun') }),
+  z.object({ type: z.literal('DistributionBegun'), by: by.exactOptional() }),
   z.object({ type: z.literal('IssuingBegun') }),
   z.object({ type: z.literal('SoakBegun'), until: z.number() }),
   z.object({ type: z.literal('BundlePruned') }),
   z.object({ type: z.literal('RetirementBegun') }),
   z.object({ type: z.literal('RotationCompleted') }),
-  /** All that counts is where it must be, seen once; `members`: how many. */
-  z.object({ type: z.literal('GatePassedOnce'), phase: z.string(), members: z.number().int() }),
+  /** It is about more than it was: the old root is compromised, or has ended meanwhile. */
+  z.object({ type: z.literal('RotationHastened'), cause: z.enum(['compromised', 'expired']), by, reason }),
+  /** All that counts is where it must be, seen once; `members`: how many; `until`: leafs of the other root may count so long. */
+  z.object({ type: z.literal('GatePassedOnce'), phase: z.string(), members: z.number().int(), until: z.number().exactOptional() }),
   /** Some are behind again. */
   z.object({ type: z.literal('GateFellBack'), phase: z.string() }),
   z.object({ type: z.literal('PhaseHeld'), phase: z.string(), because: z.string() }),
@@ -38,8 +40,10 @@ export const trustEventSchema = z.discriminatedUnion('type', [
   /** It goes on though these are behind: a person accepts that they break. */
   z.object({ type: z.literal('GateForced'), phase: z.string(), by, behind: z.array(z.string()), more: z.number().int() }),
   z.object({ type: z.literal('AbortBegun'), by, reason, from: z.string() }),
+  /** It goes forward again from where it is on its way back. */
+  z.object({ type: z.literal('AbortRevoked'), by, reason }),
   z.object({ type: z.literal('RootsRestored') }),
-  z.object({ type: z.literal('IssuerReturned'), until: z.number() }),
+  z.object({ type: z.literal('IssuerReturned') }),
   z.object({ type: z.literal('NewRootDropped') }),
   z.object({ type: z.literal('DiscardingBegun') }),
   z.object({ type: z.literal('RotationAborted') }),

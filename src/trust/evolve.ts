@@ -2,7 +2,8 @@
 import type { EventContext } from '../decision.ts';
 import type { Authority, Issuer } from './certificates.ts';
 import type { TrustEvent } from './events.ts';
-import { goesBack, type Phase, type Rotation, settingsOf, type TrustState } from './state.ts';
+import { skewOf } from './gates.ts';
+import { type Phase, type Rotation, settingsOf, type TrustState } from './state.ts';
 
 const REMEMBERED = 20;
 
@@ -23,10 +24,10 @@ function folded(state: TrustState, event: TrustEvent, { version, at }: EventCont
   switch (event.type) {
     case 'TrustSpecified': {
       const { spec, trustDomain, dataPlanes, specVersion } = event;
-      return { ...state, spec, trustDomain, dataPlanes, specVersion };
+      return { ...withFormerLeafs(state, spec.leafLifeMs, at), spec, trustDomain, dataPlanes, specVersion };
     }
     case 'TrustReleased': {
-      const { spec: _spec, rotation: _rotation, ...rest } = state;
+      const { spec: _spec, rotation: _rotation, ...rest } = withFormerLeafs(state, 0, at);
       return { ...rest, establishing: false, specVersion: event.specVersion };
     }
     case 'EstablishingBegun':
@@ -80,8 +81,11 @@ function rotating(state: TrustState, rotation: Rotation, event: RotationEvent, a
   switch (event.type) {
     case 'AuthorityPrepared':
       return { ...state, rotation: { ...rotation, to: event.authority, phase: { name: 'prepared', since: at } } };
-    case 'DistributionBegun':
-      return to({ name: 'distributing', since: at });
+    case 'DistributionBegun': {
+      const distributing = to({ name: 'distributing', since: at });
+      if (event.by === undefined || !distributing.rotation) return distributing;
+      return { ...distributing, rotation: { ...distributing.rotation, usedBy: event.by } };
+    }
     case 'IssuingBegun':
       return to({ name: 'issuing', since: at });
     case 'SoakBegun':
@@ -93,13 +97,21 @@ function rotating(state: TrustState, rotation: Rotation, event: RotationEvent, a
     case 'RootsRestored':
       return to({ name: 'restoring', since: at });
     case 'IssuerReturned':
-      return to({ name: 'returning', since: at, until: event.until });
+      return to({ name: 'returning', since: at });
     case 'NewRootDropped':
       return to({ name: 'dropping', since: at });
     case 'DiscardingBegun':
       return to({ name: 'discarding', since: at });
-    case 'GatePassedOnce':
-      return having({ phase: passedAt(rotation.phase, at) });
+    case 'GatePassedOnce': {
+      const phase = passedAt(rotation.phase, at);
+      return having({ phase: phase.name === 'returning' && event.until !== undefined ? { ...phase, until: event.until } : phase });
+    }
+    case 'RotationHastened':
+      return having({ cause: event.cause, ...(event.reason === undefined ? {} : { reason: event.reason }) });
+    case 'AbortRevoked': {
+      const { aborted: _aborted, ...rest } = rotation;
+      return { ...state, rotation: rest };
+    }
     case 'GateFellBack':
       return having({ phase: passedAt(rotation.phase, undefined) });
     case 'PhaseHeld':
@@ -115,7 +127,7 @@ function rotating(state: TrustState, rotation: Rotation, event: RotationEvent, a
       return having({ aborted: { by, from, ...(reason === undefined ? {} : { reason }) } });
     }
     case 'RotationCompleted':
-      return ended({ ...state, ...(rotation.to ? { current: rotation.to } : {}) }, rotation, 'rotated', at);
+      return ended(state, rotation, 'rotated', at);
     case 'RotationAborted':
       return ended(state, rotation, 'aborted', at);
   }
@@ -134,9 +146,26 @@ export type GatedPhase = Extract<
 export const isGated = (phase: Phase): phase is GatedPhase =>
   phase.name !== 'preparing' && phase.name !== 'prepared' && phase.name !== 'retired' && phase.name !== 'discarding';
 
-function ended(state: TrustState, { id, cause }: Rotation, outcome: 'rotated' | 'aborted', at: number): TrustState {
+function ended(state: TrustState, rotation: Rotation, outcome: 'rotated' | 'aborted', at: number): TrustState {
+  const { id, cause, to } = rotation;
   const { rotation: _rotation, ...rest } = state;
-  return { ...rest, ended: [{ id, cause, at, outcome }, ...state.ended].slice(0, REMEMBERED) };
+  const current = outcome === 'rotated' ? (to ?? state.current) : state.current;
+  const certificateIds = [state.current, to].flatMap((root) => (root ? [root.certificateId] : []));
+  return {
+    ...rest,
+    ...(current ? { current } : {}),
+    renewing: state.renewing.filter((root) => root === current?.fingerprint),
+    ended: [{ id, cause, at, outcome, certificateIds }, ...state.ended].slice(0, REMEMBERED),
+  };
+}
+
+/** Where leafs are to live less long from now on, those that were issued before still live as long as they did. */
+function withFormerLeafs(state: TrustState, lifeMs: number, at: number): TrustState {
+  const was = state.spec?.leafLifeMs ?? 0;
+  if (was <= lifeMs) return state;
+  const formerLeafs = state.formerLeafs && state.formerLeafs.until > at ? state.formerLeafs : undefined;
+  const until = at + was + skewOf(was);
+  return { ...state, formerLeafs: { lifeMs: Math.max(was, formerLeafs?.lifeMs ?? 0), until: Math.max(until, formerLeafs?.until ?? 0) } };
 }
 
 function withIssuer(state: TrustState, root: string, issuer: Issuer): TrustState {
@@ -154,5 +183,3 @@ function withIssuer(state: TrustState, root: string, issuer: Issuer): TrustState
     ...(rotation ? { rotation: { ...rotation, ...(rotation.to ? { to: renewed(rotation.to) } : {}) } } : {}),
   };
 }
-
-export const isGoingBack = (rotation: Rotation): boolean => rotation.aborted !== undefined || goesBack(rotation.phase.name);

@@ -13,12 +13,17 @@ export const memberSchema = z.object({
   kind: z.enum(['proxy', 'control-plane']),
   /** Its SPIFFE id, where it is known. */
   identity: z.string().exactOptional(),
-  /** Epoch ms: when what follows was so. */
+  /** Epoch ms, by the clock of whoever looks: no later than the moment in which what follows was so. 0: never. */
   seenAt: z.number(),
   /** Fingerprints of the roots it has loaded. */
   trusts: z.array(fingerprintSchema),
   /** The leaf it has loaded: who signed it, and until when it counts; absent: none. */
   presents: z.object({ issuer: fingerprintSchema, notAfter: z.number() }).exactOptional(),
+  /**
+   * Epoch ms: until when a leaf may count that it was given, or may have been given, without having been seen with it. Whoever signs
+   * writes it down before it reads the settings that it signs by; of a pod that runs and cannot be asked, it is a leaf's life from now.
+   */
+  mayPresentUntil: z.number().exactOptional(),
   /** What it refused, or why it is not believed. */
   trouble: z.string().exactOptional(),
 });
@@ -27,8 +32,10 @@ export type Member = Readonly<z.infer<typeof memberSchema>>;
 export interface FleetLook {
   /** Epoch ms. */
   readonly at: number;
+  /** Data planes that were looked at, or at least tried; of others nothing is known. */
+  readonly dataPlanes: readonly string[];
   readonly members: readonly Member[];
-  /** Data planes that could not be looked at, and why. */
+  /** Data planes that could not be looked at, or were not brought what the state says, and why. */
   readonly unseen: readonly { readonly dataPlane: string; readonly because: string }[];
 }
 
@@ -42,8 +49,7 @@ export interface Judgement {
   readonly because: string;
 }
 
-const NAMED = 5;
-/** Without a leaf that could tell, silence this long is an absence. */
+/** How long one that was not seen can still break. */
 export interface Lives {
   readonly leafLifeMs: number;
   /** How far clocks may be apart. */
@@ -53,28 +59,50 @@ export interface Lives {
 /** Clocks of two machines are taken to be this far apart at most: a quarter of a leaf's life, and no more than five minutes. */
 export const skewOf = (leafLifeMs: number): number => Math.min(300_000, Math.floor(leafLifeMs / 4));
 
-/** Its leaf has ended, or none was seen for as long as one lives: nobody would talk to it, whatever it trusts. */
-export function hasLeft({ presents, seenAt }: Member, now: number, { leafLifeMs, skewMs }: Lives): boolean {
-  const until = presents ? Math.max(presents.notAfter, seenAt) : seenAt + leafLifeMs;
-  return until + skewMs <= now && seenAt + leafLifeMs + skewMs <= now;
+/** Every leaf that it can have has ended: nobody would talk to it, whatever it trusts. */
+export function hasLeft({ presents, mayPresentUntil, seenAt }: Member, now: number, { leafLifeMs, skewMs }: Lives): boolean {
+  return Math.max(presents?.notAfter ?? 0, mayPresentUntil ?? 0, seenAt + leafLifeMs) + skewMs < now;
 }
 
-/** `since`: what was seen before (epoch ms) does not count. */
-export function judgeFleet(look: FleetLook, isThere: (member: Member) => boolean, lives: Lives, since: number): Judgement {
-  const counted = look.members.filter((member) => !hasLeft(member, look.at, lives));
-  const stale = counted.filter(({ seenAt }) => seenAt <= since);
-  const behind = counted.filter((member) => member.seenAt <= since || member.trouble !== undefined || !isThere(member));
-  const ready = behind.length === 0 && look.unseen.length === 0;
-  return { ready, members: counted.length, behind: behind.map(({ id }) => id), because: ready ? '' : why(look, counted, behind, stale) };
+/** What a look is judged by. */
+export interface Gate {
+  readonly isThere: (member: Member) => boolean;
+  readonly lives: Lives;
+  /** Epoch ms: what was seen before does not count. */
+  readonly since: number;
+  /** All of these must have been looked at. */
+  readonly dataPlanes: readonly string[];
 }
 
-function why(look: FleetLook, counted: readonly Member[], behind: readonly Member[], stale: readonly Member[]): string {
-  const [unseen] = look.unseen;
-  if (unseen) return `${unseen.dataPlane} could not be looked at: ${unseen.because}`;
+export function judgeFleet(look: FleetLook, { isThere, lives, since, dataPlanes }: Gate): Judgement {
+  const behind: Member[] = [];
+  let [members, silent] = [0, 0];
+  for (const member of look.members) {
+    if (hasLeft(member, look.at, lives)) continue;
+    members += 1;
+    const isSilent = member.seenAt <= since;
+    if (isSilent) silent += 1;
+    if (isSilent || member.trouble !== undefined || !isThere(member)) behind.push(member);
+  }
+  const unseen = unseenOf(look, dataPlanes);
+  const ready = behind.length === 0 && unseen === undefined;
+  const because = ready ? '' : (unseen ?? why(members, behind, silent));
+  return { ready, members, behind: behind.map(({ id }) => id), because };
+}
+
+function unseenOf({ dataPlanes: looked, unseen: [first] }: FleetLook, dataPlanes: readonly string[]): string | undefined {
+  if (first) return `${first.dataPlane} could not be looked at: ${first.because}`;
+  const missing = dataPlanes.find((dataPlane) => !looked.includes(dataPlane));
+  return missing === undefined ? undefined : `${missing} was not looked at.`;
+}
+
+const NAMED = 5;
+
+function why(members: number, behind: readonly Member[], silent: number): string {
   const named = behind.slice(0, NAMED).map(({ id, trouble }) => (trouble === undefined ? id : `${id} (${trouble})`));
   const rest = behind.length > NAMED ? ` and ${behind.length - NAMED} more` : '';
-  const silent = stale.length > 0 ? `; ${stale.length} of them said nothing new yet` : '';
-  return `${behind.length} of ${counted.length} are behind: ${named.join(', ')}${rest}${silent}.`;
+  const quiet = silent > 0 ? `; ${silent} of them said nothing new yet` : '';
+  return `${behind.length} of ${members} are behind: ${named.join(', ')}${rest}${quiet}.`;
 }
 
 export const trustsAll =
@@ -89,7 +117,7 @@ export const trustsOnly =
     trustsAll(roots)(member) &&
     known.every(({ fingerprint }) => roots.some((root) => root.fingerprint === fingerprint) || !member.trusts.includes(fingerprint));
 
-/** A control plane that presents nothing itself is where it must be as soon as it signs under the root, which its `presents` says too. */
+/** What a control plane signs with is what its `presents` says. */
 export const presentsUnder =
   (root: Authority) =>
   ({ presents }: Member): boolean =>

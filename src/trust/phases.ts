@@ -7,20 +7,19 @@ import type { Authority } from './certificates.ts';
 import type { Draft } from './draft.ts';
 import { type GatedPhase, isGated } from './evolve.ts';
 import { type FleetLook, type Judgement, judgeFleet, type Member, presentsUnder, trustsAll, trustsOnly } from './gates.ts';
-import type { ApprovedGate, Rotation, TrustState } from './state.ts';
-import { livesOf, soakMs } from './timing.ts';
+import type { ApprovedGate, PhaseName, Rotation, TrustState } from './state.ts';
+import { hasEnded, livesAt, soakMs } from './timing.ts';
 
 /** What a rotation stands on once its root is made. */
 interface Under {
   readonly current: Authority;
   readonly to: Authority;
   readonly rotation: Rotation;
-  readonly leafLifeMs: number;
 }
 
 export function underWay({ current, rotation, spec }: TrustState): Under | undefined {
   if (!current || !rotation?.to || !spec) return undefined;
-  return { current, to: rotation.to, rotation, leafLifeMs: spec.leafLifeMs };
+  return { current, to: rotation.to, rotation };
 }
 
 /** Where a member must be for the phase to be left. */
@@ -44,39 +43,57 @@ export function isThere(phase: GatedPhase, { current, to }: Pick<Under, 'current
 
 /** Judges the phase under way; `undefined`: it has no gate. */
 export function judgePhase(state: TrustState, look: FleetLook): Judgement | undefined {
-  const under = underWay(state);
-  const phase = under?.rotation.phase;
-  if (!under || !phase || !isGated(phase)) return undefined;
-  const judged = judgeFleet(look, isThere(phase, under), livesOf(under), phase.passedAt ?? phase.since);
-  if (!('until' in phase) || look.at >= phase.until || !judged.ready) return judged;
+  const phase = gateOf(state);
+  if (!phase) return undefined;
+  const judged = judgeSince(state, look, phase.passedAt ?? phase.since);
+  if (!judged?.ready || !('until' in phase) || phase.until === undefined || look.at > phase.until) return judged;
   return { ...judged, ready: false, because: `Leafs of those who were not seen may count until ${new Date(phase.until).toISOString()}.` };
+}
+
+function gateOf(state: TrustState): GatedPhase | undefined {
+  const phase = underWay(state)?.rotation.phase;
+  return phase && isGated(phase) ? phase : undefined;
+}
+
+/** By what was seen after `since`, whatever the hour. */
+function judgeSince(state: TrustState, look: FleetLook, since: number): Judgement | undefined {
+  const under = underWay(state);
+  if (!under || !isGated(under.rotation.phase)) return undefined;
+  const { dataPlanes } = state;
+  return judgeFleet(look, { isThere: isThere(under.rotation.phase, under), lives: livesAt(state, look.at), since, dataPlanes });
 }
 
 /** What the fleet was seen to be leads on, or is noted. */
 export function looked(draft: Draft, look: FleetLook): void {
-  const judged = judgePhase(draft.state, look);
-  const phase = draft.state.rotation?.phase;
-  if (!judged || !phase || !isGated(phase)) return;
-  // With no proxy to hear the news from, the phase has nothing to wait for.
-  if (judged.ready && (phase.passedAt !== undefined || judged.members === 0)) {
+  const { state } = draft;
+  const phase = gateOf(state);
+  // A look from before tells of another phase, also where it has nobody to tell of.
+  if (!phase || look.at <= (phase.passedAt ?? phase.since)) return;
+  const judged = judgePhase(state, look);
+  if (!judged) return;
+  if (judged.ready && phase.passedAt !== undefined) {
     goOn(draft);
     return;
   }
   if (judged.ready) {
-    draft.record({ type: 'GatePassedOnce', phase: phase.name, members: judged.members }).look();
+    passOnce(draft, phase, judged.members);
     return;
   }
-  const silent = phase.passedAt !== undefined && isOnlySilent(draft.state, look);
-  if (phase.passedAt !== undefined && !silent) draft.record({ type: 'GateFellBack', phase: phase.name });
-  if (!silent) hold(draft, judged.because);
+  // The second look finds nobody elsewhere: some have not spoken since the first, or their time is not over.
+  const isElsewhere = phase.passedAt === undefined || !judgeSince(state, look, phase.since)?.ready;
+  if (phase.passedAt !== undefined && isElsewhere) draft.record({ type: 'GateFellBack', phase: phase.name });
+  if (isElsewhere) hold(draft, judged.because);
 }
 
-/** The second look finds nobody elsewhere, only some that have not spoken since the first. */
-function isOnlySilent(state: TrustState, look: FleetLook): boolean {
-  const under = underWay(state);
-  const phase = under?.rotation.phase;
-  if (!under || !phase || !isGated(phase)) return false;
-  return judgeFleet(look, isThere(phase, under), livesOf(under), phase.since).ready;
+/**
+ * On the way back, the other root may have signed until everybody, who signs among them, was seen under this one: from here on its
+ * leafs are counted down, once.
+ */
+function passOnce(draft: Draft, phase: GatedPhase, members: number): void {
+  const { now } = draft.context;
+  const isFirst = phase.name === 'returning' && phase.until === undefined;
+  const until = isFirst ? { until: now + soakMs(livesAt(draft.state, now)) } : {};
+  draft.record({ type: 'GatePassedOnce', phase: phase.name, members, ...until }).look();
 }
 
 /** Said when it first holds and when the reason is another; numbers alone are no other reason. Whether it is news. */
@@ -89,10 +106,14 @@ function hold(draft: Draft, because: string): boolean {
 
 const sameButNumbers = (one: string, other: string): boolean => one.replace(/\d+/g, '0') === other.replace(/\d+/g, '0');
 
+/** What leaving this phase needs an approval for, where the spec asks for one. */
+export const approvedGateOf = (phase: PhaseName): ApprovedGate | undefined =>
+  phase === 'distributing' ? 'issuing' : phase === 'soaking' ? 'pruning' : undefined;
+
 /** The gate is passed; an approval or another change of the mesh may still hold it. */
 function goOn(draft: Draft): void {
   const phase = draft.state.rotation?.phase.name;
-  const gate = phase === 'distributing' ? 'issuing' : phase === 'soaking' ? 'pruning' : undefined;
+  const gate = phase && approvedGateOf(phase);
   const kept = gate && keptBy(draft, gate);
   if (kept === undefined) leave(draft);
   else if (hold(draft, kept)) draft.card('rotation-held', kept);
@@ -106,25 +127,27 @@ function keptBy({ state, context }: Draft, gate: ApprovedGate): string | undefin
   return context.locked === undefined ? undefined : `All are ready; ${gate} waits while ${context.locked}.`;
 }
 
-/** To the next phase, whatever was seen. */
-export function leave(draft: Draft): void {
+/** To the next phase, whatever was seen. `by`: who let a prepared root be used. */
+export function leave(draft: Draft, by?: string): void {
   const under = underWay(draft.state);
   if (!under) return;
-  const { current, to, rotation, leafLifeMs } = under;
+  const { current, to, rotation } = under;
   const { now } = draft.context;
-  const soaked = now + soakMs(livesOf({ leafLifeMs }));
+  const lives = livesAt(draft.state, now);
   switch (rotation.phase.name) {
     case 'prepared':
-      draft.record({ type: 'DistributionBegun' }).bring().card('rotation-phase');
+      draft
+        .record({ type: 'DistributionBegun', ...(by === undefined ? {} : { by }) })
+        .bring()
+        .card('rotation-phase');
       // Nothing under the old root is believed any more: whoever has the new one can talk at once.
-      if (rotation.cause === 'expired') leave(draft);
+      if (hasEnded(current, lives, now)) leave(draft);
       return;
     case 'distributing':
       draft.record({ type: 'IssuingBegun' }).bring().card('rotation-phase');
       return;
     case 'issuing':
-      // Those who were not seen have the leafs that were issued before this phase began.
-      draft.record({ type: 'SoakBegun', until: skipsSoak(rotation) ? now : rotation.phase.since + soakMs(livesOf({ leafLifeMs })) }).look();
+      draft.record({ type: 'SoakBegun', until: skipsSoak(rotation) ? now : lastOfOldSigner(rotation, now) + soakMs(lives) }).look();
       return;
     case 'soaking':
       draft.record({ type: 'BundlePruned' }).bring().card('rotation-phase');
@@ -133,7 +156,7 @@ export function leave(draft: Draft): void {
       draft.record({ type: 'RetirementBegun' }).key(current.fingerprint);
       return;
     case 'restoring':
-      draft.record({ type: 'IssuerReturned', until: soaked }).bring();
+      draft.record({ type: 'IssuerReturned' }).bring();
       return;
     case 'returning':
       draft.record({ type: 'NewRootDropped' }).bring();
@@ -145,13 +168,30 @@ export function leave(draft: Draft): void {
   }
 }
 
+/** Control planes come to the new issuer when they do: only once all were seen with it did the old one sign its last leaf. */
+const lastOfOldSigner = ({ phase }: Rotation, now: number): number => ('passedAt' in phase ? (phase.passedAt ?? now) : now);
+
 const skipsSoak = ({ cause }: Rotation): boolean => cause === 'compromised' || cause === 'expired';
+
+/** Forward again, from where it is on its way back; `false`: there is nothing left to go forward from. */
+export function turnForward(draft: Draft, by: string, reason?: string): boolean {
+  const { rotation } = draft.state;
+  const name = rotation?.phase.name;
+  if (!rotation?.aborted || (name !== 'restoring' && name !== 'returning' && name !== 'dropping')) return false;
+  draft.record({ type: 'AbortRevoked', by, ...(reason === undefined ? {} : { reason }) });
+  // Both roots, and the new one signs, as while soaking; every leaf was under it before the old one was pruned.
+  if (name === 'restoring') draft.record({ type: 'SoakBegun', until: draft.context.now });
+  if (name === 'returning') draft.record({ type: 'IssuingBegun' });
+  if (name === 'dropping') draft.record({ type: 'DistributionBegun' });
+  draft.bring().card('rotation-phase', reason);
+  return true;
+}
 
 /** The nearest safe place on the way back from where it is. */
 export function goBack(draft: Draft): void {
   const under = underWay(draft.state);
   if (!under) return;
-  const { current, to, rotation, leafLifeMs } = under;
+  const { current, to, rotation } = under;
   switch (rotation.phase.name) {
     case 'prepared':
       draft.record({ type: 'DiscardingBegun' }).key(to.fingerprint);
@@ -162,7 +202,7 @@ export function goBack(draft: Draft): void {
       return;
     case 'issuing':
     case 'soaking':
-      draft.record({ type: 'IssuerReturned', until: draft.context.now + soakMs(livesOf({ leafLifeMs })) }).bring();
+      draft.record({ type: 'IssuerReturned' }).bring();
       return;
     case 'pruned':
     case 'retired':

@@ -33,8 +33,8 @@ export const phaseSchema = z.discriminatedUnion('name', [
   z.object({ name: z.literal('retired'), since: z.number() }),
   /** The way back: both roots again, the new one signs still. */
   z.object({ name: z.literal('restoring'), ...passing }),
-  /** The way back: both roots, the old one signs. */
-  z.object({ name: z.literal('returning'), ...passing, until: z.number() }),
+  /** The way back: both roots, the old one signs; `until` as above, once everybody was seen under the old one. */
+  z.object({ name: z.literal('returning'), ...passing, until: z.number().exactOptional() }),
   /** The way back: the old root alone. */
   z.object({ name: z.literal('dropping'), ...passing }),
   /** The new root serves nobody; its key is being disabled. */
@@ -50,6 +50,8 @@ const rotationSchema = z.object({
   reason: z.string().exactOptional(),
   startedAt: z.number(),
   startedBy: z.string(),
+  /** Who let a root be used that waited for it. */
+  usedBy: z.string().exactOptional(),
   /** The version of the vault's certificate that it is about, where the vault has made one by itself. */
   adopts: z.string().exactOptional(),
   /** Absent while it is being made. */
@@ -74,6 +76,8 @@ export const trustStateSchema = z.object({
   /** Of the mesh, sorted. */
   dataPlanes: z.array(z.string()),
   specVersion: z.number().int(),
+  /** Leafs of a longer life than the spec's are alive until then. */
+  formerLeafs: z.object({ lifeMs: z.number(), until: z.number() }).exactOptional(),
   /** The root in force; absent until the first is made. */
   current: authoritySchema.exactOptional(),
   /** The first root is being made. */
@@ -84,7 +88,16 @@ export const trustStateSchema = z.object({
   /** Version of the commit that changed the settings last. */
   settingsVersion: z.number().int(),
   /** The last ones that ended, newest first. */
-  ended: z.array(z.object({ id: z.string(), cause: z.enum(CAUSES), at: z.number(), outcome: z.enum(['rotated', 'aborted']) })),
+  ended: z.array(
+    z.object({
+      id: z.string(),
+      cause: z.enum(CAUSES),
+      at: z.number(),
+      outcome: z.enum(['rotated', 'aborted']),
+      /** Certificates of the vault that it was about: news of them that come late are no news. */
+      certificateIds: z.array(z.string()),
+    }),
+  ),
 });
 export type TrustState = Readonly<z.infer<typeof trustStateSchema>>;
 

@@ -16,6 +16,12 @@ const ISSUER_SHARE = 0.5;
 
 export const livesOf = ({ leafLifeMs }: Pick<CertificatesSpec, 'leafLifeMs'>): Lives => ({ leafLifeMs, skewMs: skewOf(leafLifeMs) });
 
+/** Of what is alive at `at`: leafs that were issued before the spec made them shorter count too. Without a spec: no leaf is issued. */
+export function livesAt({ spec, formerLeafs }: TrustState, at: number): Lives {
+  const longest = formerLeafs && at < formerLeafs.until ? formerLeafs.lifeMs : 0;
+  return livesOf({ leafLifeMs: Math.max(spec?.leafLifeMs ?? 0, longest) });
+}
+
 export const soakMs = ({ leafLifeMs, skewMs }: Lives): number => leafLifeMs + skewMs;
 
 const FORWARD: readonly PhaseName[] = ['distributing', 'issuing', 'soaking', 'pruned'];
@@ -31,15 +37,21 @@ export function rotateBy({ notBefore, notAfter }: Pick<Authority, 'notBefore' | 
   return notAfter - Math.max(ROOM * rotationMs(livesOf(spec)), (notAfter - notBefore) * LAST_SHARE);
 }
 
-export const renewIssuerAt = ({ notBefore, notAfter }: { readonly notBefore: number; readonly notAfter: number }): number =>
-  notAfter - Math.floor((notAfter - notBefore) * ISSUER_SHARE);
+/** Epoch ms; `undefined`: the next one could count no longer, since none outlives its root. */
+export function renewIssuerAt({ issuer, notAfter }: Pick<Authority, 'issuer' | 'notAfter'>): number | undefined {
+  if (issuer.notAfter >= notAfter) return undefined;
+  return issuer.notAfter - Math.floor((issuer.notAfter - issuer.notBefore) * ISSUER_SHARE);
+}
+
+/** Nobody believes a leaf under it any more, however late a clock is. */
+export const hasEnded = ({ notAfter }: Authority, { skewMs }: Lives, now: number): boolean => notAfter + skewMs < now;
 
 /** Epoch ms: after it, what is left of the rotation does not fit before the old root ends. */
 export function mustLeaveBy(state: TrustState): number | undefined {
   const { current, rotation, spec } = state;
   if (!current || !rotation || !spec) return undefined;
   const { name, since } = rotation.phase;
-  const lives = livesOf(spec);
+  const lives = livesAt(state, since);
   if (goesBack(name)) return since + plannedMs(name === 'returning' ? 'soaking' : name, lives) + lives.skewMs + lives.leafLifeMs;
   // Once the old root is not needed any more, its end sets no time: what is left has the time that it is planned with.
   if (name === 'pruned' || name === 'retired') return since + ROOM * lives.leafLifeMs + lives.skewMs;
@@ -48,9 +60,22 @@ export function mustLeaveBy(state: TrustState): number | undefined {
 }
 
 /** Whether there is time to go back before the old root ends. */
-export function canGoBack(current: Authority, spec: CertificatesSpec, now: number): boolean {
-  const lives = livesOf(spec);
+export function canGoBack(current: Authority, lives: Lives, now: number): boolean {
   return current.notAfter - now > lives.leafLifeMs + soakMs(lives) + lives.leafLifeMs;
+}
+
+/**
+ * Epoch ms: what has not come to an end by then does not wait for it. A root that waits for somebody to use it gives way to the one that
+ * is due; whoever is on the way back to a root that ends goes forward again; where nobody is believed any more there is nothing to keep.
+ */
+export function turnAt(state: TrustState): number | undefined {
+  const { current, rotation, spec } = state;
+  if (!current || !rotation || !spec) return undefined;
+  const { name } = rotation.phase;
+  const lives = livesAt(state, rotation.phase.since);
+  if (name === 'prepared' && rotation.cause === 'new-version') return rotateBy(current, spec);
+  if (name === 'restoring' || name === 'returning') return current.notAfter - soakMs(lives);
+  return name === 'distributing' || name === 'dropping' ? current.notAfter + lives.skewMs + 1 : undefined;
 }
 
 /** What is due by itself next; epoch ms. */
@@ -59,10 +84,10 @@ export function nextWake(state: TrustState): number | undefined {
   if (!spec || !current) return undefined;
   const times = rootsOf(state)
     .filter(({ fingerprint }) => !renewing.includes(fingerprint))
-    .map(({ issuer }) => renewIssuerAt(issuer));
-  const by = rotation ? overdueAt(state, rotation) : rotateBy(current, spec);
-  if (by !== undefined) times.push(by);
-  return times.length === 0 ? undefined : Math.min(...times);
+    .map(renewIssuerAt);
+  const due = rotation ? [overdueAt(state, rotation), turnAt(state)] : [rotateBy(current, spec)];
+  const first = Math.min(...[...times, ...due].flatMap((time) => (time === undefined ? [] : [time])));
+  return Number.isFinite(first) ? first : undefined;
 }
 
 /** The root in force, and the one that a rotation leads to. */
