@@ -3,6 +3,7 @@
  * the file of the service, or of the mesh where the service only has what the mesh gives to all.
  */
 import { z } from 'zod';
+import { authoredEgressSchema } from './authored-outside.ts';
 
 export interface WrittenPlace {
   readonly in: 'service' | 'mesh';
@@ -36,14 +37,23 @@ function pathOf(where: string, service: unknown, allowEntries: readonly number[]
       const entry = allowEntries[Number(parts[0])];
       return entry === undefined ? [top] : [top, entry, ...parts.slice(1)];
     }
-    case 'egress':
+    case 'egress': {
+      const host = parts.join('.');
+      return [top, ...indexWhere(childOf(service, top), (entry) => isCalled(entry, host))];
+    }
     case 'ingress': {
       const host = parts.join('.');
-      return [top, ...indexWhere(childOf(service, top), (entry) => entry === host || childOf(entry, 'host') === host)];
+      return [top, ...indexWhere(childOf(service, top), (entry) => childOf(entry, 'host') === host)];
     }
     default:
       return [top, ...parts];
   }
+}
+
+/** `host` with its port, or without where it is called at one only. */
+function isCalled(entry: unknown, host: string): boolean {
+  const [said] = authoredEgressSchema.safeParse([entry]).data ?? [];
+  return said !== undefined && [said.host, `${said.host}:${said.port}`].includes(host);
 }
 
 /** What a route says itself, or what it has from the service. */

@@ -14,13 +14,13 @@ export function clashingNames(services: readonly ServiceSpec[]): readonly SpecCl
   const inside = new Map(services.flatMap((service) => namesOf(service).map((name) => [name, service.name] as const)));
   const taken = new Map<string, string>();
   return services.flatMap((service) => [
-    ...(service.egress ?? []).flatMap(({ host }): SpecClash[] => {
+    ...(service.egress ?? []).flatMap(({ host, port }): SpecClash[] => {
       const name = inside.get(host);
       if (name === undefined) return [];
       return [
         {
           service: service.name,
-          where: `egress.${host}`,
+          where: `egress.${host}:${port}`,
           message: `\`${host}\` is the service \`${name}\` of the mesh, not a host outside it`,
         },
       ];

@@ -31,6 +31,8 @@ allow:
 egress:
   - b.example
   - { host: a.example, protocol: http }
+  - { host: d.example, port: 8443 }
+  - d.example
 ingress:
   - { host: c.example, gateway: g }
 telemetry:
@@ -61,8 +63,11 @@ describe('a place in a plan', () => {
     ['routes.writes.fault.delay', 'catalog.yaml:19 routes[1].fault.delay'],
     ['egress.a.example', 'catalog.yaml:28 egress[1]'],
     ['egress.b.example', 'catalog.yaml:27 egress[0]'],
-    ['ingress.c.example', 'catalog.yaml:30 ingress[0]'],
-    ['telemetry.tracing', 'catalog.yaml:32 telemetry.tracing'],
+    ['egress.a.example:80', 'catalog.yaml:28 egress[1]'],
+    ['egress.d.example:8443', 'catalog.yaml:29 egress[2]'],
+    ['egress.d.example:443', 'catalog.yaml:30 egress[3]'],
+    ['ingress.c.example', 'catalog.yaml:32 ingress[0]'],
+    ['telemetry.tracing', 'catalog.yaml:34 telemetry.tracing'],
     ['protocol', 'catalog.yaml:1 protocol'],
   ])('%s is the field of the service that says it', (where, place) => expect(placeOf(where)).toBe(place));
 
@@ -87,6 +92,15 @@ describe('a place in a plan', () => {
       ]),
     );
     expect(placeOf('allow.0.callers')).toMatch(/^catalog.yaml:(21|23) allow\[[01]\]$/);
+  });
+
+  it('of a host that is called at two ports is the entry of each', () => {
+    const spec = read();
+    const [catalog] = spec.services;
+    if (catalog === undefined) throw new Error('no service');
+    const used = fieldsUsed(planService('shop', catalog, { split: [{ version: 'v1', weight: 100 }] }));
+    const outside = used.filter(({ field }) => field.startsWith('egress')).map(({ where }) => placeOf(where).split(' ')[1]);
+    expect(outside.sort()).toEqual(['egress[0]', 'egress[1]', 'egress[2]', 'egress[3]']);
   });
 
   it('is found for every field that a plan of the spec uses', () => {
