@@ -5,6 +5,7 @@
 import type { ServicePlan } from '../../plan/plan.ts';
 import type { DataPlane, Observation } from '../../reconcile/data-plane.ts';
 import type { Fragment } from '../../reconcile/model.ts';
+import { clustersFirst } from '../istio/clusters-first.ts';
 import { observeProxies } from '../istio/observe.ts';
 import { readyWorkloadEntries } from '../istio/workload-entries.ts';
 import type { Cluster, ListOutcome, Refused } from '../kubernetes/cluster.ts';
@@ -12,6 +13,7 @@ import { PODS, SERVICES } from '../kubernetes/kinds.ts';
 import { type KubernetesOptions, meshDataPlane } from '../kubernetes/mesh-data-plane.ts';
 import { ownerLabels } from '../kubernetes/objects.ts';
 import type { Labels } from '../kubernetes/readiness.ts';
+import { leadingOf } from './leading.ts';
 import { carriesRoutes, leadsToServices } from './pushed.ts';
 import { gatewayApiRenderer } from './renderer.ts';
 import { HTTP_ROUTE, HTTP_ROUTE_SPLIT, routesSaid } from './route-status.ts';
@@ -28,6 +30,7 @@ const ISTIO = /^istio\.io\//;
 
 export function gatewayApiDataPlane({ controlPlaneNamespace, experimental, ...options }: GatewayApiOptions): DataPlane {
   const renderer = gatewayApiRenderer(experimental);
+  const written = options.cluster;
 
   async function see(asked: Cluster, fragment: Fragment, until?: AbortSignal): Promise<Observation | Refused> {
     const { plan } = fragment;
@@ -36,7 +39,7 @@ export function gatewayApiDataPlane({ controlPlaneNamespace, experimental, ...op
     if (said.kind !== 'accepted') return said;
     if (!said.controllers.some((controller) => ISTIO.test(controller))) return { kind: 'served' };
     const host = `${plan.service}.${plan.namespace}.svc.`;
-    return observeProxies(asked, { controlPlaneNamespace, host, someone: true, judge: carriesRoutes(plan), until });
+    return observeProxies(asked, { controlPlaneNamespace, host, someone: true, judge: carriesRoutes(plan), until, written });
   }
 
   /** Of a service that is gone: no proxy of an istiod leads to what is left of it. */
@@ -52,7 +55,7 @@ export function gatewayApiDataPlane({ controlPlaneNamespace, experimental, ...op
       left.objects.map(({ metadata }) => metadata.name),
       namespace,
     );
-    return observeProxies(asked, { controlPlaneNamespace, host: `${service}.${namespace}.svc.`, someone: false, judge, until });
+    return observeProxies(asked, { controlPlaneNamespace, host: `${service}.${namespace}.svc.`, someone: false, judge, until, written });
   }
 
   const istiodsOf = (asked: Cluster): Promise<ListOutcome> =>
@@ -70,6 +73,7 @@ export function gatewayApiDataPlane({ controlPlaneNamespace, experimental, ...op
     kinds: [SERVICES, HTTP_ROUTE],
     naming: [HTTP_ROUTE],
     splits: [HTTP_ROUTE_SPLIT],
+    inOrder: (cluster, { service }) => clustersFirst(cluster, controlPlaneNamespace, leadingOf(service)),
     foreign: (asked, plan) => routesOfOthers(asked, plan, HTTP_ROUTE, isServiceOf(plan)),
     endpointsBeside: workloadEntries,
     see,

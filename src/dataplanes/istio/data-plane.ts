@@ -15,6 +15,7 @@ import { inTime } from '../kubernetes/in-time.ts';
 import { ownerLabels } from '../kubernetes/objects.ts';
 import { readinessIn } from '../kubernetes/readiness.ts';
 import { splitAlone } from '../kubernetes/way-back.ts';
+import { clustersFirst } from './clusters-first.ts';
 import { dryRunCounts } from './dry-run.ts';
 import { istioFidelityIn } from './fidelity.ts';
 import { keptOutOfMesh, overruledBy, withoutEffect } from './findings.ts';
@@ -23,7 +24,7 @@ import { type Look, observeProxies } from './observe.ts';
 import { policiesOfOthers } from './policies-of-others.ts';
 import { carried, expectedOf, leadsTo } from './pushed.ts';
 import { renderIstio } from './render.ts';
-import { hostOf, keepingSubsets } from './subsets.ts';
+import { hostOf, keepingSubsets, LEADING } from './subsets.ts';
 import { readyWorkloadEntries } from './workload-entries.ts';
 
 export interface IstioOptions {
@@ -56,7 +57,7 @@ export function istioDataPlane({ cluster, documents, controlPlaneNamespace, revi
   return {
     async apply(fragment, until): Promise<Applied> {
       const { plan } = fragment;
-      const asked = inTime(cluster, until);
+      const asked = inTime(clustersFirst(cluster, controlPlaneNamespace, LEADING), until);
       if (plan === null) return bring(asked, bringingOf(fragment));
       const lost = meaningLost(plan, istioFidelityIn(controlPlaneNamespace));
       const gate = async (): Promise<string | undefined> => lost ?? withoutEffect(asked, plan, controlPlaneNamespace);
@@ -101,7 +102,7 @@ export function istioDataPlane({ cluster, documents, controlPlaneNamespace, revi
 
     dryRun: async (plan) => ({ proxies: await dryRunCounts(cluster, plan) }),
 
-    prune: (fragment, until) => prune(inTime(cluster, until), bringingOf(fragment)),
+    prune: (fragment, until) => prune(inTime(clustersFirst(cluster, controlPlaneNamespace, LEADING), until), bringingOf(fragment)),
 
     readiness: readinessIn(cluster, documents, readyWorkloadEntries),
   };

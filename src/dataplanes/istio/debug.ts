@@ -1,12 +1,13 @@
 /**
- * What istiod's debug pages say, read leniently: `/debug/syncz`, `/debug/connections` and `/debug/config_dump?types=RDS`
- * (pilot/pkg/xds/debug.go). A dump is what istiod makes for a proxy from the configuration it took for it last; whether the
- * proxy has it, the nonces say: sent and acknowledged are equal, and `lastError` is what a refusal said (not in older ones).
+ * What istiod's debug pages say, read leniently: `/debug/syncz`, `/debug/adsz` and `/debug/config_dump?types=RDS`
+ * (pilot/pkg/xds/debug.go). A dump is made anew for the one who asks, and what was made for another proxy may be in it: it is no word of
+ * what a proxy has. The nonces are: sent and acknowledged are equal, and `lastError` is what a refusal said (not in older ones).
  */
 import { z } from 'zod';
 
 const ROUTES = 'type.googleapis.com/envoy.config.route.v3.RouteConfiguration';
 const CLUSTERS = 'type.googleapis.com/envoy.config.cluster.v3.Cluster';
+const ENDPOINTS = 'type.googleapis.com/envoy.config.endpoint.v3.ClusterLoadAssignment';
 
 const syncSchema = z.array(
   z.object({
@@ -20,6 +21,8 @@ const syncSchema = z.array(
 );
 
 export interface Sync {
+  /** The nonce of what was sent last; no two are alike. */
+  readonly sent: string;
   readonly acknowledged: boolean;
   /** What its last refusal said; '' = it refused nothing, or this istiod does not say. */
   readonly error: string;
@@ -36,6 +39,7 @@ export interface ProxyStatus {
 export function readSyncz(body: string): readonly ProxyStatus[] {
   return syncSchema.parse(JSON.parse(body)).map((each) => {
     const sync = (type: string, sent: string, acked: string): Sync => ({
+      sent,
       acknowledged: sent === acked,
       error: each.resources[type]?.lastError ?? '',
     });
@@ -47,14 +51,28 @@ export function readSyncz(body: string): readonly ProxyStatus[] {
   });
 }
 
-const connectionsSchema = z.object({ clients: z.array(z.object({ connectionId: z.string() })).default([]) });
+const clientsSchema = z.object({
+  clients: z
+    .array(z.object({ connectionId: z.string(), watches: z.record(z.string(), z.array(z.string()).nullable()).default({}) }))
+    .default([]),
+});
 
-/**
- * Each proxy's connection, `<proxy>-<number>`. istiod looks for a proxy by a part of this: `db-0.shop` would find `my-db-0.shop-7` too.
- */
-export function readConnections(body: string): ReadonlyMap<string, string> {
-  const { clients } = connectionsSchema.parse(JSON.parse(body));
-  return new Map(clients.map(({ connectionId }) => [connectionId.replace(/-\d+$/, ''), connectionId]));
+export interface Connected {
+  /** `<pod>.<namespace>` */
+  readonly proxy: string;
+  /** `<proxy>-<number>`. istiod looks for a proxy by a part of this: `db-0.shop` would find `my-db-0.shop-7` too. */
+  readonly connection: string;
+  /** Those whose endpoints it has asked for: a proxy does that once it has taken a cluster, and not before. */
+  readonly clusters: readonly string[];
+}
+
+/** Of `/debug/adsz`. */
+export function readConnected(body: string): readonly Connected[] {
+  return clientsSchema.parse(JSON.parse(body)).clients.map(({ connectionId, watches }) => ({
+    proxy: connectionId.replace(/-\d+$/, ''),
+    connection: connectionId,
+    clusters: watches[ENDPOINTS] ?? [],
+  }));
 }
 
 export interface PushedRoute {

@@ -3,8 +3,9 @@
  * 503. Until the new routes are seen everywhere, a DestinationRule keeps the subsets it had.
  */
 import { z } from 'zod';
-import type { DesiredObject, KubernetesObject } from '../kubernetes/cluster.ts';
-import { DESTINATION_RULE } from './kinds.ts';
+import type { DesiredObject, KubernetesObject, ObjectName } from '../kubernetes/cluster.ts';
+import type { Leading, Target } from './clusters-first.ts';
+import { DESTINATION_RULE, VIRTUAL_SERVICE } from './kinds.ts';
 
 const subsetSchema = z.object({ name: z.string() }).catchall(z.json());
 const ruleSchema = z.object({ host: z.string(), subsets: z.array(subsetSchema).default([]) }).catchall(z.json());
@@ -21,6 +22,26 @@ export function keepingSubsets(desired: DesiredObject, live: KubernetesObject): 
 /** How the names of the clusters of a rule's subsets go on after the subset: `catalog.shop.svc.`. */
 export function hostOf({ metadata, spec }: KubernetesObject): string | undefined {
   const host = ruleSchema.safeParse(spec).data?.host;
-  if (host === undefined) return undefined;
-  return host.includes('.') ? host : `${host}.${metadata.namespace}.svc.`;
+  return host === undefined ? undefined : fullHost(host, metadata);
 }
+
+const fullHost = (host: string, { namespace }: ObjectName): string => (host.includes('.') ? host : `${host}.${namespace}.svc.`);
+
+const destinationSchema = z.object({
+  destination: z.object({ host: z.string(), subset: z.string().default('') }),
+  weight: z.number().default(100),
+});
+const routesSchema = z.object({ http: z.array(z.object({ route: z.array(destinationSchema).default([]) })).default([]) });
+
+function targets(name: ObjectName, spec: unknown): readonly Target[] {
+  const routes = routesSchema.safeParse(spec).data?.http.flatMap(({ route }) => route) ?? [];
+  return routes.filter(({ weight }) => weight > 0).map(({ destination: { host, subset } }) => ({ subset, host: fullHost(host, name) }));
+}
+
+/** VirtualServices lead to subsets. */
+export const LEADING: Leading = {
+  kind: VIRTUAL_SERVICE,
+  from: { kind: DESTINATION_RULE, whenMade: false },
+  home: (name, spec) => targets(name, spec)[0]?.host,
+  targets,
+};

@@ -36,6 +36,8 @@ export interface MeshRoom {
   readonly orderOfLeaving?: (object: KubernetesObject) => number;
   /** How those of them that divide requests do it. */
   readonly splits: readonly Split[];
+  /** The cluster in which what leads requests waits for what it leads to; left out: nothing has to wait. */
+  readonly inOrder?: (cluster: Cluster, fragment: Fragment) => Cluster;
   /** Why what is rendered would not mean what it says in this cluster. */
   readonly withoutEffect?: (asked: Cluster, plan: ServicePlan) => Promise<string | undefined>;
   /** What others have there that takes its meaning from what is rendered. A refusal: it may not be read. */
@@ -59,6 +61,7 @@ export function meshDataPlane({ cluster, documents, takeOver, observe }: Kuberne
     force: takeOver,
     widened: asItIs,
   });
+  const inOrder = (fragment: Fragment): Cluster => room.inOrder?.(cluster, fragment) ?? cluster;
   /** For the port that the service's own Service leads to. */
   const wantedOf = async (asked: Cluster, fragment: Fragment): Promise<Bringing | Refused> => {
     const { plan } = fragment;
@@ -81,7 +84,7 @@ export function meshDataPlane({ cluster, documents, takeOver, observe }: Kuberne
   return {
     async apply(fragment, until) {
       const { plan } = fragment;
-      const asked = inTime(cluster, until);
+      const asked = inTime(inOrder(fragment), until);
       const lost = plan === null ? undefined : meaningLost(plan, room.renderer);
       // What cannot be said cannot be rendered either.
       if (plan !== null && lost !== undefined) return notAtAll(asked, fragment, plan, lost);
@@ -120,7 +123,7 @@ export function meshDataPlane({ cluster, documents, takeOver, observe }: Kuberne
     },
 
     async prune(fragment, until) {
-      const asked = inTime(cluster, until);
+      const asked = inTime(inOrder(fragment), until);
       const wanted = await wantedOf(asked, fragment);
       return 'kind' in wanted ? { kind: 'refused', message: wanted.message } : prune(asked, wanted);
     },

@@ -1,6 +1,6 @@
 /** Reading istiod's debug pages, as istiod 1.31 wrote them, and what they say of a rendered service. */
 import { describe, expect, it } from 'vitest';
-import { readConnections, readRoutes, readSyncz, type VirtualHost } from '../../../src/dataplanes/istio/debug.ts';
+import { readConnected, readRoutes, readSyncz, type VirtualHost } from '../../../src/dataplanes/istio/debug.ts';
 import { carried, type Expected, expectedOf, leadsTo } from '../../../src/dataplanes/istio/pushed.ts';
 import { renderIstio } from '../../../src/dataplanes/istio/render.ts';
 import type { RouteMatch, ServicePlan } from '../../../src/plan/plan.ts';
@@ -136,23 +136,32 @@ describe('what proxies have acknowledged', () => {
     const proxy = { proxy: 'web.shop', cluster_sent: nonce, cluster_acked: nonce, route_sent: nonce, route_acked: nonce };
     const refused = { [ROUTES]: { sent: nonce, acked: 'older', lastError: 'Only unique names are allowed' } };
     expect(readSyncz(JSON.stringify([proxy, { ...proxy, route_acked: 'older', resources: refused }, { proxy: 'ztunnel.x' }]))).toEqual([
-      { proxy: 'web.shop', clusters: { acknowledged: true, error: '' }, routes: { acknowledged: true, error: '' } },
       {
         proxy: 'web.shop',
-        clusters: { acknowledged: true, error: '' },
-        routes: { acknowledged: false, error: 'Only unique names are allowed' },
+        clusters: { sent: nonce, acknowledged: true, error: '' },
+        routes: { sent: nonce, acknowledged: true, error: '' },
       },
-      { proxy: 'ztunnel.x', clusters: { acknowledged: true, error: '' } },
+      {
+        proxy: 'web.shop',
+        clusters: { sent: nonce, acknowledged: true, error: '' },
+        routes: { sent: nonce, acknowledged: false, error: 'Only unique names are allowed' },
+      },
+      { proxy: 'ztunnel.x', clusters: { sent: '', acknowledged: true, error: '' } },
     ]);
     expect(readSyncz('[]')).toEqual([]);
   });
 
-  it('is asked of a connection, since one name may be the end of another', () => {
-    const clients = [{ connectionId: 'db-0.shop-12' }, { connectionId: 'my-db-0.shop-7' }];
-    expect([...readConnections(JSON.stringify({ totalClients: 2, clients }))]).toEqual([
-      ['db-0.shop', 'db-0.shop-12'],
-      ['my-db-0.shop', 'my-db-0.shop-7'],
+  it('is asked of a connection, since one name may be the end of another, and tells the clusters that a proxy has', () => {
+    const endpoints = 'type.googleapis.com/envoy.config.endpoint.v3.ClusterLoadAssignment';
+    const cluster = 'outbound|8080|v1|catalog.shop.svc.cluster.local';
+    const clients = [
+      { connectionId: 'db-0.shop-12', watches: { [endpoints]: [cluster], [ROUTES]: ['8080'] } },
+      { connectionId: 'my-db-0.shop-7', watches: { [endpoints]: null } },
+    ];
+    expect(readConnected(JSON.stringify({ totalClients: 2, clients }))).toEqual([
+      { proxy: 'db-0.shop', connection: 'db-0.shop-12', clusters: [cluster] },
+      { proxy: 'my-db-0.shop', connection: 'my-db-0.shop-7', clusters: [] },
     ]);
-    expect([...readConnections('{"totalClients":0}')]).toEqual([]);
+    expect(readConnected('{"totalClients":0}')).toEqual([]);
   });
 });
