@@ -137,19 +137,13 @@ export function fieldsUsed(plan: ServicePlan): readonly FieldUse[] {
     ...plan.routes.slice(0, -1).map((route) => ({ field: 'route.order', where: inRoute(route, 'order') }) as const),
     ...resilienceFields(plan),
     ...securityFields(plan),
-    ...(plan.egress ?? []).map(({ host, port, protocol }) => ({ field: `egress.${protocol}`, where: inEgress(plan, host, port) }) as const),
+    ...(plan.egress ?? []).map(({ host, protocol }) => ({ field: `egress.${protocol}`, where: `egress.${host}` }) as const),
     ...(plan.ingress ?? []).map(({ host }) => ({ field: 'ingress', where: `ingress.${host}` }) as const),
     ...(plan.telemetry?.accessLog
       ? [{ field: `telemetry.accessLog.${plan.telemetry.accessLog}`, where: 'telemetry.accessLog' } as const]
       : []),
     ...(plan.telemetry?.tracing ? [{ field: 'telemetry.tracing', where: 'telemetry.tracing' } as const] : []),
   ];
-}
-
-/** The place of an outside host; its port tells apart what is called at several. */
-export function inEgress({ egress = [] }: ServicePlan, host: string, port: number): string {
-  const isAlone = egress.filter((each) => each.host === host).length === 1;
-  return isAlone ? `egress.${host}` : `egress.${host}:${port}`;
 }
 
 function routeFields(route: PlannedRoute): FieldUse[] {

@@ -50,7 +50,7 @@ function pathOf(where: string, service: unknown, allowEntries: readonly number[]
   }
 }
 
-/** `host` with its port, or without where it is called at one only. */
+/** `host` with its port or without. */
 function isCalled(entry: unknown, host: string): boolean {
   const [said] = authoredEgressSchema.safeParse([entry]).data ?? [];
   return said !== undefined && [said.host, `${said.host}:${said.port}`].includes(host);

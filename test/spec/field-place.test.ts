@@ -94,15 +94,6 @@ describe('a place in a plan', () => {
     expect(placeOf('allow.0.callers')).toMatch(/^catalog.yaml:(21|23) allow\[[01]\]$/);
   });
 
-  it('of a host that is called at two ports is the entry of each', () => {
-    const spec = read();
-    const [catalog] = spec.services;
-    if (catalog === undefined) throw new Error('no service');
-    const used = fieldsUsed(planService('shop', catalog, { split: [{ version: 'v1', weight: 100 }] }));
-    const outside = used.filter(({ field }) => field.startsWith('egress')).map(({ where }) => placeOf(where).split(' ')[1]);
-    expect(outside.sort()).toEqual(['egress[0]', 'egress[1]', 'egress[2]', 'egress[3]']);
-  });
-
   it('is found for every field that a plan of the spec uses', () => {
     const spec = read();
     const [catalog] = spec.services;

@@ -206,6 +206,11 @@ describe('names towards the outside', () => {
       `catalog.yaml:5 egress[0]: \`${host}\` is the service \`web\` of the mesh, not a host outside it`,
     ]);
   });
+
+  it('are refused at the entry of each port', () => {
+    const found = both('egress: [a.example, { host: web, port: 8443 }, web]\n', '');
+    expect(found.map((problem) => problem.split(':')[1])).toEqual(['5 egress[1]', '5 egress[2]']);
+  });
 });
 
 describe('everything a service can ask for', () => {

@@ -2,7 +2,7 @@
  * What Open Service Mesh 1.2 (the last there is) says of a plan exactly, nearly, or not at all, by what osm-controller makes of SMI
  * and of its own policies.
  */
-import { approximated, exact, type FidelityTable, inAllow, inEgress, type Judgement, refused } from '../../plan/fidelity.ts';
+import { approximated, exact, type FidelityTable, inAllow, type Judgement, refused } from '../../plan/fidelity.ts';
 import { namesUnknownMethod, unknownMethod } from '../gateway-api/http-route.ts';
 import { unresolvedPath } from '../kubernetes/permissions.ts';
 import { connectionsAtATime } from '../made-of-envoy.ts';
@@ -123,10 +123,8 @@ const egress = (protocol: string) =>
       {
         code: 'EgressNeedsAccount',
         sentence: 'OSM allows egress to a service account; say `mtls` in the mesh, so that the service has one.',
-        at: (plan) =>
-          plan.security
-            ? []
-            : (plan.egress ?? []).filter((each) => each.protocol === protocol).map(({ host, port }) => inEgress(plan, host, port)),
+        at: ({ security: planned, egress: hosts = [] }) =>
+          planned ? [] : hosts.filter((each) => each.protocol === protocol).map(({ host }) => `egress.${host}`),
       },
     ],
   }) satisfies FidelityTable['egress.http'];
