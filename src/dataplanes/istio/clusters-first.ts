@@ -36,6 +36,8 @@ export interface Leading {
   readonly home: (name: ObjectName, spec: unknown) => string | undefined;
   /** Which clusters it sends requests to. */
   readonly targets: (name: ObjectName, spec: unknown) => readonly Target[];
+  /** Whether istiod tells nobody of the change from one to the other. */
+  readonly isUntold: (before: unknown, after: unknown) => boolean;
 }
 
 export interface Target {
@@ -89,7 +91,8 @@ export function clustersFirst(cluster: Cluster, controlPlaneNamespace: string, l
     if (added.length > 0) await arrival(here, home, added, before);
     const nonces = await noncesInTime(here, ({ routes }) => routes?.sent);
     const outcome = await cluster.apply(desired, how);
-    if (outcome.kind === 'applied' && nonces) {
+    const untold = live !== undefined && leading.isUntold(live.spec, desired.content.spec);
+    if (outcome.kind === 'applied' && nonces && !untold) {
       const { namespace, name } = desired.metadata;
       unheard(cluster).set(`${namespace}/${name}`, { host: home, before: nonces, at: performance.now() });
     }

@@ -44,4 +44,5 @@ export const LEADING: Leading = {
   from: { kind: DESTINATION_RULE, whenMade: false },
   home: (name, spec) => targets(name, spec)[0]?.host,
   targets,
+  isUntold: () => false,
 };
