@@ -28,3 +28,6 @@ export function renewWithinMs(members: number, spec: Paced): number {
 
 /** Whether the vault keeps up with what that many workloads ask of it when each renews at two thirds of its leaf's life. */
 export const keepsUp = (members: number, spec: Paced): boolean => renewWithinMs(members, spec) <= (spec.leafLifeMs * 2) / 3;
+
+/** How often a fleet is looked at while a phase waits: once a minute where leafs live for a day, each second where they live for twenty. */
+export const lookEveryMs = (leafLifeMs: number): number => Math.min(60_000, Math.max(1_000, leafLifeMs / 20));
