@@ -55,11 +55,11 @@ describe.skipIf(!envoy)('a service in shadow on plain Envoys', () => {
     expect(await look()).toMatchObject({ against: expect.stringContaining('No Envoy before a workload of catalog is connected') });
 
     const { port } = await mesh.receive('catalog');
-    const web = await mesh.caller('web', 'web');
-    const old = await mesh.caller('old', 'old');
     await until('the plan is there', async () => (await look())?.against === null);
     expect(await look()).toMatchObject({ refused: 0, proxies: [{ proxy: 'receiver', refused: 0 }], callers: [] });
 
+    const web = await mesh.caller('web', 'web');
+    const old = await mesh.caller('old', 'old');
     await until('web is let in by mTLS', async () => (await web()).status === 200 && mesh.callerBy('web') === spiffe('web'));
     await until('old would be refused', async () => (await old()).status === 200 && mesh.callerBy('old') === spiffe('old'));
     for (let more = 0; more < 6; more += 1) expect((await old()).status).toBe(200);
