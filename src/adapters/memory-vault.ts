@@ -48,6 +48,10 @@ export class MemoryVault implements Vault {
     return this.#keep(name, pending.key, certificate, { exportable: false, wish });
   }
 
+  async abandon({ name, wish }: Parameters<Vault['abandon']>[0]): Promise<void> {
+    if (this.#pending.get(name)?.wish === wish) this.#pending.delete(name);
+  }
+
   /** As a person imports one, its key having been outside. */
   importCertificate(name: string, certificate: Uint8Array, privateKey: KeyObject, algorithm: KeyAlgorithm): VaultCertificate {
     const publicKey = spkiOf(new X509Certificate(certificate).publicKey);

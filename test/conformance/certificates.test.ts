@@ -1,0 +1,40 @@
+/**
+ * Every chain that is issued here is accepted by OpenSSL (`-x509_strict`), Go's crypto/x509 and go-spiffe, and what must be refused each
+ * of them refuses, save what it has no rule for, which the table says and which is held to be so too.
+ */
+import { describe, expect, it } from 'vitest';
+import { acceptedChains, type Chain, type Judge, refusedChains } from '../trust/x509/chains.ts';
+import { haveCommand, judgeByGo, judgeByOpenssl, type Verdicts } from './x509-judges.ts';
+
+const haveOpenssl = await haveCommand('openssl', ['version'], 'install OpenSSL 3 (Debian: openssl).');
+const haveGo = await haveCommand('go', ['version'], 'install Go 1.26 or newer from https://go.dev/dl.');
+const accepted = await acceptedChains();
+const refused = await refusedChains();
+
+async function verdictsOf(chains: readonly Chain[]): Promise<Readonly<Record<Judge, Verdicts>>> {
+  const byGo = haveGo ? await judgeByGo(chains) : { go: [], spiffe: [] };
+  return { openssl: haveOpenssl ? await judgeByOpenssl(chains) : [], ...byGo };
+}
+
+const ofAccepted = await verdictsOf(accepted);
+const ofRefused = await verdictsOf(refused);
+
+describe.each([
+  ['openssl', haveOpenssl],
+  ['go', haveGo],
+  ['spiffe', haveGo],
+] as const)('a chain judged by %s', (judge, have) => {
+  it.skipIf(!have).each(accepted.map(({ name }, index) => ({ name, index })))('is accepted: $name', ({ index }) => {
+    expect(ofAccepted[judge][index]).toBe('');
+  });
+
+  const rows = refused.map(({ name, takenBy = [], expected }, index) => ({ name, index, expected, isTaken: takenBy.includes(judge) }));
+
+  it.skipIf(!have).each(rows.filter(({ isTaken }) => !isTaken))('is refused, as here for $expected: $name', ({ index }) => {
+    expect(ofRefused[judge][index]).toMatch(/\S/);
+  });
+
+  it.skipIf(!have).each(rows.filter(({ isTaken }) => isTaken))('is accepted, though here refused for $expected: $name', ({ index }) => {
+    expect(ofRefused[judge][index]).toBe('');
+  });
+});
