@@ -9,9 +9,11 @@ import { type DeliveredEvent, readEvent } from './intake/delivery.ts';
 import { type Deployment, readDeployment } from './intake/deployments.ts';
 import { servicesFor, servicesForAlert } from './intake/matching.ts';
 import { keepable } from './intake/personal-claims.ts';
+import { readVaultEvent } from './intake/vault-events.ts';
 import type { Documents } from './journal/documents.ts';
 import { park } from './journal/parked.ts';
 import type { Answer, Delivery } from './journal/stream.ts';
+import { receiveVaultEvent } from './receive-vault.ts';
 import type { AdoptedMesh } from './reconcile/adopted-specs.ts';
 import { oweLook } from './reconcile/owed-looks.ts';
 import type { Tending } from './reconcile/tending.ts';
@@ -39,8 +41,15 @@ export interface ReceivingPorts {
 export async function receiveEvent(ports: ReceivingPorts, body: unknown, actor?: string, again = false): Promise<Received> {
   const reading = readEvent(body, ports.now());
   if (!reading.ok) return parkIt(ports, 'events', body, reading);
-  const deployment = readDeployment(reading.event);
   const { deliveryId } = reading.event;
+  const vault = readVaultEvent(reading.event);
+  if (vault.kind === 'ignored') return vault;
+  if (vault.kind === 'invalid') return parkIt(ports, 'events', body, vault, deliveryId);
+  if (vault.kind === 'vault') {
+    const news = await receiveVaultEvent(ports.tending, await ports.meshes(), vault);
+    return news.kind === 'unfit' ? parkIt(ports, 'events', body, news, vault.deliveryId) : news;
+  }
+  const deployment = readDeployment(reading.event);
   const looking = await lookWhereChanged(ports, reading.event);
   if (deployment.kind === 'ignored') return looking ?? deployment;
   if (deployment.kind === 'invalid') return parkIt(ports, 'events', body, deployment, deliveryId);

@@ -28,6 +28,8 @@ export interface EffectPorts extends SettlingPorts {
   readonly documents: Documents;
   /** `undefined`: no such data plane in the adopted spec, or none that this build can reach. */
   readonly dataPlane: (mesh: string, name: string) => Promise<DataPlane | undefined>;
+  /** Hands a mesh's trust what the adopted spec says of certificates. */
+  readonly govern: (mesh: string) => Promise<void>;
   /** Gives a command of the app's own to a service's stream. */
   readonly prompt: (mesh: string, service: string, promptId: string, command: ServiceCommand) => Promise<void>;
 }
@@ -55,13 +57,15 @@ export async function runServiceEffects(
 const lookOrTell = (ports: EffectPorts, mesh: string, service: string, effect: PendingEffect): Promise<Settlement> =>
   effect.kind === 'watch' ? watch(ports, mesh, service, effect) : tell(ports, mesh, service, effect);
 
-/** Of the mesh's own stream: specs to hand over, cards. */
+/** Of the mesh's own stream: specs to hand over to services and to its trust, cards. */
 export async function runMeshEffects(ports: EffectPorts, mesh: string, claimed: readonly PendingEffect[]): Promise<void> {
   const settled = async (running: Promise<readonly Settlement[]>): Promise<void> =>
     settle(ports.documents, meshStream, meshStreamId(mesh), await running);
   const specifies = claimed.filter(({ kind }) => kind === 'specify');
-  const cards = claimed.filter(({ kind }) => kind !== 'specify');
-  await allEnded([handOverAll(), ...cards.map((effect) => settled(runAll(ports, [effect], (each) => tell(ports, mesh, undefined, each))))]);
+  const others = claimed.filter(({ kind }) => kind !== 'specify');
+  const governOrTell = (effect: PendingEffect): Promise<Settlement> =>
+    effect.kind === 'govern' ? govern(ports, mesh, effect) : tell(ports, mesh, undefined, effect);
+  await allEnded([handOverAll(), ...others.map((effect) => settled(runAll(ports, [effect], governOrTell)))]);
 
   /** Settled together: the head of a mesh names all its services, and is not written once for each of them. */
   async function handOverAll(): Promise<void> {
@@ -194,6 +198,11 @@ export const recheckId = (mesh: string, service: string, version: number): strin
 function hangsOnReadiness(state: ServiceState): boolean {
   const phase = state.rollout?.phase;
   return phase?.name === 'waiting' || phase?.name === 'blocked' || (phase?.name === 'holding' && phase.overdue);
+}
+
+async function govern(ports: EffectPorts, mesh: string, effect: PendingEffect): Promise<Settlement> {
+  await ports.govern(mesh);
+  return { effect, outcome: 'done' };
 }
 
 async function specify(ports: EffectPorts, mesh: string, effect: PendingEffect): Promise<Settlement> {

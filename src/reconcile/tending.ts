@@ -12,9 +12,12 @@ import type { ServiceEvent } from '../rollouts/events.ts';
 import { serviceStream, serviceStreamId } from '../rollouts/service-stream.ts';
 import type { ServiceState } from '../rollouts/state.ts';
 import { decideMesh, type MeshCommand, meshStream, meshStreamId } from '../spec/adoption.ts';
+import { lockedBy } from './change-lock.ts';
 import { type DriftLook, lookForDrift } from './drift.ts';
 import { type EffectPorts, handOver, recheckId, runMeshEffects, runServiceEffects } from './effects.ts';
 import { readinessNow } from './readiness.ts';
+import type { TrustPorts } from './trust-effects.ts';
+import { type TrustTending, trustTending } from './trust-tending.ts';
 import type { Where } from './where.ts';
 
 /** One sweep looks at no more than this at a time, and goes on while it finds as many. */
@@ -32,7 +35,7 @@ const CLOCKS_APART_MS = 1_000;
 /** What is due but not for this code to do (a head of newer code) is asked for again after this, never at once. */
 const LEFT_ALONE_MS = 1_000;
 
-export interface TendingPorts extends Omit<EffectPorts, 'prompt'> {
+export interface TendingPorts extends Omit<EffectPorts, 'prompt' | 'govern'>, Omit<TrustPorts, 'promptTrust'> {
   /** Asks to be woken for `stream` at `at` (epoch ms). May be lost, late, or early. */
   readonly setAlarm: (stream: string, at: number) => Promise<void>;
 }
@@ -40,6 +43,7 @@ export interface TendingPorts extends Omit<EffectPorts, 'prompt'> {
 export interface Tending {
   service(mesh: string, service: string, delivery: Delivery, command: ServiceCommand): Promise<Answer>;
   mesh(mesh: string, delivery: Delivery, command: MeshCommand): Promise<Answer>;
+  trust: Pick<TrustTending, 'give' | 'observed'>;
   /** Does what is due in one stream: deadlines that have come, effects nobody holds. */
   wake(stream: string): Promise<void>;
   /** Something was seen at a data plane that may concern this service. */
@@ -53,8 +57,10 @@ export interface Tending {
 
 export function tending(ports: TendingPorts): Tending {
   const { documents, now } = ports;
+  const trust = trustTending({ ...ports, lockedBy: (mesh) => lockedBy(documents, mesh), afterCommit, patiently });
   const effects: EffectPorts = {
     ...ports,
+    govern: trust.govern,
     async prompt(mesh, service, promptId, command) {
       await giveService(mesh, service, { id: promptId, actor: 'meshwright', recordRefusal: false }, command);
     },
@@ -126,6 +132,7 @@ export function tending(ports: TendingPorts): Tending {
       if (claimed.length > 0) await runMeshEffects(effects, mesh, claimed);
       return claimed.length > 0;
     }
+    if (kind === 'trust' && mesh) return trust.tend(mesh);
     if (kind !== 'service' || !mesh || !service) return false;
     await passDeadlines(mesh, service);
     const claimed = await claimDue(documents, serviceStream, stream, now());
@@ -193,7 +200,16 @@ export function tending(ports: TendingPorts): Tending {
     }
   }
 
-  return { service: giveFromOutside, mesh: giveMesh, wake, observed, drift: (where) => lookForDrift(effects, where), sweep, renewAlarms };
+  return {
+    service: giveFromOutside,
+    mesh: giveMesh,
+    trust,
+    wake,
+    observed,
+    drift: (where) => lookForDrift(effects, where),
+    sweep,
+    renewAlarms,
+  };
 }
 
 async function patiently<Result>(attempt: () => Promise<Result>): Promise<Result> {

@@ -17,6 +17,8 @@ export type TrustCommand =
   | { readonly type: 'Rotate'; readonly cause: Rotation['cause']; readonly by: string; readonly reason?: string; readonly version?: string }
   /** What was asked of the vault is there: the first root, or the one that a rotation prepares. */
   | { readonly type: 'AuthorityMade'; readonly wish: string; readonly authority: Authority }
+  /** What was being made for an aborted rotation is given up: the vault has nothing of it. */
+  | { readonly type: 'NothingMade'; readonly wish: string }
   | { readonly type: 'IssuerMade'; readonly root: string; readonly issuer: Issuer }
   /** A prepared root is to be used. */
   | { readonly type: 'Proceed'; readonly by: string }

@@ -24,6 +24,8 @@ export function decide(state: TrustState, command: TrustCommand, context: TrustC
       return rotate(state, command, context);
     case 'AuthorityMade':
       return authorityMade(state, command, context);
+    case 'NothingMade':
+      return nothingMade(state, command, context);
     case 'IssuerMade':
       return issuerMade(state, command, context);
     case 'Proceed':
@@ -133,6 +135,14 @@ function authorityMade(state: TrustState, { wish, authority }: Of<'AuthorityMade
   else if (rotation.cause === 'new-version') draft.card('rotation-prepared');
   else leave(draft);
   return draft.accepted(`The root ${short(authority)} is made and verified.`);
+}
+
+function nothingMade(state: TrustState, { wish }: Of<'NothingMade'>, context: TrustContext): Decision<TrustEvent> {
+  const { rotation } = state;
+  const isMeant = rotation?.id === wish && rotation.phase.name === 'preparing' && rotation.aborted !== undefined;
+  if (!isMeant) return unchanged('NotGivenUp', 'Nobody gave this root up.');
+  const draft = new Draft(state, context).record({ type: 'RotationAborted' });
+  return draft.accepted(`The rotation ${rotation.id} is undone: no root was made.`);
 }
 
 const short = ({ fingerprint }: Authority): string => fingerprint.slice(0, 16);

@@ -1,0 +1,169 @@
+/**
+ * Certificates as people meet them: what a mesh's trust is at, with what every workload was seen to trust and present, and the ways to step
+ * in. Nothing here decides; commands go to the mesh's trust as every other does.
+ */
+import type { Documents } from './journal/documents.ts';
+import { loadHead } from './journal/journal.ts';
+import type { Answer, Delivery, Head } from './journal/stream.ts';
+import type { AdoptedMesh } from './reconcile/adopted-specs.ts';
+import type { Tending } from './reconcile/tending.ts';
+import { lookAtFleet, type TrustPorts } from './reconcile/trust-effects.ts';
+import type { TrustCommand } from './trust/commands.ts';
+import type { FleetLook } from './trust/gates.ts';
+import { type Inventory, inventoryOf, type ServingCertificate } from './trust/inventory.ts';
+import { type RotationPlan, rotationPlan } from './trust/rotation-plan.ts';
+import type { Rotation, TrustState } from './trust/state.ts';
+import { mustLeaveBy } from './trust/timing.ts';
+import { trustStream, trustStreamId } from './trust/trust-stream.ts';
+
+export type RotationStatus = Pick<Rotation, 'id' | 'cause' | 'startedAt' | 'startedBy' | 'phase' | 'approvals' | 'heldBy' | 'aborted'> & {
+  /** Epoch ms. */
+  readonly mustLeaveBy?: number;
+};
+
+export interface TrustStatus {
+  readonly mesh: string;
+  /** Of the head. */
+  readonly version: number;
+  readonly rotation: RotationStatus | null;
+  readonly ended: TrustState['ended'];
+  readonly inventory: Inventory;
+  /** What is still owed, with the last error of its tries. */
+  readonly pending: readonly { readonly what: string; readonly since: number; readonly error?: string }[];
+}
+
+/** What a person can ask of a mesh's trust. */
+export type RotationByHand = Extract<TrustCommand, { type: 'Proceed' | 'Approve' | 'Abort' }>;
+
+export interface Rotating {
+  /** `undefined`: the mesh's spec has no certificates. */
+  status(mesh: string): Promise<TrustStatus | undefined>;
+  /** Every mesh that has certificates. */
+  all(): Promise<readonly TrustStatus[]>;
+  rotate(mesh: string, delivery: Asked, of: { readonly compromised: boolean; readonly reason?: string }): Promise<Answer | undefined>;
+  /** What a rotation would do, or what one under way has still to do. */
+  plan(mesh: string, compromised: boolean): Promise<ReturnType<typeof rotationPlan> | undefined>;
+  byHand(mesh: string, delivery: Asked, command: RotationByHand): Promise<Answer | undefined>;
+  /** Past a gate, whoever is behind. */
+  force(mesh: string, delivery: Asked): Promise<Answer | undefined>;
+  /** Looks at every mesh's vault and rotation, as events would have it: finds what none of them said. */
+  takeInventory(): Promise<void>;
+  /** Something was seen of whom a workload trusts, or what it presents. */
+  observed(mesh: string): Promise<void>;
+}
+
+export type { RotationPlan };
+
+interface Asked {
+  readonly id: string;
+  readonly actor: string;
+}
+
+export interface RotatingPorts extends Pick<TrustPorts, 'documents' | 'now' | 'vault' | 'dataPlaneTrust' | 'report'> {
+  readonly tending: Tending;
+  readonly meshes: () => Promise<readonly AdoptedMesh[]>;
+}
+
+export function rotating(ports: RotatingPorts): Rotating {
+  const { documents, now, tending } = ports;
+
+  async function governed(mesh: string): Promise<Head<TrustState> | undefined> {
+    const head = await trustHead(documents, mesh);
+    return head.state.spec ? head : undefined;
+  }
+
+  const give = async (mesh: string, { id, actor }: Asked, command: TrustCommand): Promise<Answer | undefined> =>
+    (await governed(mesh)) ? tending.trust.give(mesh, { id, actor, recordRefusal: true }, command) : undefined;
+
+  const look = (mesh: string, head: Head<TrustState>): Promise<FleetLook> => lookAtFleet(ports, mesh, head);
+
+  async function statusOf(mesh: string, head: Head<TrustState>): Promise<TrustStatus> {
+    const { state, version, pending } = head;
+    const seen = await look(mesh, head);
+    return {
+      mesh,
+      version,
+      rotation: rotationStatus(state),
+      ended: state.ended,
+      inventory: inventoryOf(state, seen, await servingIn(state), now()),
+      pending: Object.values(pending).map(({ kind, target, since, error }) => ({
+        what: `${kind} ${target}`,
+        since,
+        ...(error ? { error } : {}),
+      })),
+    };
+  }
+
+  /** Those of the vault that are no root or issuer; where it cannot be asked, that is reported and the rest is told. */
+  async function servingIn({ spec }: TrustState): Promise<readonly ServingCertificate[]> {
+    if (!spec) return [];
+    try {
+      const { servingCertificates } = await import('./trust/x509/serving.ts');
+      return servingCertificates(await (await ports.vault(spec)).list(), spec.name);
+    } catch (error) {
+      ports.report(`The certificates in the vault of ${spec.name} could not be listed.`, error);
+      return [];
+    }
+  }
+
+  async function status(mesh: string): Promise<TrustStatus | undefined> {
+    const head = await governed(mesh);
+    return head && statusOf(mesh, head);
+  }
+
+  const withCertificates = async (): Promise<readonly string[]> =>
+    (await ports.meshes()).filter(({ spec }) => spec.certificates).map(({ mesh }) => mesh);
+
+  return {
+    status,
+    async all() {
+      const all = await Promise.all((await withCertificates()).map(status));
+      return all.filter((each) => each !== undefined);
+    },
+    rotate: (mesh, delivery, { compromised, reason }) =>
+      give(mesh, delivery, {
+        type: 'Rotate',
+        cause: compromised ? 'compromised' : 'asked',
+        by: delivery.actor,
+        ...(reason === undefined ? {} : { reason }),
+      }),
+    async plan(mesh, compromised) {
+      const head = await governed(mesh);
+      return head && rotationPlan(head.state, await look(mesh, head), now(), compromised ? 'compromised' : 'asked');
+    },
+    byHand: give,
+    async force(mesh, delivery) {
+      const head = await governed(mesh);
+      return head && give(mesh, delivery, { type: 'Force', by: delivery.actor, look: await look(mesh, head) });
+    },
+    async takeInventory() {
+      for (const mesh of await withCertificates()) {
+        const day = new Date(now()).toISOString().slice(0, 10);
+        const delivery: Delivery = { id: `inventory/${mesh}/${day}`, actor: 'meshwright', recordRefusal: false };
+        await tending.trust.give(mesh, delivery, { type: 'Rotate', cause: 'due', by: 'meshwright' });
+      }
+    },
+    observed: tending.trust.observed,
+  };
+}
+
+const trustHead = async (documents: Documents, mesh: string): Promise<Head<TrustState>> =>
+  (await loadHead(documents, trustStream, trustStreamId(mesh))).head;
+
+function rotationStatus(state: TrustState): RotationStatus | null {
+  const { rotation } = state;
+  if (!rotation) return null;
+  const { id, cause, startedAt, startedBy, phase, approvals, heldBy, aborted } = rotation;
+  const by = mustLeaveBy(state);
+  return {
+    id,
+    cause,
+    startedAt,
+    startedBy,
+    phase,
+    approvals,
+    ...(by === undefined ? {} : { mustLeaveBy: by }),
+    ...(heldBy === undefined ? {} : { heldBy }),
+    ...(aborted === undefined ? {} : { aborted }),
+  };
+}
