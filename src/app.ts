@@ -1,6 +1,7 @@
 /** The use cases, wired once over the adapters they are given. Every trigger, and the simulation, goes through this door. */
 
 import { type DriftReport, type DriftScope, driftSeen, lookForDriftIn, lookWhereOwed } from './drift-report.ts';
+import { createIssuing, type Issuing } from './issuing.ts';
 import type { Documents } from './journal/documents.ts';
 import { commitsOf } from './journal/history.ts';
 import { listParked, type Parked, readParked } from './journal/parked.ts';
@@ -12,7 +13,9 @@ import type { DataPlane } from './reconcile/data-plane.ts';
 import { tending } from './reconcile/tending.ts';
 import type { ServiceCommand } from './rollouts/commands.ts';
 import { serviceStreamId } from './rollouts/service-stream.ts';
+import { type Rotating, rotating } from './rotating.ts';
 import { meshStreamId } from './spec/adoption.ts';
+import type { CertificatesSpec } from './spec/certificates-schema.ts';
 import { openedServices } from './spec/held-calls.ts';
 import { problemsInOrder, readSpec, type SpecFile, type SpecPlaces, type SpecProblem } from './spec/read-spec.ts';
 import { revision } from './spec/revision.ts';
@@ -20,6 +23,9 @@ import type { DataPlaneSpec, MeshSpec } from './spec/schema.ts';
 import { refusedProblems, specFidelity } from './spec-fidelity.ts';
 import { type Overview, overviews, type ServiceStatus, serviceStatus, wholeStatus } from './status.ts';
 import { type Strictness, strictness } from './strictness.ts';
+import type { TokenVerifier } from './trust/attestation.ts';
+import type { DataPlaneTrust } from './trust/data-plane-trust.ts';
+import type { Vault } from './trust/vault.ts';
 
 export interface Adapters {
   readonly documents: Documents;
@@ -29,10 +35,23 @@ export interface Adapters {
   readonly setAlarm: (stream: string, at: number) => Promise<void>;
   /** `undefined`: this build does not reach such a data plane; an adoption that needs it is refused. */
   readonly connect: (mesh: MeshSpec, dataPlane: DataPlaneSpec) => DataPlane | undefined;
+  /** Left out: no certificates are made here, and a spec that asks for them is refused. */
+  readonly trust?: TrustAdapters;
   /** `undefined`: the mesh names no channel. */
   readonly channel: (mesh: MeshSpec) => Channel | undefined;
   /** Tells operators of what failed and will be tried again. */
   readonly report: (problem: string, error: unknown) => void;
+}
+
+export interface TrustAdapters {
+  /** Where the authorities of such a spec are kept. */
+  readonly vault: (spec: CertificatesSpec) => Promise<Vault>;
+  /** `undefined`: this build cannot change whom the workloads of such a data plane trust. */
+  readonly connect: (mesh: MeshSpec, dataPlane: DataPlaneSpec) => DataPlaneTrust | undefined;
+  /** Believes the tokens of clusters and of Entra ID. */
+  readonly tokens: TokenVerifier;
+  /** Cryptographically so. */
+  readonly random: (bytes: number) => Uint8Array;
 }
 
 export type ByHand = ServiceCommand & { type: 'Pause' | 'Resume' | 'Promote' | 'Abort' };
@@ -77,6 +96,10 @@ export interface App {
   drift(of?: DriftScope): Promise<readonly DriftReport[]>;
   /** What services in `mtls: shadow` would refuse. */
   readonly strictness: Pick<Strictness, 'look' | 'seen' | 'lookAtAll'>;
+  /** Certificates: what they are at, and rotating their roots. */
+  readonly rotating: Rotating;
+  /** Leafs for workloads; `undefined`: no certificates are made here. */
+  readonly issuing: Issuing | undefined;
   status(): Promise<readonly ServiceStatus[]>;
   /** Every service, and the newest commits of all of them, newest first; at most a second old. */
   overview(): Promise<Overview>;
@@ -98,12 +121,25 @@ export function createApp(adapters: Adapters): App {
     return spec && found ? adapters.connect(spec, found) : undefined;
   }
 
+  const trust = {
+    async vault(spec: CertificatesSpec): Promise<Vault> {
+      if (!adapters.trust) throw new Error('No certificates are made here.');
+      return adapters.trust.vault(spec);
+    },
+    async dataPlaneTrust(mesh: string, name: string): Promise<DataPlaneTrust | undefined> {
+      const spec = (await adopted.one(mesh))?.spec;
+      const found = spec?.dataPlanes.find((each) => each.name === name);
+      return spec && found ? adapters.trust?.connect(spec, found) : undefined;
+    },
+  };
+
   const tended = tending({
     documents,
     now,
     report,
     setAlarm: adapters.setAlarm,
     dataPlane,
+    ...trust,
     async channel(mesh) {
       const spec = (await adopted.one(mesh))?.spec;
       return spec ? adapters.channel(spec) : undefined;
@@ -123,7 +159,11 @@ export function createApp(adapters: Adapters): App {
       const reading = readSpec(files);
       if (!reading.ok) return reading;
       const { mesh, services, places } = reading;
-      const problems = [...unreachable(adapters, mesh, places), ...refusedProblems(specFidelity(mesh, services), places)];
+      const problems = [
+        ...unreachable(adapters, mesh, places),
+        ...uncertified(adapters.trust, mesh, places),
+        ...refusedProblems(specFidelity(mesh, services), places),
+      ];
       if (problems.length > 0) return { ok: false, problems: problemsInOrder(problems, files) };
       const before = (await adopted.one(mesh.name))?.services ?? [];
       const opened = openedServices(before, services).map(({ service, where, message, gone }) =>
@@ -164,6 +204,8 @@ export function createApp(adapters: Adapters): App {
     lookWhereOwed: () => lookWhereOwed(documents, adopted.all, tended, now),
     drift: (of) => driftSeen(documents, adopted.all, now(), of),
     strictness: stages,
+    issuing: adapters.trust && createIssuing({ documents, now, ...adapters.trust }),
+    rotating: rotating({ documents, now, report, ...trust, tending: tended, meshes: adopted.all }),
     sweep: tended.sweep,
     renewAlarms: tended.renewAlarms,
     meshes: adopted.all,
@@ -200,4 +242,18 @@ function whyUnreachable(dataPlane: DataPlaneSpec): string {
     return `${name} has no \`cluster\`: say how its API server is reached, by \`aks\` or \`kubeconfigSetting\`; ${onlyPlanned}.`;
   }
   return `This version of meshwright renders ${kind} but does not apply it yet; ${name} can be planned and exported.`;
+}
+
+/** Certificates that cannot be made, or be rotated everywhere, would leave workloads without one. */
+function uncertified(trust: TrustAdapters | undefined, mesh: MeshSpec, places: SpecPlaces): SpecProblem[] {
+  if (!mesh.certificates) return [];
+  if (!trust) return [places.problemOfMesh('No certificates are made by this meshwright; leave `certificates` out.')];
+  return mesh.dataPlanes
+    .filter((dataPlane) => !trust.connect(mesh, dataPlane))
+    .map(({ name, kind }) =>
+      places.problemOfDataPlane(
+        name,
+        `This version of meshwright does not rotate the certificates of ${kind} yet; leave \`certificates\` out, or have ${name} in a mesh of its own.`,
+      ),
+    );
 }

@@ -12,7 +12,13 @@ const TABLE: Readonly<Record<string, readonly string[]>> = {
   'src/trust': ['src/decision.ts', 'src/spec/certificates-schema.ts'],
   'src/intake': ['src/spec/names.ts', 'src/spec/schema.ts'],
   'src/journal': ['src/decision.ts'],
-  'src/notifications': ['src/rollouts/commands.ts', 'src/rollouts/draft.ts', 'src/spec/adoption.ts', 'src/spec/duration.ts'],
+  'src/notifications': [
+    'src/rollouts/commands.ts',
+    'src/rollouts/draft.ts',
+    'src/spec/adoption.ts',
+    'src/spec/duration.ts',
+    'src/trust/draft.ts',
+  ],
   'src/reconcile': [
     'src/decision.ts',
     'src/journal/*',
@@ -29,9 +35,11 @@ const TABLE: Readonly<Record<string, readonly string[]>> = {
     'src/rollouts/service-stream.ts',
     'src/rollouts/state.ts',
     'src/spec/adoption.ts',
+    'src/spec/certificates-schema.ts',
     'src/spec/schema.ts',
     'src/trust/certificates.ts',
     'src/trust/data-plane-trust.ts',
+    'src/trust/*',
   ],
   'src/dataplanes': [
     'src/journal/documents.ts',
@@ -55,9 +63,32 @@ const TABLE: Readonly<Record<string, readonly string[]>> = {
     'src/notifications/words.ts',
     'src/reconcile/data-plane.ts',
     'src/spec/schema.ts',
+    'src/trust/attestation.ts',
+    'src/trust/certificates.ts',
+    'src/trust/vault.ts',
   ],
+  // Who gets a leaf: trust decides, the vault signs.
+  'src/issuing.ts': [
+    'src/issuing-log.ts',
+    'src/journal/documents.ts',
+    'src/journal/journal.ts',
+    'src/spec/certificates-schema.ts',
+    'src/trust/attestation.ts',
+    'src/trust/certificates.ts',
+    'src/trust/identity.ts',
+    'src/trust/issuing.ts',
+    'src/trust/state.ts',
+    'src/trust/trust-stream.ts',
+    'src/trust/vault.ts',
+    'src/trust/x509/profiles.ts',
+    'src/trust/x509/signing-request.ts',
+    'src/workload-tokens.ts',
+  ],
+  'src/issuing-log.ts': ['src/journal/documents.ts'],
+  'src/workload-tokens.ts': ['src/journal/documents.ts', 'src/journal/hash.ts', 'src/trust/attestation.ts', 'src/trust/identity.ts'],
   // The use cases: wired over the rooms, adapters come in as data.
   'src/receive.ts': [
+    'src/receive-vault.ts',
     'src/intake/*',
     'src/journal/documents.ts',
     'src/journal/parked.ts',
@@ -66,6 +97,13 @@ const TABLE: Readonly<Record<string, readonly string[]>> = {
     'src/reconcile/owed-looks.ts',
     'src/reconcile/tending.ts',
     'src/rollouts/commands.ts',
+  ],
+  'src/receive-vault.ts': [
+    'src/intake/vault-events.ts',
+    'src/journal/stream.ts',
+    'src/reconcile/adopted-specs.ts',
+    'src/reconcile/tending.ts',
+    'src/trust/commands.ts',
   ],
   'src/drift-report.ts': [
     'src/journal/documents.ts',
@@ -121,12 +159,27 @@ const TABLE: Readonly<Record<string, readonly string[]>> = {
     'src/spec/read-spec.ts',
     'src/spec/schema.ts',
   ],
+  'src/rotating.ts': [
+    'src/journal/documents.ts',
+    'src/journal/journal.ts',
+    'src/journal/stream.ts',
+    'src/reconcile/adopted-specs.ts',
+    'src/reconcile/tending.ts',
+    'src/reconcile/trust-effects.ts',
+    'src/trust/*',
+    'src/trust/x509/serving.ts',
+  ],
   'src/app.ts': [
     'src/drift-report.ts',
+    'src/issuing.ts',
     'src/receive.ts',
+    'src/rotating.ts',
     'src/spec-fidelity.ts',
     'src/status.ts',
     'src/strictness.ts',
+    'src/trust/attestation.ts',
+    'src/trust/data-plane-trust.ts',
+    'src/trust/vault.ts',
     'src/journal/*',
     'src/notifications/channel.ts',
     'src/reconcile/adopted-specs.ts',
@@ -181,8 +234,11 @@ const TABLE: Readonly<Record<string, readonly string[]>> = {
     'src/reconcile/observations.ts',
     'src/trust/certificates.ts',
   ],
+  // Beside an Envoy, over HTTP alone.
+  'src/agent': ['src/adapters/http-exchange.ts'],
   // Over HTTP; it opens no store. What can be planned without a running meshwright, it plans itself.
   'src/cli': [
+    'src/agent/process.ts',
     'src/dataplanes/consul/custom-resources.ts',
     'src/dataplanes/envoy/*',
     'src/dataplanes/renderers.ts',
@@ -197,7 +253,7 @@ const TABLE: Readonly<Record<string, readonly string[]>> = {
     'src/spec/read-spec.ts',
     'src/spec/schema.ts',
   ],
-  functions: ['src/wiring.ts', 'src/api/*', 'src/dashboard/page.ts'],
+  functions: ['src/wiring.ts', 'src/api/*', 'src/dashboard/page.ts', 'src/issuing.ts', 'src/spec/names.ts'],
 };
 
 const DOMAIN_ROOMS = [
@@ -213,7 +269,7 @@ const DOMAIN_ROOMS = [
   'src/import',
 ];
 const PURE_ROOMS = ['src/spec', 'src/plan', 'src/rollouts', 'src/intake', 'src/import'];
-const CHOOSE_ADAPTERS = ['src/data-planes.ts', 'src/azure.ts', 'src/mesh-reading.ts', 'src/local', 'src/xds', 'src/wiring.ts'];
+const CHOOSE_ADAPTERS = ['src/agent', 'src/data-planes.ts', 'src/azure.ts', 'src/mesh-reading.ts', 'src/local', 'src/xds', 'src/wiring.ts'];
 
 describe('what a room imports of others', () => {
   it('is in the table', () => {
