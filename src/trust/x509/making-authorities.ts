@@ -53,19 +53,15 @@ async function completeRoot(vault: Vault, asked: Asked, key: VaultKey): Promise<
   const validity = validFor(spec.rootLifeMs, asked);
   const algorithm = algorithmOf(key.publicKey, key.keyId);
   const certificate = await rootCertificate(vault, { trustDomain, key, algorithm, serial: serialFor(key, validity), ...validity });
+  // Before it is kept: what is completed cannot be begun again.
+  readRoot(certificate, `${spec.name} for ${wish}`);
   return vault.complete({ name: spec.name, wish, certificate });
 }
 
 /** What the vault keeps is judged as if it came from anywhere: it renews by its own policy, and people import. */
 async function authorityUnder(vault: Vault, kept: VaultCertificate, asked: Asked): Promise<Authority> {
   const { certificateId, keyId, exportable } = kept;
-  const root = read(kept.certificate, certificateId);
-  const wrong = judgeAuthority(root) ?? judgeRoot(root);
-  if (wrong) {
-    throw new VaultRefused(
-      `${certificateId} is no root: ${wrong.message} Rotate without it to have a root made, or import one that signed itself with CA:TRUE.`,
-    );
-  }
+  const root = readRoot(kept.certificate, certificateId);
   const authority: Omit<Authority, 'issuer'> = {
     ...recordOf(root),
     certificateId,
@@ -109,6 +105,15 @@ function algorithmOf(publicKey: Uint8Array, whose: string): KeyAlgorithm {
   if (key.kind === 'RSA' && key.bits === 3_072) return 'RSA-3072';
   const has = key.kind === 'RSA' ? `It is an RSA key of ${key.bits} bits.` : key.message;
   throw new VaultRefused(`The key of ${whose} signs for no mesh. ${has} Use P-256, P-384 or RSA with 3072 bits.`);
+}
+
+function readRoot(certificate: Uint8Array, whose: string): CertificateFacts {
+  const root = read(certificate, whose);
+  const wrong = judgeAuthority(root) ?? judgeRoot(root);
+  if (!wrong) return root;
+  throw new VaultRefused(
+    `${whose} is no root: ${wrong.message} Rotate without it to have a root made, or import one that signed itself with CA:TRUE.`,
+  );
 }
 
 function read(certificate: Uint8Array, whose: string): CertificateFacts {
