@@ -9,6 +9,7 @@ import { buildDescriptors } from './src/xds/protobuf-build.ts';
 
 const OUT = 'dist';
 const programs = {
+  'agent/main': 'src/agent/main.ts',
   'cli/main': 'src/cli/main.ts',
   'local/main': 'src/local/main.ts',
   'local/functions': 'src/local/functions.ts',

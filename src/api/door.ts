@@ -8,6 +8,7 @@ import { authenticate } from './authenticate.ts';
 import { type HttpAnswer, problem } from './problem.ts';
 
 const MAX_BODY_BYTES = 1024 * 1024;
+const MAX_SHOWN_BYTES = 64 * 1024;
 
 /** What is used of a request: Azure's HttpRequest has it. */
 export interface Asked {
@@ -36,6 +37,15 @@ export async function write(request: Asked, use: (write: Write) => Promise<HttpA
     const text = await request.text();
     if (Buffer.byteLength(text) > MAX_BODY_BYTES) return problem(413, 'TooLarge', 'Send no more than 1 MiB at once.');
     return use({ app, actor: caller.actor, body: parsed(text) });
+  });
+}
+
+/** Where what is sent proves by itself who sends it: the body is all there is, and less of it is taken. */
+export async function show(request: Asked, use: (shown: Pick<Write, 'app' | 'body'>) => Promise<HttpAnswer>): Promise<HttpAnswer> {
+  return guarded(async () => {
+    const text = await request.text();
+    if (Buffer.byteLength(text) > MAX_SHOWN_BYTES) return problem(413, 'TooLarge', 'Send no more than 64 KiB at once.');
+    return use({ app: (await theInstallation()).app, body: parsed(text) });
   });
 }
 

@@ -3,12 +3,14 @@ import { Argument, Command, CommanderError, InvalidArgumentError, Option } from 
 import { z } from 'zod';
 import { jsonSchema, SPEC_KINDS } from '../spec/json-schema.ts';
 import { DATA_PLANE_KINDS } from '../spec/schema.ts';
+import { type AgentAsked, runAgent } from './agent.ts';
 import { type Connection, connect } from './connection.ts';
 import { type DriftOptions, showDrift } from './drifting.ts';
 import { type BootstrapAsked, printBootstrap } from './envoy-bootstrap.ts';
 import { type ExportOptions, exportSpec } from './exporting.ts';
 import { type ExitCode, Failure } from './failure.ts';
 import { type ImportOptions, importSpec } from './importing.ts';
+import { type JoinOptions, makeJoinToken } from './joining.ts';
 import { type PlanOptions, showPlan } from './planning.ts';
 import { type JournalOptions, type StatusOptions, showJournal, showParked, showStatus } from './reading.ts';
 import { type ShadowOptions, showShadow } from './shadowing.ts';
@@ -26,6 +28,8 @@ import {
 import type { Terminal } from './terminal.ts';
 
 const MOST_COMMITS = 1_000;
+/** A week. */
+const MOST_HOURS = 168;
 
 /** `argv` without the program's name. Never rejects for what a user or a server did. */
 export async function run(argv: readonly string[], terminal: Terminal): Promise<0 | ExitCode> {
@@ -53,6 +57,7 @@ function programFor(terminal: Terminal): Command {
   addStarting(program, terminal, connection);
   addSteppingIn(program, terminal, connection);
   addPlanning(program, terminal, connection);
+  addIdentities(program, terminal, connection);
   addOffline(program, terminal);
   return program;
 }
@@ -183,6 +188,33 @@ function addPlanning(program: Command, terminal: Terminal, connection: () => Con
     .action((folder: string | undefined, options: ImportOptions) => importSpec(terminal, folder, options));
 }
 
+function addIdentities(program: Command, terminal: Terminal, connection: () => Connection): void {
+  program
+    .command('join-token')
+    .description('make a token by which a workload comes into the mesh, once')
+    .argument('<namespace/service-account>', 'who it is to be')
+    .requiredOption('--mesh <name>', 'the mesh')
+    .option('--hours <count>', 'how long it may be used (1)', hoursOf)
+    .addOption(json())
+    .action((workload: string, options: JoinOptions) => makeJoinToken(connection(), terminal, workload, options));
+  program
+    .command('agent')
+    .description('stand beside an Envoy: keep its certificate, and report what it has loaded')
+    .requiredOption('--mesh <name>', 'the mesh')
+    .requiredOption('--data-plane <name>', 'the data plane it is part of, as in the spec')
+    .requiredOption('--node <id>', "as in the Envoy's bootstrap")
+    .requiredOption('--identity <directory>', "the one of the Envoy's bootstrap")
+    .option('--join-token <file>', 'says who the workload is: a token of `meshwright join-token`')
+    .option('--kubernetes-token <file>', 'or the projected token of its service account')
+    .option('--entra-token <file>', 'or an access token of Entra ID that something keeps fresh')
+    .option('--spiffe-id <id>', 'which identity to ask for, where the token allows several')
+    .option('--admin <address:port>', "Envoy's admin interface, to report what it has loaded")
+    .option('--xds <address>', 'the door of the xds server that takes the reports, such as http://127.0.0.1:18001')
+    .option('--token-file <file>', 'the token for the xds server')
+    .option('--once', 'until there is a leaf that counts, for whoever starts the Envoy after it')
+    .action((asked: AgentAsked) => runAgent(program.opts<{ url?: string }>().url, terminal, asked));
+}
+
 function addOffline(program: Command, terminal: Terminal): void {
   program
     .command('envoy')
@@ -207,6 +239,12 @@ function addOffline(program: Command, terminal: Terminal): void {
     .description('print the JSON Schema of what people write, for editors')
     .addArgument(new Argument('<kind>').choices([...SPEC_KINDS]))
     .action((kind: (typeof SPEC_KINDS)[number]) => terminal.out(JSON.stringify(jsonSchema(kind), null, 2)));
+}
+
+function hoursOf(text: string): number {
+  const hours = z.coerce.number().int().min(1).max(MOST_HOURS).safeParse(text);
+  if (!hours.success) throw new InvalidArgumentError(`Give a whole number from 1 to ${MOST_HOURS}.`);
+  return hours.data;
 }
 
 function countOf(text: string): number {

@@ -1,0 +1,70 @@
+/**
+ * HTTP: leafs for workloads, which say who they are by a token of their own; and join tokens for them, made by operators. Who asks for a leaf has
+ * no key of this app: the token in the body is what is checked.
+ */
+import { app } from '@azure/functions';
+import { z } from 'zod';
+import { show, write } from '../src/api/door.ts';
+import { type HttpAnswer, json, problem } from '../src/api/problem.ts';
+import { type LeafRefusal, leafRequestSchema } from '../src/issuing.ts';
+import { nameSchema } from '../src/spec/names.ts';
+
+const HOUR_MS = 3_600_000;
+const orderSchema = z.strictObject({
+  namespace: nameSchema,
+  serviceAccount: nameSchema,
+  lifeMs: z
+    .int()
+    .min(60_000)
+    .max(7 * 24 * HOUR_MS)
+    .default(HOUR_MS),
+});
+
+/** 403 for what is not in the table: asking again changes nothing. */
+const STATUS: Readonly<Partial<Record<LeafRefusal['reason'], number>>> = {
+  NoCertificates: 404,
+  NotASigningRequest: 400,
+  UnsupportedKey: 422,
+  WeakKey: 422,
+  TokenMalformed: 400,
+  TokenIssuerUnknown: 401,
+  TokenSignatureWrong: 401,
+  TokenExpired: 401,
+  TokenNotYetValid: 401,
+  TokenForAnotherAudience: 401,
+  TokenUnknown: 401,
+  JoinTokenUsed: 401,
+  NotEstablished: 409,
+  IssuerEnding: 409,
+};
+const refusal = ({ reason, message }: LeafRefusal): HttpAnswer => problem(STATUS[reason] ?? 403, reason, message);
+const NONE_HERE = problem(404, 'NoCertificates', 'No certificates are made by this meshwright.');
+
+app.http('certificates', {
+  methods: ['POST'],
+  route: 'meshes/{mesh}/certificates',
+  authLevel: 'anonymous',
+  handler: (request) =>
+    show(request, async ({ app, body }) => {
+      const asked = leafRequestSchema.safeParse(body);
+      if (!asked.success) return problem(400, 'NotALeafRequest', 'Send {"csr", "node", "token": {"kind", "value"}}, as the agent does.');
+      const given = await app.issuing?.issue(request.params.mesh ?? '', asked.data);
+      if (!given) return NONE_HERE;
+      return given.kind === 'issued' ? json(200, given) : refusal(given);
+    }),
+});
+
+app.http('joinTokens', {
+  methods: ['POST'],
+  route: 'meshes/{mesh}/join-tokens',
+  authLevel: 'function',
+  handler: (request) =>
+    write(request, async ({ app, actor, body }) => {
+      const order = orderSchema.safeParse(body);
+      if (!order.success) return problem(400, 'NotAJoinToken', 'Send {"namespace", "serviceAccount"}, and "lifeMs" for up to a week.');
+      const { lifeMs, ...identity } = order.data;
+      const made = await app.issuing?.makeJoinToken(request.params.mesh ?? '', { identity, lifeMs, actor });
+      if (!made) return NONE_HERE;
+      return made.kind === 'made' ? json(200, made) : refusal(made);
+    }),
+});
