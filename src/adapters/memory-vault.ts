@@ -2,9 +2,10 @@
  * The memory vault: real keys and real signatures over maps, for tests and the simulation. Its keys never leave it, and end with it.
  * Every call is done at once, so that two that are asked for at the same time under one wish make one key.
  */
-import { generateKeyPairSync, type KeyObject, sign, X509Certificate } from 'node:crypto';
+import { generateKeyPairSync, type KeyObject, sign } from 'node:crypto';
 import type { KeyAlgorithm } from '../trust/certificates.ts';
 import { type Begun, type Vault, type VaultCertificate, type VaultKey, VaultRefused } from '../trust/vault.ts';
+import { publicKeyOf, spkiOf } from './public-keys.ts';
 
 interface Key extends VaultKey {
   readonly privateKey: KeyObject;
@@ -41,7 +42,7 @@ export class MemoryVault implements Vault {
     if (kept) return kept;
     const pending = this.#pending.get(name);
     if (pending?.wish !== wish) throw new VaultRefused(`No version of ${name} is pending for ${wish}; begin it first.`);
-    if (!spkiOf(new X509Certificate(certificate).publicKey).equals(Buffer.from(pending.key.publicKey))) {
+    if (!publicKeyOf(certificate).equals(Buffer.from(pending.key.publicKey))) {
       throw new VaultRefused(`The certificate is not over the key that is pending for ${wish}; complete it with one that is.`);
     }
     this.#pending.delete(name);
@@ -54,7 +55,7 @@ export class MemoryVault implements Vault {
 
   /** As a person imports one, its key having been outside. */
   importCertificate(name: string, certificate: Uint8Array, privateKey: KeyObject, algorithm: KeyAlgorithm): VaultCertificate {
-    const publicKey = spkiOf(new X509Certificate(certificate).publicKey);
+    const publicKey = publicKeyOf(certificate);
     return this.#keep(name, this.#held(name, { publicKey, privateKey, algorithm }), certificate, { exportable: true });
   }
 
@@ -125,5 +126,3 @@ export class MemoryVault implements Vault {
     return { ...kept, enabled: this.#keys.get(kept.keyId)?.enabled ?? false };
   }
 }
-
-const spkiOf = (key: KeyObject): Buffer => key.export({ type: 'spki', format: 'der' });

@@ -12,7 +12,7 @@ export interface Vault {
    * where another wish of the same name is pending.
    */
   begin(request: { readonly name: string; readonly algorithm: KeyAlgorithm; readonly wish: string }): Promise<Begun>;
-  /** Completes what was begun with a certificate over its key; asked again with the same one: the same answer. */
+  /** Completes what was begun with a certificate over its key. Asked again, with another one too: what completed it first. */
   complete(request: { readonly name: string; readonly wish: string; readonly certificate: Uint8Array }): Promise<VaultCertificate>;
   /** Gives up what was begun for a wish and not completed, so that another of its name can begin. Nothing to give up is no error. */
   abandon(request: { readonly name: string; readonly wish: string }): Promise<void>;
