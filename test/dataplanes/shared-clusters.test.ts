@@ -39,13 +39,19 @@ function dataPlaneOf(spec: DataPlaneSpec, cluster: Cluster): DataPlane {
 /** What it takes away of a service that is gone is found by its labels, kind by kind. */
 async function ownedKinds(spec: DataPlaneSpec): Promise<ReadonlySet<string>> {
   const asked = new Set<string>();
-  class Listening extends MemoryCluster {
-    override list(...[kind, where]: Parameters<MemoryCluster['list']>) {
+  const memory = new MemoryCluster();
+  const listening: Cluster = {
+    list(kind, where) {
       if (where.labels?.['meshwright.dev/service'] === 'catalog') asked.add(`${kind.apiVersion} ${kind.kind}`);
-      return super.list(kind, where);
-    }
-  }
-  await dataPlaneOf(spec, new Listening()).prune?.({ mesh: 'shop', service: 'catalog', revision: 3, sequence: 3, plan: null });
+      return memory.list(kind, where);
+    },
+    get: (...of) => memory.get(...of),
+    apply: (...of) => memory.apply(...of),
+    delete: (...of) => memory.delete(...of),
+    remove: (...of) => memory.remove(...of),
+    door: (...of) => memory.door(...of),
+  };
+  await dataPlaneOf(spec, listening).prune?.({ mesh: 'shop', service: 'catalog', revision: 3, sequence: 3, plan: null });
   return asked;
 }
 
