@@ -121,34 +121,35 @@ interface Here {
   readonly namespace: string;
 }
 
-/** Resolves once every proxy that calls the service has all of them, and has them anew if it had others `before`. */
+/**
+ * Resolves once every proxy that calls the service has all of them, and has them anew if it had others `before`. Who has acknowledged
+ * what it was sent, and does not get them for all that, goes by a DestinationRule of its own namespace, and is not waited for.
+ */
 async function arrival(here: Here, home: string, added: readonly Target[], before: Nonces | undefined): Promise<void> {
   const end = performance.now() + ARRIVES_MS;
   for (;;) {
     // In this order: a proxy takes back what it has asked for of a cluster before it acknowledges that the cluster is gone.
-    const clusters = before && (await nonces(here, ({ clusters }) => (clusters.acknowledged ? clusters.sent : undefined)));
+    const taken = await nonces(here, ({ clusters: { sent, acknowledged, error } }) => (acknowledged || error !== '' ? sent : undefined));
     const connected = await connectedTo(here);
-    if ('message' in connected) return pause(UNSEEN_MS);
-    const without = connected.proxies.filter(
-      ({ proxy, istiod, clusters: has }) =>
-        has.some((each) => leadsToHost(each, home)) &&
-        !(added.every((target) => has.some((each) => isOf(each, target))) && isAnew(clusters, before, `${istiod}/${proxy}`)),
-    );
-    if (without.length === 0) return;
+    if ('message' in connected || !taken) return pause(UNSEEN_MS);
+    const callers = connected.proxies.filter(({ clusters }) => clusters.some((each) => leadsToHost(each, home)));
+    const behind = callers.filter(({ proxy, istiod }) => !isAnew(taken, before, `${istiod}/${proxy}`));
+    const without = callers.filter(({ clusters }) => !added.every((target) => clusters.some((each) => isOf(each, target))));
+    if (behind.length === 0 && without.length === 0) return;
+    if (performance.now() > end && behind.length === 0) return;
     if (performance.now() > end) {
-      const names = without.slice(0, NAMED).map(({ proxy }) => proxy);
+      const names = behind.slice(0, NAMED).map(({ proxy }) => proxy);
       throw new ClusterUnavailable(
-        `No routes are written to what ${without.length} proxies do not know yet (${names.join(', ')}); they are as soon as it is known.`,
+        `No routes are written to what ${behind.length} proxies do not know yet (${names.join(', ')}); they are as soon as it is known.`,
       );
     }
     await pause(LOOK_MS);
   }
 }
 
-const isAnew = (now: Nonces | undefined, before: Nonces | undefined, proxy: string): boolean => {
-  if (!before) return true;
-  const nonce = now?.get(proxy);
-  return nonce !== undefined && nonce !== before.get(proxy);
+const isAnew = (now: Nonces, before: Nonces | undefined, proxy: string): boolean => {
+  const nonce = now.get(proxy);
+  return nonce !== undefined && nonce !== before?.get(proxy);
 };
 
 interface At extends Connected {
