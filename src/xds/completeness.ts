@@ -1,7 +1,8 @@
 /**
  * Whether a node serves a snapshot: the whole of it, or all but the virtual hosts that it refuses. What one service's
  * configuration does to a node must not hold back the others', so a refusal counts for the virtual hosts it touches; only
- * what all of them need (listeners, a route configuration's frame) holds back the node. Pure.
+ * what all of them need (listeners, a route configuration's frame) holds back the node. A node that refuses to trust others than
+ * before serves what it is told all the same. Pure.
  */
 import type { EnvoyResourceType } from '../dataplanes/envoy/resources.ts';
 import { type Held, type HeldByType, underWay } from './node-content.ts';
@@ -17,7 +18,9 @@ export function goesWithout(types: HeldByType, snapshot: Snapshot): readonly str
   if (refusesNothing) return holdsAll(types, snapshot) ? [] : undefined;
 
   const { sets } = snapshot;
-  const refused = refusedClusters(types, snapshot);
+  const refuses = (type: EnvoyResourceType, one: Resource | undefined) =>
+    one?.pieces.some(({ id }) => types[type].rejected.has(id)) ?? false;
+  const refused = refusedClusters(snapshot, refuses);
   for (const cluster of sets.cluster.resources.values()) {
     // One that no request is to reach is not missed: the way back from it must not wait for it.
     if (!refused.has(cluster.name) && !holdsCluster(types, snapshot, cluster)) return undefined;
@@ -25,6 +28,11 @@ export function goesWithout(types: HeldByType, snapshot: Snapshot): readonly str
   const isBad = (type: EnvoyResourceType, { id, reached }: Piece) => types[type].rejected.has(id) || !refused.isDisjointFrom(reached);
   for (const listener of sets.listener.resources.values()) {
     if (listener.pieces.some((piece) => isBad('listener', piece)) || !has(types.listener, listener)) return undefined;
+  }
+  const users = [...sets.cluster.resources.values(), ...sets.listener.resources.values()].filter(({ name }) => !refused.has(name));
+  for (const name of new Set(users.flatMap(({ references }) => [...references.secrets]))) {
+    const secret = sets.secret.resources.get(name);
+    if (secret && !(isAnswered(types.secret, name) && (refuses('secret', secret) || has(types.secret, secret)))) return undefined;
   }
   const without = new Set<string>();
   for (const route of routesAskedFor(sets)) {
@@ -37,10 +45,16 @@ export function goesWithout(types: HeldByType, snapshot: Snapshot): readonly str
   return [...without].sort();
 }
 
+/** The node asks for it, and nothing is under way to it. */
+function isAnswered({ asked, inFlight }: Held, name: string): boolean {
+  return asked !== undefined && asked !== 'all' && asked.has(name) && !inFlight;
+}
+
 /** Those wanted that the node has refused, or whose endpoints it has. */
-function refusedClusters(types: HeldByType, { sets }: Snapshot): ReadonlySet<string> {
-  const refuses = (type: EnvoyResourceType, one: Resource | undefined) =>
-    one?.pieces.some(({ id }) => types[type].rejected.has(id)) ?? false;
+function refusedClusters(
+  { sets }: Snapshot,
+  refuses: (type: EnvoyResourceType, one: Resource | undefined) => boolean,
+): ReadonlySet<string> {
   const refused = [...sets.cluster.resources.values()].filter(
     (cluster) =>
       refuses('cluster', cluster) ||
@@ -67,10 +81,11 @@ function hasPiece(held: Held, route: Resource | undefined, { id }: Piece): boole
   return maybeHeld.every(({ resources }) => resources.get(route.name)?.pieces.some((piece) => piece.id === id));
 }
 
-function holdsAll(types: HeldByType, { sets }: Snapshot): boolean {
+function holdsAll(types: HeldByType, { sets, needsSecrets }: Snapshot): boolean {
   // Routes come last and change most, so they decide most often.
   if (!holds(types.route, sets.route, () => routesAskedFor(sets)) || !holds(types.endpoints, sets.endpoints, () => endpointsAskedFor(sets)))
     return false;
+  if (needsSecrets && (types.secret.inFlight || !holds(types.secret, sets.secret, () => [...sets.secret.resources.values()]))) return false;
   return (['cluster', 'listener'] as const).every((type) => {
     const { asked, knowledge, accepted } = types[type];
     if (asked === undefined || knowledge !== 'known') return false;

@@ -102,11 +102,12 @@ export function createContentFor(encode: EncodeResource): ContentFor {
 function isPlain(type: EnvoyResourceType, snapshot: Snapshot, held: HeldByType): boolean {
   const { rejected, limit } = held[type];
   if (rejected.size > 0 || limit !== Number.POSITIVE_INFINITY) return false;
-  if (type === 'endpoints') return true;
+  if (type === 'endpoints' || type === 'secret') return true;
   const { accepted, former } = held.cluster;
   if (type === 'cluster') return [accepted, former].every((set) => set === emptySet || set === snapshot.sets.cluster);
   const sameClusters = accepted === snapshot.sets.cluster && underWay(held.cluster).every((set) => set === accepted);
   if (!sameClusters || held.endpoints.asked === undefined) return false;
+  if (snapshot.needsSecrets && held.secret.accepted !== snapshot.sets.secret) return false;
   const assigned = held.endpoints.accepted;
   return assigned === snapshot.sets.endpoints || coversAll(assigned.resources, snapshot.sets.endpoints);
 }
@@ -130,11 +131,21 @@ function usableClusters(snapshot: Snapshot, held: HeldByType): (name: string) =>
     const accepted = held.cluster.accepted.resources.get(name);
     if (accepted && clustersUnderWay.every((set) => set.resources.has(name))) {
       const { assignment } = accepted;
+      // What is under way to the node may be what it makes ready, with what that names.
+      const named = [accepted, ...clustersUnderWay.map((set) => set.resources.get(name))].flatMap((one) => [
+        ...(one?.references.secrets ?? []),
+      ]);
+      if (!named.every((secret) => isSettled(snapshot, held.secret, secret))) return 'later';
       if (assignment === undefined || (held.endpoints.asked && held.endpoints.accepted.resources.has(assignment))) return 'yes';
       return refuses(held.endpoints, snapshot.sets.endpoints.resources.get(assignment)) ? 'no' : 'later';
     }
     return refuses(held.cluster, snapshot.sets.cluster.resources.get(name)) ? 'no' : 'later';
   };
+}
+
+/** The node waits for it no more: it has it, or has refused it. */
+function isSettled({ sets }: Snapshot, held: Held, secret: string): boolean {
+  return held.asked !== undefined && (held.accepted.resources.has(secret) || refuses(held, sets.secret.resources.get(secret)));
 }
 
 function refuses(held: Held, resource: Resource | undefined): boolean {

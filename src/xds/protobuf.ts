@@ -18,8 +18,11 @@ import { FileDescriptorSetSchema, StructSchema } from '@bufbuild/protobuf/wkt';
 import { type EnvoyResource, type EnvoyResourceType, messageOf } from '../dataplanes/envoy/resources.ts';
 import { isList, isObject } from './references.ts';
 
-/** In the order in which changes reach a node: what is named comes before what names it. */
-export const resourceTypes = ['cluster', 'endpoints', 'listener', 'route'] as const satisfies readonly EnvoyResourceType[];
+/**
+ * In the order in which changes reach a node: what is named comes before what names it. Secrets come last, for a node hears of
+ * one only once it has what names it, and waits for it then.
+ */
+export const resourceTypes = ['cluster', 'endpoints', 'listener', 'route', 'secret'] as const satisfies readonly EnvoyResourceType[];
 
 export function typeUrl(type: EnvoyResourceType): string {
   return `type.googleapis.com/${messageOf[type]}`;
@@ -40,6 +43,7 @@ export function loadEncoder(descriptorSet: Uint8Array): EncodeResource {
     endpoints: schema(registry, messageOf.endpoints),
     listener: schema(registry, messageOf.listener),
     route: schema(registry, messageOf.route),
+    secret: schema(registry, messageOf.secret),
   };
   const message = (type: EnvoyResourceType, json: EnvoyResource['json']): Uint8Array =>
     toBinary(schemas[type], fromJson(schemas[type], plain(json), { registry }));

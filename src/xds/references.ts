@@ -1,6 +1,6 @@
 /**
  * What one Envoy resource names in another: clusters (by routes, mirrors, TCP proxies, JWKS fetches, gRPC loggers), route
- * configurations (by listeners) and load assignments (by EDS clusters). Read from proto JSON with snake_case names.
+ * configurations (by listeners), load assignments (by EDS clusters) and secrets that come over ADS (by TLS contexts). Read from proto JSON with snake_case names.
  */
 import { XDS_CLUSTER } from '../dataplanes/envoy/naming.ts';
 import type { EnvoyResource } from '../dataplanes/envoy/resources.ts';
@@ -12,10 +12,12 @@ export interface References {
   /** The clusters whose answers requests wait for: those named with weight 0 only are left out, as Envoy never picks them, and those of mirrors. */
   readonly reached: ReadonlySet<string>;
   readonly routes: ReadonlySet<string>;
+  /** Those in files are not among them. */
+  readonly secrets: ReadonlySet<string>;
 }
 
 export function referencesOf(json: Json): References {
-  const found = { clusters: new Set<string>(), reached: new Set<string>(), routes: new Set<string>() };
+  const found = nothingFound();
   collect(json, found);
   return found;
 }
@@ -28,11 +30,26 @@ export function assignmentNameOf(cluster: EnvoyResource): string | undefined {
   return typeof name === 'string' && name !== '' ? name : cluster.name;
 }
 
+/** What several name together. */
+export function together(all: readonly References[]): References {
+  const found = nothingFound();
+  for (const { clusters, reached, routes, secrets } of all) {
+    for (const each of clusters) found.clusters.add(each);
+    for (const each of reached) found.reached.add(each);
+    for (const each of routes) found.routes.add(each);
+    for (const each of secrets) found.secrets.add(each);
+  }
+  return found;
+}
+
 interface Found {
   readonly clusters: Set<string>;
   readonly reached: Set<string>;
   readonly routes: Set<string>;
+  readonly secrets: Set<string>;
 }
+
+const nothingFound = (): Found => ({ clusters: new Set(), reached: new Set(), routes: new Set(), secrets: new Set() });
 
 function collect(json: Json, found: Found): void {
   if (isList(json)) {
@@ -49,6 +66,7 @@ function collect(json: Json, found: Found): void {
       // That one is in the bootstrap.
       if (value.cluster_name !== XDS_CLUSTER) reach(value.cluster_name, found);
     } else if (key === 'rds' && isObject(value) && typeof value.route_config_name === 'string') found.routes.add(value.route_config_name);
+    else if (key === 'validation_context_sds_secret_config' && isObject(value)) collectSecret(value, found);
     else collect(value, found);
   }
 }
@@ -66,6 +84,10 @@ function collectWeighted(weighted: JsonObject, found: Found): void {
 /** Nobody waits for the copy of a request: where its cluster is missing it is not sent, and the request is. */
 function collectMirrors(mirrors: readonly Json[], found: Found): void {
   for (const mirror of mirrors) if (isObject(mirror) && typeof mirror.cluster === 'string') found.clusters.add(mirror.cluster);
+}
+
+function collectSecret({ name, sds_config: source }: JsonObject, found: Found): void {
+  if (typeof name === 'string' && isObject(source) && source.ads !== undefined) found.secrets.add(name);
 }
 
 function reach(cluster: string, found: Found): void {

@@ -8,7 +8,7 @@ import { isDeepStrictEqual } from 'node:util';
 import type { EnvoyResource, EnvoyResourceType } from '../dataplanes/envoy/resources.ts';
 import type { JsonObject } from '../journal/documents.ts';
 import { type EncodeResource, resourceTypes } from './protobuf.ts';
-import { assignmentNameOf, isList, isObject, type References, referencesOf } from './references.ts';
+import { assignmentNameOf, isList, isObject, type References, referencesOf, together } from './references.ts';
 
 export interface Resource {
   readonly type: EnvoyResourceType;
@@ -46,12 +46,15 @@ export type ResourceSets = Readonly<Record<EnvoyResourceType, ResourceSet>>;
 /** What many nodes are served alike: encoded and checked once, whatever the number of nodes. */
 export interface SharedResources {
   readonly sets: ResourceSets;
+  readonly namesSecrets: boolean;
 }
 
 export interface Snapshot {
   /** Rises with every change of content, for ever: across restarts and replicas too. */
   readonly sequence: number;
   readonly sets: ResourceSets;
+  /** Whether a node comes to use them; they are there for one that used them before, too. */
+  readonly needsSecrets: boolean;
   readonly shared: SharedResources;
 }
 
@@ -66,11 +69,14 @@ export function buildShared(input: {
   readonly resources: readonly EnvoyResource[];
   readonly encode: EncodeResource;
   readonly previous?: SharedResources;
+  /** Encoded already. */
+  readonly secrets?: ResourceSet;
 }): { readonly ok: true; readonly shared: SharedResources } | SnapshotRefusal {
   const taken = takeAll(input.resources, input.encode, input.previous?.sets);
   if ('ok' in taken) return taken;
-  const sets = eachType((type) => resourceSet(taken[type], input.previous?.sets[type]));
-  return danglingReference(taken, sets) ?? { ok: true, shared: { sets } };
+  const own = eachType((type) => resourceSet(taken[type], input.previous?.sets[type]));
+  const sets = input.secrets ? { ...own, secret: input.secrets } : own;
+  return danglingReference(taken, sets) ?? { ok: true, shared: { sets, namesSecrets: namesSecrets(taken) } };
 }
 
 /** `own`: what only this node gets beside the shared resources. `previous`: the last snapshot of the same node. */
@@ -80,23 +86,36 @@ export function buildSnapshot(input: {
   readonly own: readonly EnvoyResource[];
   readonly encode: EncodeResource;
   readonly previous?: Snapshot;
+  readonly secrets?: ResourceSet;
 }): { readonly ok: true; readonly snapshot: Snapshot } | SnapshotRefusal {
-  const { sequence, shared, own, encode, previous } = input;
+  const { sequence, shared, own, encode, previous, secrets } = input;
   if (!Number.isSafeInteger(sequence) || sequence < 1) {
     return refuse('InvalidSequence', `The sequence is ${sequence}; give a whole number above 0.`);
   }
   for (const { type, name } of own) if (shared.sets[type].resources.has(name)) return duplicate(type, name);
   const taken = takeAll(own, encode, previous?.sets);
   if ('ok' in taken) return taken;
-  const sets = eachType((type) => {
+  const all = eachType((type) => {
     if (taken[type].size === 0) return shared.sets[type];
     return resourceSet(new Map([...shared.sets[type].resources, ...taken[type]]), previous?.sets[type]);
   });
-  return danglingReference(taken, sets) ?? { ok: true, snapshot: { sequence, sets, shared } };
+  const sets = secrets ? { ...all, secret: secrets } : all;
+  const needsSecrets = shared.namesSecrets || namesSecrets(taken);
+  return danglingReference(taken, sets) ?? { ok: true, snapshot: { sequence, sets, needsSecrets, shared } };
 }
 
 function eachType<T>(make: (type: EnvoyResourceType) => T): Record<EnvoyResourceType, T> {
-  return { cluster: make('cluster'), endpoints: make('endpoints'), listener: make('listener'), route: make('route') };
+  return {
+    cluster: make('cluster'),
+    endpoints: make('endpoints'),
+    listener: make('listener'),
+    route: make('route'),
+    secret: make('secret'),
+  };
+}
+
+function namesSecrets({ cluster, listener }: Taken): boolean {
+  return [cluster, listener].some((taken) => [...taken.values()].some(({ references }) => references.secrets.size > 0));
 }
 
 /** By type and name. */
@@ -180,16 +199,6 @@ function partsOfRoute(route: string, json: JsonObject): readonly Part[] {
   });
 }
 
-function together(all: readonly References[]): References {
-  const found = { clusters: new Set<string>(), reached: new Set<string>(), routes: new Set<string>() };
-  for (const { clusters, reached, routes } of all) {
-    for (const each of clusters) found.clusters.add(each);
-    for (const each of reached) found.reached.add(each);
-    for (const each of routes) found.routes.add(each);
-  }
-  return found;
-}
-
 function danglingReference(taken: Taken, sets: ResourceSets): SnapshotRefusal | undefined {
   for (const type of resourceTypes) {
     for (const resource of taken[type].values()) {
@@ -208,6 +217,7 @@ function danglingReference(taken: Taken, sets: ResourceSets): SnapshotRefusal | 
 function missingFor({ references, assignment }: Resource, sets: ResourceSets): readonly [EnvoyResourceType, string] | undefined {
   for (const cluster of references.clusters) if (!sets.cluster.resources.has(cluster)) return ['cluster', cluster];
   for (const route of references.routes) if (!sets.route.resources.has(route)) return ['route', route];
+  for (const secret of references.secrets) if (!sets.secret.resources.has(secret)) return ['secret', secret];
   return assignment === undefined || sets.endpoints.resources.has(assignment) ? undefined : ['endpoints', assignment];
 }
 

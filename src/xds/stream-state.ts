@@ -9,7 +9,19 @@ import { goesWithout, includes } from './completeness.ts';
 import type { ContentFor, Held } from './node-content.ts';
 import { resourceTypes } from './protobuf.ts';
 import { emptySet, type Resource, type ResourceSet, type Snapshot } from './snapshot.ts';
-import { accepted, blank, meet, paused, rejected, restricted, type SetOfNames, subscription, type TypeState } from './type-state.ts';
+import {
+  accepted,
+  askedAnew,
+  blank,
+  meet,
+  paused,
+  rejected,
+  restricted,
+  type SetOfNames,
+  subscription,
+  type TypeState,
+  withoutAlternative,
+} from './type-state.ts';
 
 export interface StreamRequest {
   readonly type: EnvoyResourceType;
@@ -59,7 +71,7 @@ export interface AdsStream {
 export function createAdsStream(contentFor: ContentFor, setOf: SetOfNames, memory?: NodeMemory): AdsStream {
   const types: Record<EnvoyResourceType, TypeState> = memory
     ? { ...memory }
-    : { cluster: blank, endpoints: blank, listener: blank, route: blank };
+    : { cluster: blank, endpoints: blank, listener: blank, route: blank, secret: blank };
   let snapshot: Snapshot | undefined;
   let served = 0;
   let begun = false;
@@ -91,6 +103,7 @@ export function createAdsStream(contentFor: ContentFor, setOf: SetOfNames, memor
       }
     }
     types[type] = restricted(types[type], names);
+    if (type === 'secret' && names !== asked) types.secret = askedAnew(types.secret);
     return advance(facts);
   }
 
@@ -106,6 +119,8 @@ export function createAdsStream(contentFor: ContentFor, setOf: SetOfNames, memor
     for (const type of resourceTypes) {
       if (types[type].rejected.size > 0) change(type, { rejected: stillThere(types[type].rejected, next.sets[type]) });
     }
+    // A secret is refused alone: its set says no more than its piece, and another's acceptance may have been lost.
+    if (types.secret.rejected.size === 0 && types.secret.rejectedSets.size > 0) change('secret', { rejectedSets: new Set() });
     return advance([]);
   }
 
@@ -127,6 +142,7 @@ export function createAdsStream(contentFor: ContentFor, setOf: SetOfNames, memor
   }
 
   function due(type: EnvoyResourceType, current: Snapshot): ResourceSet | undefined {
+    if (type === 'secret') types.secret = withoutAlternative(types.secret);
     const { asked, certain, owed, rejectedSets, limit, inFlight } = types[type];
     if (asked === undefined || inFlight) return undefined;
     const set = contentFor(type, current, types, asked);
@@ -141,8 +157,9 @@ export function createAdsStream(contentFor: ContentFor, setOf: SetOfNames, memor
 
   function send(type: EnvoyResourceType, set: ResourceSet, sequence: number): StreamResponse {
     const { lastNonce, owed } = types[type];
-    const [child, names] = renewed(type, types[type], set);
-    if (names.length > 0) change(child, { owed: new Set([...types[child].owed, ...names]) });
+    for (const [child, names] of renewed(type, types[type], set)) {
+      if (names.length > 0) change(child, { owed: new Set([...types[child].owed, ...names]) });
+    }
     const own = `${sequence}-${set.fingerprint}`;
     const nonce = lastNonce === own ? `${own}-again` : own;
     change(type, {
@@ -159,6 +176,7 @@ export function createAdsStream(contentFor: ContentFor, setOf: SetOfNames, memor
       endpoints: paused(types.endpoints),
       listener: paused(types.listener),
       route: paused(types.route),
+      secret: paused(types.secret),
     };
   }
 
@@ -166,14 +184,19 @@ export function createAdsStream(contentFor: ContentFor, setOf: SetOfNames, memor
 }
 
 /** What the clusters (listeners) of `set` refer to that may be new or changed for the node: it waits for that before it uses them. */
-function renewed(type: EnvoyResourceType, { accepted, doubted }: Held, set: ResourceSet): readonly [EnvoyResourceType, readonly string[]] {
-  if (type !== 'cluster' && type !== 'listener') return [type, []];
+function renewed(
+  type: EnvoyResourceType,
+  { accepted, doubted }: Held,
+  set: ResourceSet,
+): readonly (readonly [EnvoyResourceType, readonly string[]])[] {
+  if (type !== 'cluster' && type !== 'listener') return [];
   const same = (before: ResourceSet, { name, hash }: Resource) => before.resources.get(name)?.hash === hash;
   const changed = [...set.resources.values()].filter(
     (one) => !same(accepted, one) || doubted.some((before) => before.resources.has(one.name) && !same(before, one)),
   );
-  if (type === 'listener') return ['route', changed.flatMap(({ references }) => [...references.routes])];
-  return ['endpoints', changed.flatMap(({ assignment }) => (assignment === undefined ? [] : [assignment]))];
+  const secrets = ['secret', changed.flatMap(({ references }) => [...references.secrets])] as const;
+  if (type === 'listener') return [secrets, ['route', changed.flatMap(({ references }) => [...references.routes])]];
+  return [secrets, ['endpoints', changed.flatMap(({ assignment }) => (assignment === undefined ? [] : [assignment]))]];
 }
 
 /** The endpoints that the node will wait for once it has `set`: the newest known, for what it holds by now too. */

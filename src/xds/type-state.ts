@@ -125,6 +125,19 @@ function trimmed(set: ResourceSet, asked: Subscription): ResourceSet {
   return kept.length === set.resources.size ? set : resourceSet(new Map(kept));
 }
 
+/** Names that the node asks for and does not hold: it waits for an answer, be it to refuse that again. */
+export function askedAnew(state: TypeState): TypeState {
+  if (state.asked === undefined || state.asked === 'all') return state;
+  const missing = [...state.asked].filter((name) => !state.accepted.resources.has(name));
+  return missing.length === 0 ? state : { ...state, owed: new Set([...state.owed, ...missing]) };
+}
+
+/** What is owed, was refused and cannot be stood in for by what the node has is sent once more: the node answers for nothing before. */
+export function withoutAlternative(state: TypeState): TypeState {
+  const isStuck = state.rejected.size > 0 && [...state.owed].some((name) => !state.accepted.resources.has(name));
+  return isStuck && !state.inFlight ? { ...state, rejected: none, rejectedSets: none } : state;
+}
+
 /** A state whose stream has ended: what was not answered may or may not have arrived. */
 export function paused(state: TypeState): TypeState {
   const { inFlight, asked, unanswered, ...rest } = state;

@@ -1,8 +1,8 @@
 /**
  * Envoy's side of state-of-the-world ADS, modelled after what 1.40 was seen to do: it applies the good clusters of a
  * rejected response and names the bad, answers for clusters once they are warm (endpoints and secrets there), takes a route
- * configuration or a secret whole or not at all, asks by name for what its clusters and listeners refer to. A secret that nobody
- * names any more is gone, even if somebody else names it at once. Everything is kept in
+ * configuration or a secret whole or not at all, asks by name for what its clusters and listeners refer to. What nobody
+ * names any more is gone. Everything is kept in
  * queues, so that a test decides what arrives when.
  */
 import type { EnvoyResourceType } from '../../src/dataplanes/envoy/resources.ts';
@@ -102,7 +102,9 @@ export function modelledEnvoy(isBad: (resource: Resource) => boolean, names: boo
       'route',
       new Set([...active.listener.values(), ...warming.listener.values()].flatMap(({ references }) => [...references.routes])),
     );
-    subscribe('secret', secretsNamed());
+    const named = secretsNamed();
+    for (const name of settled) if (!named.has(name)) forget(name);
+    subscribe('secret', named);
     return true;
   }
 
@@ -118,8 +120,6 @@ export function modelledEnvoy(isBad: (resource: Resource) => boolean, names: boo
       active[type].delete(name);
       warming[type].delete(name);
     }
-    const named = secretsNamed();
-    for (const name of settled) if (!named.has(name)) forget(name);
     for (const one of good) {
       if (active[type].get(one.name)?.hash === one.hash) warming[type].delete(one.name);
       else if (warming[type].get(one.name)?.hash !== one.hash) warming[type].set(one.name, one);

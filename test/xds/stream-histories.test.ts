@@ -72,7 +72,7 @@ function expectServed(envoy: ModelledEnvoy, snapshot: Snapshot | undefined, with
       if (!refused && !isThere(one)) throw new Error(`said to be served, yet the ${type} ${one.name} is not`);
     }
   }
-  for (const secret of snapshot?.sets.secret.resources.values() ?? [])
+  for (const secret of neededSecrets(snapshot))
     if (!isBad(secret) && !isThere(secret)) throw new Error(`said to be served, yet ${secret.name} is not`);
   for (const piece of hostsOf(snapshot)) {
     const has = envoy.active.route.get('out')?.pieces.some(({ id }) => id === piece.id);
@@ -81,6 +81,12 @@ function expectServed(envoy: ModelledEnvoy, snapshot: Snapshot | undefined, with
   expect(without).toEqual(badHosts(snapshot));
 }
 
+const neededSecrets = (snapshot: Snapshot | undefined): readonly Resource[] =>
+  namesBundle(snapshot) ? [...(snapshot?.sets.secret.resources.values() ?? [])] : [];
+const namesBundle = (snapshot: Snapshot | undefined): boolean =>
+  [...(snapshot?.sets.cluster.resources.values() ?? []), ...(snapshot?.sets.listener.resources.values() ?? [])].some(
+    (one) => !isBad(one) && one.references.secrets.has('bundle'),
+  );
 const hostsOf = (snapshot: Snapshot | undefined): readonly Piece[] => snapshot?.sets.route.resources.get('out')?.pieces.slice(1) ?? [];
 
 function badClusters(snapshot: Snapshot | undefined): ReadonlySet<string> {
@@ -134,9 +140,10 @@ describe('a node, whatever happens on the way', () => {
         server.publish(goodMesh(last));
         drain(envoy, server);
         const snapshot = server.snapshot();
-        for (const type of ['cluster', 'endpoints', 'listener', 'route', 'secret'] as const) {
+        for (const type of ['cluster', 'endpoints', 'listener', 'route'] as const) {
           expect(contents(envoy.active[type]), type).toEqual(contents(snapshot?.sets[type].resources ?? new Map()));
         }
+        expect([...envoy.active.secret.values()].map(({ hash }) => hash)).toEqual(neededSecrets(snapshot).map(({ hash }) => hash));
         expect(server.facts).toContainEqual({ fact: 'served', sequence: snapshot?.sequence, without: [] });
       }),
       { numRuns: 1000 },

@@ -4,7 +4,7 @@
  */
 import type { JsonObject } from '../../journal/documents.ts';
 
-export type EnvoyResourceType = 'cluster' | 'endpoints' | 'listener' | 'route';
+export type EnvoyResourceType = 'cluster' | 'endpoints' | 'listener' | 'route' | 'secret';
 
 export interface EnvoyResource {
   readonly type: EnvoyResourceType;
@@ -19,6 +19,7 @@ export const messageOf: Readonly<Record<EnvoyResourceType, string>> = {
   endpoints: 'envoy.config.endpoint.v3.ClusterLoadAssignment',
   listener: 'envoy.config.listener.v3.Listener',
   route: 'envoy.config.route.v3.RouteConfiguration',
+  secret: 'envoy.extensions.transport_sockets.tls.v3.Secret',
 };
 
 /** An address at which a workload of one version of a service answers. */
@@ -36,6 +37,8 @@ export interface Endpoint {
 /** Where an Envoy finds its certificate and the bundle it trusts: `default.yaml` and `bundle.yaml` in an absolute directory, without a slash at its end. */
 export interface Identity {
   readonly directory: string;
+  /** The bundle comes over ADS, as the mesh's roots are known there; left out: it is the file. Never said by the Envoy itself. */
+  readonly bundle?: 'served';
 }
 
 /** What an Envoy says of itself in its bootstrap (`node.metadata`), after parsing. */
