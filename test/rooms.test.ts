@@ -253,7 +253,7 @@ const TABLE: Readonly<Record<string, readonly string[]>> = {
     'src/spec/read-spec.ts',
     'src/spec/schema.ts',
   ],
-  functions: ['src/wiring.ts', 'src/api/*', 'src/dashboard/page.ts', 'src/issuing.ts', 'src/spec/names.ts'],
+  functions: ['src/wiring.ts', 'src/api/*', 'src/dashboard/page.ts', 'src/issuing.ts', 'src/rotating.ts', 'src/spec/names.ts'],
 };
 
 const DOMAIN_ROOMS = [
