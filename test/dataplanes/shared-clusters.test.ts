@@ -48,8 +48,9 @@ async function ownedKinds(spec: DataPlaneSpec): Promise<ReadonlySet<string>> {
     get: (...of) => memory.get(...of),
     apply: (...of) => memory.apply(...of),
     delete: (...of) => memory.delete(...of),
-    remove: (...of) => memory.remove(...of),
-    door: (...of) => memory.door(...of),
+    remove: () => memory.remove(),
+    door: () => memory.door(),
+    may: () => memory.may(),
   };
   await dataPlaneOf(spec, listening).prune?.({ mesh: 'shop', service: 'catalog', revision: 3, sequence: 3, plan: null });
   return asked;
