@@ -179,8 +179,8 @@ export function turnForward(draft: Draft, by: string, reason?: string): boolean 
   const name = rotation?.phase.name;
   if (!rotation?.aborted || (name !== 'restoring' && name !== 'returning' && name !== 'dropping')) return false;
   draft.record({ type: 'AbortRevoked', by, ...(reason === undefined ? {} : { reason }) });
-  // Both roots, and the new one signs, as while soaking; every leaf was under it before the old one was pruned.
-  if (name === 'restoring') draft.record({ type: 'SoakBegun', until: draft.context.now });
+  // Every leaf was under the new root before the old one was pruned, and the new one has signed ever since.
+  if (name === 'restoring') draft.record({ type: 'BundlePruned' });
   if (name === 'returning') draft.record({ type: 'IssuingBegun' });
   if (name === 'dropping') draft.record({ type: 'DistributionBegun' });
   draft.bring().card('rotation-phase', reason);
