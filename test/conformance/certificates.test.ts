@@ -3,8 +3,9 @@
  * of them refuses, save what it has no rule for, which the table says and which is held to be so too.
  */
 import { describe, expect, it } from 'vitest';
-import { acceptedChains, type Chain, type Judge, refusedChains } from '../trust/x509/chains.ts';
-import { haveCommand, judgeByGo, judgeByOpenssl, type Verdicts } from './x509-judges.ts';
+import { readSigningRequest } from '../../src/trust/x509/signing-request.ts';
+import { acceptedChains, type Chain, type Judge, refusedChains, SPIFFE_ID } from '../trust/x509/chains.ts';
+import { haveCommand, judgeByGo, judgeByOpenssl, requestByOpenssl, type Verdicts } from './x509-judges.ts';
 
 const haveOpenssl = await haveCommand('openssl', ['version'], 'install OpenSSL 3 (Debian: openssl).');
 const haveGo = await haveCommand('go', ['version'], 'install Go 1.26 or newer from https://go.dev/dl.');
@@ -36,5 +37,15 @@ describe.each([
 
   it.skipIf(!have).each(rows.filter(({ isTaken }) => isTaken))('is accepted, though here refused for $expected: $name', ({ index }) => {
     expect(ofRefused[judge][index]).toBe('');
+  });
+});
+
+describe.skipIf(!haveOpenssl)('a signing request by OpenSSL', () => {
+  it.each([
+    ['P-256', ['ec', '-pkeyopt', 'ec_paramgen_curve:P-256']],
+    ['P-384', ['ec', '-pkeyopt', 'ec_paramgen_curve:P-384']],
+    ['RSA', ['rsa:2048']],
+  ])('is read with its name: %s', async (_what, newKey) => {
+    expect(readSigningRequest(await requestByOpenssl(newKey, SPIFFE_ID))).toMatchObject({ kind: 'request', spiffeId: SPIFFE_ID });
   });
 });

@@ -76,6 +76,18 @@ async function opensslVerdict(folder: string, { leaf, intermediates, roots, now 
   }
 }
 
+/** PEM. `newKey`: what `openssl req -newkey` takes. */
+export async function requestByOpenssl(newKey: readonly string[], uri: string): Promise<string> {
+  const folder = await mkdtemp(join(tmpdir(), 'meshwright-openssl-'));
+  try {
+    const argv = ['req', '-new', '-newkey', ...newKey, '-nodes', '-keyout', join(folder, 'key.pem'), '-subj', '/CN=web'];
+    const { stdout } = await run('openssl', [...argv, '-addext', `subjectAltName=URI:${uri}`]);
+    return stdout;
+  } finally {
+    await rm(folder, { recursive: true });
+  }
+}
+
 const verdictsSchema = z.array(z.object({ go: z.string(), spiffe: z.string() }));
 
 /** `crypto/x509` for servers and for clients, and go-spiffe for the SPIFFE ID. */

@@ -3,8 +3,9 @@
  * extension twice), as PEM or DER. Whether any of it is believed is decided elsewhere.
  */
 import { createHash, X509Certificate } from 'node:crypto';
-import { firstInside } from './der.ts';
-import { signatureName, x509 } from './library.ts';
+import { z } from 'zod';
+import { elementsIn } from './der.ts';
+import { x509 } from './library.ts';
 import { readOne } from './pem.ts';
 import { publicKeyOf } from './public-key.ts';
 
@@ -97,6 +98,15 @@ function factsOf(der: Uint8Array): CertificateFacts | undefined {
 
 /** TBSCertificate begins with [0] { INTEGER 2 }; the library does not say which version it read. */
 function isVersion3(der: Uint8Array): boolean {
-  const inside = firstInside(firstInside(der) ?? der);
-  return inside !== undefined && Buffer.from(inside).toString('hex') === 'a003020102';
+  const [signed = der] = elementsIn(der) ?? [];
+  const [version = der] = elementsIn(signed) ?? [];
+  return Buffer.from(version).toString('hex') === 'a003020102';
+}
+
+const signatureSchema = z.object({ name: z.string(), hash: z.object({ name: z.string() }).optional() });
+
+/** Such as `ECDSA with SHA-256`; of algorithms without a separate hash, their name. */
+function signatureName(algorithm: unknown): string {
+  const { name, hash } = signatureSchema.parse(algorithm);
+  return hash ? `${name} with ${hash.name}` : name;
 }

@@ -1,11 +1,24 @@
-/** The little of DER (X.690) that the library keeps to itself: where an element ends, and the bytes that were signed as they came. */
+/** The little of DER (X.690) that the library keeps to itself: where elements begin and end, and the bytes that were signed as they came. */
 
-/** The bytes of the first element inside of the one that `der` is; `undefined` where `der` is not exactly one with one inside. */
-export function firstInside(der: Uint8Array): Uint8Array | undefined {
+/** The elements inside of the one that `der` is, whole; `undefined` where `der` is not exactly one, or ends within one of them. */
+export function elementsIn(der: Uint8Array): readonly Uint8Array[] | undefined {
   const outer = elementAt(der, 0);
   if (!outer || outer.end !== der.length) return undefined;
-  const inner = elementAt(der, outer.content);
-  return inner && inner.end <= outer.end ? der.subarray(outer.content, inner.end) : undefined;
+  const found: Uint8Array[] = [];
+  for (let at = outer.content; at < outer.end; ) {
+    const inner = elementAt(der, at);
+    if (!inner || inner.end > outer.end) return undefined;
+    found.push(der.subarray(at, inner.end));
+    at = inner.end;
+  }
+  return found;
+}
+
+/** What a BIT STRING of whole octets holds; `undefined` for anything else. */
+export function octetsOf(bitString: Uint8Array): Uint8Array | undefined {
+  const element = elementAt(bitString, 0);
+  if (bitString[0] !== 0x03 || !element || bitString[element.content] !== 0) return undefined;
+  return bitString.subarray(element.content + 1, element.end);
 }
 
 /** Where the element at `at` has its content and its end; lengths as DER has them, up to three octets. */

@@ -7,8 +7,8 @@ import { verify } from 'node:crypto';
 import { refused } from '../../decision.ts';
 import { readSpiffeId } from '../identity.ts';
 import type { RequestFacts } from '../issuing.ts';
-import { firstInside } from './der.ts';
-import { signatureName, x509 } from './library.ts';
+import { elementsIn, octetsOf } from './der.ts';
+import { x509 } from './library.ts';
 import { readOne } from './pem.ts';
 import { judgeKey, type KeyRefusal, publicKeyOf } from './public-key.ts';
 
@@ -23,14 +23,14 @@ export type SigningRequest = { readonly kind: 'request' } & RequestFacts;
 /** One of RSA with 4096 bits takes less than 2 KiB. */
 const MAX_BYTES = 16_384;
 const TAGS = ['CERTIFICATE REQUEST', 'NEW CERTIFICATE REQUEST'];
-/** What proves that the key is held, as the library names it, and as node:crypto does. */
+/** AlgorithmIdentifiers of what proves that the key is held, as they are written (RFC 5758, RFC 4055), and their hashes. */
 const SIGNATURES: Readonly<Record<string, string>> = {
-  'ECDSA with SHA-256': 'sha256',
-  'ECDSA with SHA-384': 'sha384',
-  'ECDSA with SHA-512': 'sha512',
-  'RSASSA-PKCS1-v1_5 with SHA-256': 'sha256',
-  'RSASSA-PKCS1-v1_5 with SHA-384': 'sha384',
-  'RSASSA-PKCS1-v1_5 with SHA-512': 'sha512',
+  '300a06082a8648ce3d040302': 'sha256',
+  '300a06082a8648ce3d040303': 'sha384',
+  '300a06082a8648ce3d040304': 'sha512',
+  '300d06092a864886f70d01010b0500': 'sha256',
+  '300d06092a864886f70d01010c0500': 'sha384',
+  '300d06092a864886f70d01010d0500': 'sha512',
 };
 
 /** `input`: PEM (one request and nothing else) or DER. Never throws, whatever it is given. */
@@ -41,15 +41,16 @@ export function readSigningRequest(input: string | Uint8Array): SigningRequest |
     return notOne(`This is no PKCS#10 request in PEM or DER of up to ${MAX_BYTES} bytes; send one as \`openssl req -new\` makes it.`);
   const key = judgeKey(parsed.publicKey);
   if (key.kind === 'refused') return key;
-  const hash = SIGNATURES[parsed.signedWith];
-  if (hash === undefined) return notOne(`The request is signed by ${parsed.signedWith}; sign it with SHA-256 by the key it is for.`);
+  const hash = SIGNATURES[parsed.algorithm];
+  if (hash === undefined) return notOne('The request is not signed by ECDSA or RSASSA-PKCS1-v1_5 with SHA-2; sign it with SHA-256.');
   if (!isSigned(parsed, hash)) return notOne('The signature of the request is not by the key it is for; sign it with that one.');
   return nameOf(parsed);
 }
 
 interface Parsed {
   readonly publicKey: Uint8Array;
-  readonly signedWith: string;
+  /** DER, hex. */
+  readonly algorithm: string;
   readonly signed: Uint8Array;
   readonly signature: Uint8Array;
   readonly names: readonly { readonly type: string; readonly value: string }[];
@@ -69,16 +70,17 @@ function nameOf({ names, publicKey }: Parsed): SigningRequest | RequestRefusal {
 }
 
 function parse(der: Uint8Array): Parsed | undefined {
-  const signed = firstInside(der);
-  if (!signed) return undefined;
+  const [signed, algorithm, bits = new Uint8Array(), ...more] = elementsIn(der) ?? [];
+  const signature = octetsOf(bits);
+  if (!signed || !algorithm || !signature || more.length > 0) return undefined;
   try {
     const request = new x509.Pkcs10CertificateRequest(der);
     const alternatives = request.extensions.filter(({ type }) => type === SUBJECT_ALTERNATIVE_NAME);
     return {
       publicKey: new Uint8Array(request.publicKey.rawData),
-      signedWith: signatureName(request.signatureAlgorithm),
+      algorithm: Buffer.from(algorithm).toString('hex'),
       signed,
-      signature: new Uint8Array(request.signature),
+      signature,
       names: alternatives.flatMap(({ rawData }) => {
         const { names } = new x509.SubjectAlternativeNameExtension(rawData);
         return names.items.map(({ type, value }) => ({ type, value }));
