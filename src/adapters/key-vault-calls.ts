@@ -105,7 +105,8 @@ export class KeyVaultCalls {
         401,
       );
     const inner = answer.details?.error?.innerError?.code;
-    if (status === 403 && (inner === 'ForbiddenByRbac' || text.startsWith('Caller is not authorized')))
+    // Of a page of a list that is refused, the SDK keeps the status alone.
+    if (status === 403 && (inner === 'ForbiddenByRbac' || answer.details === undefined))
       return new KeyVaultAnswer(this.#roleIsMissing(role, answer.message), 403);
     if (inner === 'ForbiddenByFirewall' || inner === 'ForbiddenByConnection')
       return new KeyVaultAnswer(
@@ -120,7 +121,7 @@ export class KeyVaultCalls {
   #roleIsMissing(role: Role, message: string): string {
     const vault = this.#url.hostname.split('.')[0];
     const who = /\boid=([0-9a-f-]{36})/i.exec(message)?.[1] ?? '<object id of the identity>';
-    const action = /^Action: '([^']+)'/m.exec(message)?.[1] ?? 'this';
+    const action = /^Action: '([^']+)'/m.exec(message)?.[1] ?? 'the call';
     const command = `az role assignment create --role "${role}" --assignee-object-id ${who} --assignee-principal-type ServicePrincipal --scope "$(az keyvault show --name ${vault} --query id --output tsv)"`;
     return `${this.#url.hostname} does not allow ${action}: the identity ${who} lacks the role "${role}"; give it with \`${command}\`.`;
   }

@@ -12,7 +12,14 @@ export interface OpenVault {
   readonly close: () => Promise<void>;
 }
 
-export const newName = () => `test-${randomUUID()}`;
+/** Of this run, for who has to clear up after it. */
+export const usedNames: string[] = [];
+
+export function newName(): string {
+  const name = `test-${randomUUID()}`;
+  usedNames.push(name);
+  return name;
+}
 
 export function pendingOf(begun: Begun): VaultKey {
   if (begun.kind === 'pending') return begun;

@@ -26,6 +26,8 @@ const createSchema = z.object({ policy: policySchema, attributes: attributesSche
 const importSchema = z.object({ value: z.string(), policy: policySchema.optional(), tags: tagsSchema });
 const mergeSchema = z.object({ x5c: z.array(z.string()).min(1) });
 const updateSchema = z.object({ attributes: attributesSchema, tags: tagsSchema });
+/** Of a policy, what is changed here. */
+const policyUpdateSchema = z.object({ key_props: z.object({ exportable: z.boolean() }).optional() });
 const NAME = /^[0-9a-zA-Z-]{1,127}$/;
 
 export const newVersion = () => randomUUID().replaceAll('-', '');
@@ -82,6 +84,14 @@ export class Certificates {
 
   policy({ base }: Asked, name: string): Answer {
     return { status: 200, body: showPolicy(base, this.find(name)) };
+  }
+
+  updatePolicy(asked: Asked, name: string): Answer {
+    const { key_props: keyProps = {} } = readBody(policyUpdateSchema, asked.body);
+    const certificate = this.find(name);
+    const { policy } = certificate;
+    this.byName.set(name, { ...certificate, policy: { ...policy, key_props: { ...policy.key_props, ...keyProps } } });
+    return this.policy(asked, name);
   }
 
   async create({ base, body }: Asked, name: string): Promise<Answer> {
@@ -153,7 +163,7 @@ export class Certificates {
     this.#checkFree(name);
     const { certificate, privateKey } = readImported(value);
     const at = this.#seconds();
-    const kept: Policy = policySchema.parse({ ...policy, key_props: policy?.key_props ?? {} });
+    const kept: Policy = policySchema.parse({ secret_props: { contentType: 'application/x-pem-file' }, key_props: {}, ...policy });
     const versions = this.byName.get(name)?.versions ?? [];
     const cer = certificate.raw;
     const made = { version: newVersion(), privateKey, tags, enabled: true, created: at, updated: at, cer, ...validity(cer) };

@@ -30,6 +30,10 @@ const ROUTES: Readonly<Record<string, Route>> = {
     run: (vault, asked, name) => vault.certificates.listVersions(asked, name, vault.pageSize),
   },
   'GET certificates/*/policy': { action: 'certificates/read', run: (vault, asked, name) => vault.certificates.policy(asked, name) },
+  'PATCH certificates/*/policy': {
+    action: 'certificates/update/action',
+    run: (vault, asked, name) => vault.certificates.updatePolicy(asked, name),
+  },
   'GET certificates/*/pending': { action: 'certificates/read', run: (vault, asked, name) => vault.certificates.pending(asked, name) },
   'DELETE certificates/*/pending': {
     action: 'certificates/update/action',

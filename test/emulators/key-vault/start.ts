@@ -43,7 +43,7 @@ export interface Options {
   readonly selfTakesLooks?: number;
 }
 
-const API_VERSIONS = ['7.4', '7.5', '7.6', '2025-07-01'];
+const API_VERSIONS = ['7.4', '7.5', '7.6', '2025-07-01', '2026-04-01'];
 
 export async function startKeyVault({ pageSize = 25, selfTakesLooks = 2 }: Options = {}): Promise<KeyVaultStandIn> {
   let now = () => new Date();
