@@ -45,6 +45,9 @@ export function isSigned(publicKey: Uint8Array, algorithm: KeyAlgorithm, signatu
   return verify(algorithm === 'P-384' ? 'sha384' : 'sha256', MESSAGE, { key, dsaEncoding: 'ieee-p1363' }, signature);
 }
 
+/** What `isSigned` judges. */
+export const signed = (vault: Vault, keyId: string, algorithm: KeyAlgorithm = 'P-256') => vault.sign(keyId, algorithm, MESSAGE);
+
 const publicKeyIn = ({ certificate }: VaultCertificate) =>
   new X509Certificate(certificate).publicKey.export({ format: 'der', type: 'spki' });
 
@@ -75,8 +78,8 @@ export function describeVault(what: string, open: () => Promise<OpenVault>): voi
       it('signs with a certificate’s key and with a key alone', async () => {
         const certificate = await made(vault, newName(), 'rotation-1', algorithm);
         const key = await vault.makeKey({ name: newName(), algorithm, wish: 'issuer-1' });
-        expect(isSigned(publicKeyIn(certificate), algorithm, await vault.sign(certificate.keyId, algorithm, MESSAGE))).toBe(true);
-        const signature = await vault.sign(key.keyId, algorithm, MESSAGE);
+        expect(isSigned(publicKeyIn(certificate), algorithm, await signed(vault, certificate.keyId, algorithm))).toBe(true);
+        const signature = await signed(vault, key.keyId, algorithm);
         expect(isSigned(key.publicKey, algorithm, signature)).toBe(true);
         expect(isSigned(publicKeyIn(certificate), algorithm, signature)).toBe(false);
       });
