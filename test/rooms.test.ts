@@ -51,6 +51,7 @@ const TABLE: Readonly<Record<string, readonly string[]>> = {
     'src/reconcile/observations.ts',
     'src/spec/schema.ts',
     'src/trust/data-plane-trust.ts',
+    'src/reconcile/identity-observations.ts',
   ],
   'src/adapters': [
     'src/dataplanes/consul/data-plane.ts',
@@ -233,6 +234,7 @@ const TABLE: Readonly<Record<string, readonly string[]>> = {
     'src/reconcile/model.ts',
     'src/reconcile/observations.ts',
     'src/trust/certificates.ts',
+    'src/reconcile/identity-observations.ts',
   ],
   // Beside an Envoy, over HTTP alone.
   'src/agent': ['src/adapters/http-exchange.ts'],

@@ -5,6 +5,7 @@
 import { z } from 'zod';
 import type { Documents, JsonObject, Operation } from '../journal/documents.ts';
 import { sha256 } from '../journal/hash.ts';
+import { fingerprintSchema } from '../trust/certificates.ts';
 
 /** After this long an observation is gone from the store; who still sees the same tells it again before. */
 export const OBSERVED_MS = 24 * 3_600_000;
@@ -24,6 +25,17 @@ const nodeSchema = z.object({
   without: z.array(z.string()).exactOptional(),
   /** What it refused last, until it serves everything. */
   rejected: z.object({ sequence: z.number(), message: z.string() }).exactOptional(),
+  /** Absent: it has no identity. Roots by fingerprint, as they were served to it; empty where its bundle is a file of its own. */
+  bundle: z
+    .object({
+      /** Of what it was sent last, and of what it had then. */
+      offered: z.array(fingerprintSchema),
+      /** Of what it has accepted. */
+      accepted: z.array(fingerprintSchema),
+      /** The last bundle that it did not take. */
+      refused: z.object({ roots: z.array(fingerprintSchema), message: z.string() }).exactOptional(),
+    })
+    .exactOptional(),
   /** Epoch ms; set when it went away. */
   goneAt: z.number().exactOptional(),
 });
@@ -48,12 +60,19 @@ export type ReadinessObservation = Readonly<z.infer<typeof readinessSchema>>;
 
 const watcherSchema = z.object({ via: z.string(), aliveUntil: z.number() });
 
-const partitionOf = (mesh: string, dataPlane: string): string => `observations/${mesh}/${dataPlane}`;
+export const partitionOf = (mesh: string, dataPlane: string): string => `observations/${mesh}/${dataPlane}`;
 const idOf = (kind: string, name: string): string => `${kind}~${sha256(name).slice(0, 32)}`;
 
-function upsert(partition: string, kind: string, name: string, now: number, observed: object): Operation {
+export function upsert(
+  partition: string,
+  kind: string,
+  name: string,
+  now: number,
+  observed: object,
+  expiresAt = now + OBSERVED_MS,
+): Operation {
   const body: JsonObject = JSON.parse(JSON.stringify(observed));
-  return { op: 'upsert', document: { partition, id: idOf(kind, name), kind, ordinal: now, expiresAt: now + OBSERVED_MS, body } };
+  return { op: 'upsert', document: { partition, id: idOf(kind, name), kind, ordinal: now, expiresAt, body } };
 }
 
 async function put(documents: Documents, partition: string, kind: string, name: string, now: number, observed: object): Promise<void> {
@@ -80,7 +99,7 @@ export async function putNodes(
   await inBatches(documents, partition, operations, BATCH);
 }
 
-async function inBatches(documents: Documents, partition: string, operations: readonly Operation[], size: number): Promise<void> {
+export async function inBatches(documents: Documents, partition: string, operations: readonly Operation[], size: number): Promise<void> {
   const batches = Array.from({ length: Math.ceil(operations.length / size) }, (_, index) =>
     documents.batch(partition, operations.slice(index * size, (index + 1) * size)),
   );
@@ -154,9 +173,17 @@ export async function nodesOf(documents: Documents, { mesh, dataPlane }: Place, 
   const newest = new Map<string, NodeObservation>();
   for (const one of seen) {
     const other = newest.get(one.node);
-    if (!other || leftAt(one) >= leftAt(other)) newest.set(one.node, one);
+    const last = !other || leftAt(one) >= leftAt(other) ? one : other;
+    newest.set(one.node, other ? withOffered(last, other === last ? one : other) : last);
   }
   return [...newest.values()];
+}
+
+/** What one watcher has served to a node was served to it, whoever sees it now. */
+function withOffered(node: NodeObservation, elsewhere: NodeObservation): NodeObservation {
+  if (!node.bundle || !elsewhere.bundle) return node;
+  const offered = [...new Set([...node.bundle.offered, ...elsewhere.bundle.offered])];
+  return { ...node, bundle: { ...node.bundle, offered } };
 }
 
 const leftAt = ({ goneAt = Number.POSITIVE_INFINITY }: NodeObservation): number => goneAt;

@@ -15,6 +15,8 @@ import type { SetOfNames } from './type-state.ts';
 
 export type NodeEvent =
   | StreamFact
+  /** It is being sent this set of secrets. */
+  | { readonly fact: 'offered'; readonly fingerprint: string }
   | { readonly fact: 'connected' }
   /** The last of the node's streams has ended. */
   | { readonly fact: 'disconnected' };
@@ -98,7 +100,10 @@ export async function startAdsServer(options: AdsServerOptions): Promise<AdsServ
   const behind = new Set<Member>();
 
   function carryOut({ call, node, presence }: Member, { responses, facts }: Step): void {
-    for (const response of responses) call.send(encoded(response));
+    for (const response of responses) {
+      call.send(encoded(response));
+      if (response.type === 'secret') onNode(node, { fact: 'offered', fingerprint: response.set.fingerprint });
+    }
     for (const fact of facts) {
       if (fact.fact === 'served') {
         presence.served = Math.max(presence.served, fact.sequence);

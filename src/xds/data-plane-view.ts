@@ -5,11 +5,21 @@
 import { INBOUND, plansByName, qualifiedName } from '../dataplanes/envoy/naming.ts';
 import { renderNode, renderShared, unservable } from '../dataplanes/envoy/render.ts';
 import { type Endpoint, type EnvoyNode, type Identity, ownPartOf } from '../dataplanes/envoy/resources.ts';
+import { bundleSecret } from '../dataplanes/envoy/tls.ts';
 import type { ServicePlan } from '../plan/plan.ts';
 import type { Fragment, UnreadableFragment } from '../reconcile/model.ts';
+import type { ModelledTrust } from '../reconcile/model-trust.ts';
 import type { EncodeResource } from './protobuf.ts';
 import { type Registry, servedEndpoints, type Version } from './registry.ts';
-import { buildShared, buildSnapshot, type SharedResources, type Snapshot } from './snapshot.ts';
+import {
+  buildShared,
+  buildSnapshot,
+  encodeResource,
+  type ResourceSet,
+  resourceSet,
+  type SharedResources,
+  type Snapshot,
+} from './snapshot.ts';
 
 /** A service whose newest plan is not served here; the one before is, if there was one. */
 export interface RefusedPlan {
@@ -18,6 +28,9 @@ export interface RefusedPlan {
   readonly name: string;
   readonly message: string;
 }
+
+/** Bundles that nodes may still speak of. */
+const BUNDLES = 16;
 
 export class DataPlaneView {
   readonly mesh: string;
@@ -34,6 +47,10 @@ export class DataPlaneView {
   readonly #sharedWith = new Map<string, { readonly sequence: number; readonly shared: SharedResources; readonly identity: Identity }>();
   /** By what a node is given of its own: nodes that listen alike are served the same. */
   readonly #snapshots = new Map<string, Snapshot>();
+  /** What nodes with an identity trust, encoded once for all of them; until there is any, each has a file. */
+  #bundle: { readonly revision: number; readonly secrets: ResourceSet } | undefined;
+  /** By the fingerprint of a set of secrets: the fingerprints of its roots. */
+  readonly #rootsIn = new Map<string, readonly string[]>();
   readonly #encode: EncodeResource;
   readonly #refuse: (message: string) => void;
   readonly #refusalsToken: string | undefined;
@@ -88,6 +105,27 @@ export class DataPlaneView {
     return [...this.#fragments.keys()];
   }
 
+  /** Served with the next `update`. A bundle that cannot be encoded leaves the one before. */
+  trust({ revision, roots, fingerprints }: ModelledTrust): void {
+    if (this.#bundle && revision <= this.#bundle.revision) return;
+    const secret = encodeResource(bundleSecret(roots), this.#encode);
+    if ('ok' in secret) {
+      this.#refuse(`The roots of ${this.mesh} at revision ${revision} are not served; those before stay: ${secret.message}`);
+      return;
+    }
+    const secrets = resourceSet(new Map([[secret.name, secret]]), this.#bundle?.secrets);
+    this.#bundle = { revision, secrets };
+    this.#rootsIn.delete(secrets.fingerprint);
+    this.#rootsIn.set(secrets.fingerprint, fingerprints);
+    const [oldest] = this.#rootsIn.keys();
+    if (this.#rootsIn.size > BUNDLES && oldest !== undefined) this.#rootsIn.delete(oldest);
+  }
+
+  /** Of a set of secrets that was served here. */
+  rootsIn(secrets: string): readonly string[] {
+    return this.#rootsIn.get(secrets) ?? [];
+  }
+
   /** Takes in what the model says up to `sequence`, and who the endpoints are. A plan that cannot be served keeps no other from it. */
   update(changed: readonly Fragment[], registry: Registry, sequence: number, unreadable: readonly UnreadableFragment[] = []): void {
     // Lists of a moving model may overlap: the newer one stays.
@@ -133,7 +171,8 @@ export class DataPlaneView {
   #build(plans: readonly ServicePlan[], endpoints: readonly Endpoint[], identity?: Identity, previous = this.#shared) {
     try {
       const resources = renderShared(plans, endpoints, identity);
-      return buildShared({ resources, encode: this.#encode, ...(previous ? { previous } : {}) });
+      const secrets = identity && this.#bundle?.secrets;
+      return buildShared({ resources, encode: this.#encode, ...(previous ? { previous } : {}), ...(secrets ? { secrets } : {}) });
     } catch (error) {
       return { ok: false, message: error instanceof Error ? error.message : String(error) } as const;
     }
@@ -155,12 +194,17 @@ export class DataPlaneView {
     return why ? why[1] : { ...refused, sequence: this.#sequence };
   }
 
+  /** Whose bundle comes from here, where there is one. */
+  #asServed(node: EnvoyNode): EnvoyNode {
+    return node.identity && this.#bundle ? { ...node, identity: { ...node.identity, bundle: 'served' } } : node;
+  }
+
   /** Made when a node is there to be served, once a sequence for all that have the same identity. */
   #sharedFor(node: EnvoyNode): SharedResources | undefined {
     if (!node.identity || this.#plans.every(({ security }) => security === undefined)) return this.#shared;
     const known = this.#sharedWith.get(node.identity.directory);
     if (known?.sequence === this.#sequence) return known.shared;
-    const identity = known?.identity ?? node.identity;
+    const identity = known && known.identity.bundle === node.identity.bundle ? known.identity : node.identity;
     const built = this.#build(this.#plans, this.#endpoints, identity, known?.shared ?? this.#shared);
     if (!built.ok) {
       this.#refuse(
@@ -178,10 +222,13 @@ export class DataPlaneView {
     const listens = ownPartOf(node);
     const previous = this.#snapshots.get(listens);
     if (previous?.sequence === this.#sequence) return previous;
-    const shared = this.#sharedFor(node);
+    const served = this.#asServed(node);
+    const shared = this.#sharedFor(served);
     if (!shared) return previous;
-    const own = renderNode(node, this.#plans, this.#refusalsToken);
-    const built = buildSnapshot({ sequence: this.#sequence, shared, own, encode: this.#encode, ...(previous ? { previous } : {}) });
+    const own = renderNode(served, this.#plans, this.#refusalsToken);
+    const secrets = served.identity && this.#bundle?.secrets;
+    const given = { ...(previous ? { previous } : {}), ...(secrets ? { secrets } : {}) };
+    const built = buildSnapshot({ sequence: this.#sequence, shared, own, encode: this.#encode, ...given });
     if (!built.ok) {
       this.#refuse(`The configuration of the node ${node.id} at ${this.#sequence} is not served: ${built.message}`);
       return previous;

@@ -4,6 +4,7 @@
  */
 import type { Documents, JsonObject } from '../journal/documents.ts';
 import { type Fragment, fragmentsSince, readEndpoints, readPointer, type UnreadableFragment, writeEndpoints } from '../reconcile/model.ts';
+import { type ModelledTrust, readTrust } from '../reconcile/model-trust.ts';
 import { DataPlaneView } from './data-plane-view.ts';
 import type { EncodeResource } from './protobuf.ts';
 import {
@@ -54,6 +55,7 @@ export class MeshWatch {
   readonly #dataPlanes = new Map<string, DataPlane>();
   readonly #suspendedUntil: number;
   #sequence = 0;
+  #trust: ModelledTrust | undefined;
   #turn: Promise<void> = Promise.resolve();
   #waiting = false;
 
@@ -64,6 +66,11 @@ export class MeshWatch {
 
   view(dataPlane: string): DataPlaneView | undefined {
     return this.#dataPlanes.get(dataPlane)?.view;
+  }
+
+  /** Whom workloads are to trust and who signs, as far as it is known here. */
+  trust(): ModelledTrust | undefined {
+    return this.#trust;
   }
 
   dataPlanes(): readonly string[] {
@@ -80,6 +87,8 @@ export class MeshWatch {
       const view = new DataPlaneView(mesh, dataPlane, encode, report, refusalsToken);
       const sequence = await readPointer(documents, mesh);
       const { fragments, unreadable } = await this.#changedSince(0);
+      await this.#readTrust();
+      if (this.#trust) view.trust(this.#trust);
       view.update(fragments, registry, sequence, unreadable);
       this.#dataPlanes.set(dataPlane, { view, registry, told: new Map(), telling: new Map() });
       this.#options.onChange();
@@ -93,6 +102,13 @@ export class MeshWatch {
     return { fragments, unreadable };
   }
 
+  /** What cannot be read leaves what was known, and keeps nobody from the services. */
+  async #readTrust(): Promise<void> {
+    const { documents, mesh, report } = this.#options;
+    const unreadable = (message: string) => report(`Whom the workloads of ${mesh} trust is not understood; it stays as it was: ${message}`);
+    this.#trust = (await readTrust(documents, mesh, unreadable)) ?? this.#trust;
+  }
+
   /** Reads what is newer than what is known. Calls that come while one runs are one more run. */
   async look(): Promise<void> {
     if (this.#waiting) return;
@@ -103,7 +119,11 @@ export class MeshWatch {
       const pointer = await readPointer(documents, mesh);
       if (pointer <= this.#sequence) return;
       const { fragments, unreadable } = await this.#changedSince(this.#sequence);
-      for (const { view, registry } of this.#dataPlanes.values()) view.update(fragments, registry, pointer, unreadable);
+      await this.#readTrust();
+      for (const { view, registry } of this.#dataPlanes.values()) {
+        if (this.#trust) view.trust(this.#trust);
+        view.update(fragments, registry, pointer, unreadable);
+      }
       this.#sequence = pointer;
       this.#options.onChange();
     });

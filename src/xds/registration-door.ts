@@ -1,12 +1,14 @@
 /**
- * The HTTP door of the xds server: endpoints come and go through it under leases, and the functions poke it when a
- * model moved. Registering needs the nodes' own token; a poke only makes it look.
+ * The HTTP door of the xds server: endpoints come and go through it under leases, agents say what the proxies beside them have
+ * loaded, and the functions poke it when a model moved. Both need the nodes' own token; a poke only makes it look.
  */
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import { z } from 'zod';
 import { authenticate } from '../api/authenticate.ts';
 import { type HttpAnswer, json, problem } from '../api/problem.ts';
 import { refuseStranger } from '../api/stranger.ts';
+import { fingerprintSchema } from '../trust/certificates.ts';
+import type { IdentityReport, Told } from './identities.ts';
 import { LONGEST_LEASE_MS } from './mesh-watch.ts';
 import type { RegistryCommand } from './registry.ts';
 
@@ -39,11 +41,31 @@ const registrationSchema = z.object({
   gone: z.array(z.object({ address, port })).max(1_000).default([]),
 });
 
+/** What an agent says, every few seconds; a bundle holds a handful of roots. */
+const identitySchema = z.object({
+  mesh: name,
+  dataPlane: name,
+  node: name,
+  /** SPIFFE id. */
+  identity: z
+    .string()
+    .max(2_048)
+    .regex(/^spiffe:\/\/[^/]+\//, { error: 'use a SPIFFE id' })
+    .exactOptional(),
+  loaded: z.object({
+    roots: z.array(fingerprintSchema).max(32),
+    leaf: z.object({ fingerprint: fingerprintSchema, issuer: fingerprintSchema, notAfter: z.int().min(0) }).exactOptional(),
+  }),
+  trouble: z.string().min(1).max(1_000).exactOptional(),
+});
+
 export interface RegistrationDoorOptions {
   readonly host: string;
   readonly port: number;
   readonly nodeToken: string;
   readonly register: (mesh: string, dataPlane: string, commands: readonly RegistryCommand[]) => Promise<void>;
+  /** `undefined`: more nodes report than are taken. */
+  readonly identify: (mesh: string, dataPlane: string, report: IdentityReport) => Promise<Told | undefined>;
   readonly poke: (mesh: string) => void;
   readonly health: () => object;
 }
@@ -70,17 +92,23 @@ async function answer(options: RegistrationDoorOptions, request: IncomingMessage
   if (!path) return problem(400, 'MalformedTarget', 'Ask for a path that begins with a slash, percent-encoded.');
   const [, first, mesh] = path;
   if (request.method === 'GET' && first === 'health') return json(200, options.health());
-  if (request.method !== 'POST') return problem(404, 'NotFound', 'POST to /endpoints or /poke/<mesh>, or GET /health.');
+  if (request.method !== 'POST') return problem(404, 'NotFound', ELSEWHERE);
   if (first === 'poke' && mesh) {
     options.poke(mesh);
     return json(202, {});
   }
-  if (first !== 'endpoints') return problem(404, 'NotFound', 'POST to /endpoints or /poke/<mesh>, or GET /health.');
+  if (first !== 'endpoints' && first !== 'identities') return problem(404, 'NotFound', ELSEWHERE);
   const caller = authenticate({ kind: 'token', token: options.nodeToken }, request.headers.authorization ?? null);
   if (!caller.ok) return problem(401, 'NotAuthenticated', 'Send the nodes\' token as "Authorization: Bearer <token>".');
   const text = await bodyOf(request);
   if (text === undefined) return problem(413, 'TooLarge', 'Send no more than 1 MiB at once.');
-  const registration = registrationSchema.safeParse(parse(text));
+  return first === 'endpoints' ? register(options, parse(text)) : identify(options, parse(text));
+}
+
+const ELSEWHERE = 'POST to /endpoints, /identities or /poke/<mesh>, or GET /health.';
+
+async function register(options: RegistrationDoorOptions, body: unknown): Promise<HttpAnswer> {
+  const registration = registrationSchema.safeParse(body);
   if (!registration.success) return problem(400, 'NotARegistration', z.prettifyError(registration.error));
   const { dataPlane, leaseMs, endpoints, gone } = registration.data;
   await options.register(registration.data.mesh, dataPlane, [
@@ -88,6 +116,14 @@ async function answer(options: RegistrationDoorOptions, request: IncomingMessage
     ...endpoints.map(({ ready, ...endpoint }) => ({ kind: 'register', endpoint, leaseMs, ready }) as const),
   ]);
   return json(200, { registered: endpoints.length });
+}
+
+async function identify(options: RegistrationDoorOptions, body: unknown): Promise<HttpAnswer> {
+  const report = identitySchema.safeParse(body);
+  if (!report.success) return problem(400, 'NotAReport', z.prettifyError(report.error));
+  const { mesh, dataPlane, ...loaded } = report.data;
+  const told = await options.identify(mesh, dataPlane, loaded);
+  return told ? json(200, told) : problem(429, 'TooManyNodes', 'More nodes report than are kept here; start another xds server for some.');
 }
 
 /** Its parts, decoded; the first is empty. */

@@ -29,6 +29,8 @@ export class Reporter {
   readonly #unwritten = new Map<string, { place: Place; nodes: Map<string, NodeObservation> }>();
   /** By mesh: the services to be hinted at once what was seen there is written. */
   #owed = new Map<string, ReadonlySet<string>>();
+  /** By mesh, while a hint of its trust is under way: whether another is to follow. */
+  readonly #trustHints = new Map<string, boolean>();
   #flushing: Promise<void> = Promise.resolve();
   #scheduled = false;
   #stopped = false;
@@ -49,6 +51,25 @@ export class Reporter {
   hint(mesh: string, services: readonly string[]): void {
     this.#owe(mesh, services);
     void this.flush();
+  }
+
+  /** Something was seen of whom a workload trusts; once it is written, and once for all that comes while the functions look. */
+  hintTrust(mesh: string): void {
+    const underWay = this.#trustHints.has(mesh);
+    this.#trustHints.set(mesh, true);
+    if (!underWay) void this.#giveTrust(mesh);
+  }
+
+  async #giveTrust(mesh: string): Promise<void> {
+    const { hints, report } = this.#options;
+    while (this.#trustHints.get(mesh) && !this.#stopped) {
+      this.#trustHints.set(mesh, false);
+      await this.flush();
+      const failure = hints && (await this.#deliver(hints, { mesh, services: [], trust: true }));
+      if (failure)
+        report(`The functions could not be told whom workloads of ${mesh} trust (${failure.message}); they look by themselves.`, failure);
+    }
+    this.#trustHints.delete(mesh);
   }
 
   /** Tells people, through the functions, of endpoints that are kept though they are silent. */

@@ -4,15 +4,25 @@ import type { NodeEvent } from './ads-server.ts';
 
 type Seen = Omit<NodeObservation, 'via'>;
 
+/** What a stream says, with the roots that its secrets hold. */
+export type SeenEvent =
+  | Exclude<NodeEvent, { fact: 'connected' | 'offered' | 'trusts' | 'distrusts' }>
+  | { readonly fact: 'connected'; readonly identity: boolean }
+  | { readonly fact: 'offered' | 'trusts'; readonly roots: readonly string[] }
+  | { readonly fact: 'distrusts'; readonly roots: readonly string[]; readonly message: string };
+
 /** A node that left this long ago is forgotten here; its observation in the store ends by itself. */
 const REMEMBERED_MS = 15 * 60_000;
 const LONGEST_MESSAGE = 1_000;
+
+type Bundle = NonNullable<NodeObservation['bundle']>;
+const untold: Bundle = { offered: [], accepted: [] };
 
 export class SeenNodes {
   readonly #nodes = new Map<string, Seen>();
 
   /** Answers with what is now to be told of the node; nothing when that is as it was. `now` is epoch ms. */
-  take(node: string, event: NodeEvent, now: number): Seen | undefined {
+  take(node: string, event: SeenEvent, now: number): Seen | undefined {
     const before = this.#nodes.get(node) ?? { node, served: 0 };
     const after = next(before, event, now);
     if (after === before && this.#nodes.has(node)) return undefined;
@@ -43,11 +53,17 @@ export class SeenNodes {
   }
 }
 
-function next(before: Seen, event: NodeEvent, now: number): Seen {
+function next(before: Seen, event: SeenEvent, now: number): Seen {
   const { goneAt: _gone, ...here } = before;
   switch (event.fact) {
-    case 'connected':
-      return here;
+    case 'connected': {
+      const { bundle = untold, ...bare } = here;
+      return event.identity ? { ...bare, bundle } : bare;
+    }
+    case 'offered':
+    case 'trusts':
+    case 'distrusts':
+      return { ...here, bundle: nextBundle(here.bundle ?? untold, event) };
     case 'disconnected':
       return { ...here, goneAt: now };
     case 'served': {
@@ -58,11 +74,30 @@ function next(before: Seen, event: NodeEvent, now: number): Seen {
       return settled ? after : { ...after, without: [...event.without], ...(rejected ? { rejected } : {}) };
     }
     case 'rejected':
-      return { ...here, rejected: { sequence: event.sequence, message: event.message.slice(0, LONGEST_MESSAGE).toWellFormed() } };
+      // Said by `distrusts`: what services are served is another matter.
+      if (event.type === 'secret') return before;
+      return { ...here, rejected: { sequence: event.sequence, message: kept(event.message) } };
     case 'acked':
       return before;
   }
 }
+
+function nextBundle(
+  { offered, accepted, refused }: Bundle,
+  event: Extract<SeenEvent, { fact: 'offered' | 'trusts' | 'distrusts' }>,
+): Bundle {
+  const roots = [...event.roots];
+  switch (event.fact) {
+    case 'offered':
+      return { offered: [...new Set([...roots, ...accepted])], accepted, ...(refused ? { refused } : {}) };
+    case 'trusts':
+      return { offered, accepted: roots, ...(refused && !same(refused.roots, roots) ? { refused } : {}) };
+    case 'distrusts':
+      return { offered, accepted, refused: { roots, message: kept(event.message) } };
+  }
+}
+
+const kept = (message: string): string => message.slice(0, LONGEST_MESSAGE).toWellFormed();
 
 function same(one: readonly string[], other: readonly string[]): boolean {
   return one.length === other.length && one.every((name, index) => name === other[index]);

@@ -8,12 +8,13 @@ import type { EnvoyNode } from '../dataplanes/envoy/resources.ts';
 import type { Documents } from '../journal/documents.ts';
 import { type NodeObservation, OBSERVED_MS } from '../reconcile/observations.ts';
 import { type AdsServer, type NodeEvent, startAdsServer } from './ads-server.ts';
+import { IdentityDesk } from './identities.ts';
 import { MeshWatch } from './mesh-watch.ts';
 import type { EncodeResource } from './protobuf.ts';
 import { hearRefusals, REFUSALS_MS, refusalsTokenOf } from './refusals.ts';
 import { openRegistrationDoor } from './registration-door.ts';
 import { HEARTBEAT_MS, Reporter } from './reporter.ts';
-import { SeenNodes } from './seen-nodes.ts';
+import { type SeenEvent, SeenNodes } from './seen-nodes.ts';
 
 const LOOK_MS = 1_000;
 /** What only some nodes of a data plane have come to is written no sooner: a write to the disk would hold up those still to be served. */
@@ -117,12 +118,20 @@ export async function startXdsServer(options: XdsServerOptions): Promise<XdsServ
     const kept = seenAt(mesh, dataPlane);
     if (node.inbound) kept.before.set(node.id, node);
     else kept.before.delete(node.id);
-    const observed = kept.nodes.take(node.id, event, now());
+    const observed = kept.nodes.take(node.id, seenEvent(node, event), now());
     if (!observed) return;
     tell(mesh, dataPlane, observed);
+    if (event.fact === 'distrusts') reporter.hintTrust(mesh);
     kept.late ||= event.fact === 'served';
     if (observed.without) reporter.hint(mesh, watches.get(mesh)?.view(dataPlane)?.servicesNamed(observed.without) ?? []);
     tellSoon(mesh, dataPlane, kept);
+  }
+
+  function seenEvent({ mesh, dataPlane, identity }: EnvoyNode, event: NodeEvent): SeenEvent {
+    if (event.fact === 'connected') return { fact: 'connected', identity: identity !== undefined };
+    if (event.fact !== 'offered' && event.fact !== 'trusts' && event.fact !== 'distrusts') return event;
+    const { fingerprint, ...seenFact } = event;
+    return { ...seenFact, roots: watches.get(mesh)?.view(dataPlane)?.rootsIn(fingerprint) ?? [] };
   }
 
   /** Once a turn, however many nodes have spoken in it. When the last one has come to a sequence, those it holds can go on. */
@@ -177,6 +186,15 @@ export async function startXdsServer(options: XdsServerOptions): Promise<XdsServ
     isInShadow: ({ mesh, dataPlane }, service) => watches.get(mesh)?.view(dataPlane)?.isInShadow(service) ?? true,
   });
 
+  const identities = new IdentityDesk({
+    documents,
+    now,
+    report,
+    trustOf: (mesh) => watches.get(mesh)?.trust(),
+    writeServed: () => reporter.flush(),
+    onChange: (mesh) => reporter.hintTrust(mesh),
+  });
+
   ads = await startAdsServer({
     address: { host: options.ads.host, port: options.ads.port },
     ...(options.ads.credentials ? { credentials: options.ads.credentials } : {}),
@@ -195,6 +213,10 @@ export async function startXdsServer(options: XdsServerOptions): Promise<XdsServ
       await keep(mesh, dataPlane);
       await watchOf(mesh).endpoints(dataPlane, commands);
     },
+    async identify(mesh, dataPlane, loaded) {
+      await keep(mesh, dataPlane);
+      return identities.take({ mesh, dataPlane }, loaded);
+    },
     poke: (mesh) => {
       const watch = watches.get(mesh);
       if (watch) attempt(watch.look(), `The model of ${mesh} could not be read`);
@@ -209,6 +231,7 @@ export async function startXdsServer(options: XdsServerOptions): Promise<XdsServ
         attempt(watch.expire(), `The leases of ${mesh} could not be stored`);
         for (const dataPlane of watch.dataPlanes()) hintOfLate(mesh, dataPlane, seenAt(mesh, dataPlane));
       }
+      void identities.flush();
       // Nodes that came while the store was away are waited for here.
       for (const { node, connected } of running.nodes()) {
         if (connected && !watches.get(node.mesh)?.view(node.dataPlane))
@@ -225,6 +248,7 @@ export async function startXdsServer(options: XdsServerOptions): Promise<XdsServ
           watch.view(dataPlane)?.forgetUnused();
         }
       }
+      identities.forgetSilent();
       // What could not be written before.
       attempt(reporter.flush(), 'What was seen could not be written');
     }, HEARTBEAT_MS),
@@ -252,6 +276,7 @@ export async function startXdsServer(options: XdsServerOptions): Promise<XdsServ
       await new Promise<void>((resolve) => door.close(() => resolve()));
       await running.stop();
       await refusals.flush();
+      await identities.flush();
       await reporter.stop();
     },
   };

@@ -41,6 +41,9 @@ export interface StreamResponse {
 
 export type StreamFact =
   | { readonly fact: 'acked'; readonly type: EnvoyResourceType; readonly sequence: number }
+  /** The node has accepted this set of secrets, or not. */
+  | { readonly fact: 'trusts'; readonly fingerprint: string }
+  | { readonly fact: 'distrusts'; readonly fingerprint: string; readonly message: string }
   /** `resources`: those that are held back from this node from now on; empty while it is being found out which they are. */
   | {
       readonly fact: 'rejected';
@@ -96,10 +99,12 @@ export function createAdsStream(contentFor: ContentFor, setOf: SetOfNames, memor
       if (request.rejection === undefined) {
         types[type] = accepted(state, inFlight, names);
         facts.push({ fact: 'acked', type, sequence });
+        if (type === 'secret') facts.push({ fact: 'trusts', fingerprint: inFlight.set.fingerprint });
       } else {
         const [rejecting, resources] = rejected(type, state, inFlight.set, request.rejection);
         types[type] = rejecting;
         facts.push({ fact: 'rejected', type, sequence, message: request.rejection, resources });
+        if (type === 'secret') facts.push({ fact: 'distrusts', fingerprint: inFlight.set.fingerprint, message: request.rejection });
       }
     }
     types[type] = restricted(types[type], names);

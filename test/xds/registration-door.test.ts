@@ -20,6 +20,7 @@ interface Asked {
 async function opened(take: (commands: readonly RegistryCommand[]) => Promise<void> = async () => {}) {
   const registered: unknown[] = [];
   const poked: string[] = [];
+  const reported: unknown[] = [];
   const server = await openRegistrationDoor({
     host: '127.0.0.1',
     port: 0,
@@ -27,6 +28,10 @@ async function opened(take: (commands: readonly RegistryCommand[]) => Promise<vo
     async register(mesh, dataPlane, commands) {
       await take(commands);
       registered.push([mesh, dataPlane, ...commands]);
+    },
+    async identify(mesh, dataPlane, report) {
+      reported.push([mesh, dataPlane, report]);
+      return report.node === 'one-too-many' ? undefined : told;
     },
     poke: (mesh) => poked.push(mesh),
     health: () => ({ status: 'ok' }),
@@ -46,11 +51,12 @@ async function opened(take: (commands: readonly RegistryCommand[]) => Promise<vo
     for await (const chunk of response.setEncoding('utf8')) text += chunk;
     return { status: Number(response.statusCode), answer: JSON.parse(text) };
   }
-  return { port, registered, poked, ask };
+  return { port, registered, reported, poked, ask };
 }
 
 const endpoint = { service: 'catalog', version: 'v1', address: '10.0.0.1', port: 15_006 };
 const registration = { mesh: 'shop', dataPlane: 'vms', leaseMs: 30_000, endpoints: [endpoint], gone: [{ address: '10.0.0.2', port: 1 }] };
+const told = { revision: 7, signer: 'd'.repeat(64), renewWithinMs: 10_000, reportEveryMs: 1_000 };
 const signed = { authorization: 'Bearer nodes' };
 const asked = { path: '/endpoints', headers: signed, body: JSON.stringify(registration) };
 
@@ -98,6 +104,59 @@ describe('a registration', () => {
   it('that could not be stored is to be sent again', async () => {
     const { ask } = await opened(() => Promise.reject(new Error('the store is away')));
     expect(await ask(asked)).toMatchObject({ status: 503, answer: { reason: 'TemporaryFault' } });
+  });
+});
+
+describe('a report of what a proxy has loaded', () => {
+  const root = 'a'.repeat(64);
+  const leaf = { fingerprint: 'b'.repeat(64), issuer: 'c'.repeat(64), notAfter: 1_800_000_000_000 };
+  const report = {
+    mesh: 'shop',
+    dataPlane: 'vms',
+    node: 'web-1',
+    identity: 'spiffe://mesh.example/ns/shop/sa/web',
+    loaded: { roots: [root], leaf },
+  };
+  const reporting = { path: '/identities', headers: signed, body: JSON.stringify(report) };
+
+  it('is taken, and told who signs', async () => {
+    const { ask, reported } = await opened();
+    expect(await ask(reporting)).toEqual({ status: 200, answer: told });
+    const bare = { mesh: 'shop', dataPlane: 'vms', node: 'web-2', loaded: { roots: [] }, trouble: 'Envoy refused an update.' };
+    expect(await ask({ ...reporting, body: JSON.stringify(bare) })).toMatchObject({ status: 200 });
+    const { mesh: _mesh, dataPlane: _dataPlane, ...rest } = report;
+    const { mesh: _, dataPlane: __, ...bareRest } = bare;
+    expect(reported).toEqual([
+      ['shop', 'vms', rest],
+      ['shop', 'vms', bareRest],
+    ]);
+  });
+
+  it.each([
+    ['without a token', 401, 'NotAuthenticated', { ...reporting, headers: {} }],
+    [
+      'of a fingerprint that is none',
+      400,
+      'NotAReport',
+      { ...reporting, body: JSON.stringify({ ...report, loaded: { roots: ['AA:BB'] } }) },
+    ],
+    [
+      'of more roots than a bundle has',
+      400,
+      'NotAReport',
+      { ...reporting, body: JSON.stringify({ ...report, loaded: { roots: Array(33).fill(root) } }) },
+    ],
+    ['of an identity that is none', 400, 'NotAReport', { ...reporting, body: JSON.stringify({ ...report, identity: 'web' }) }],
+  ])('%s is refused', async (_, status, reason, asking) => {
+    const { ask, reported } = await opened();
+    expect(await ask(asking)).toMatchObject({ status, answer: { reason } });
+    expect(reported).toEqual([]);
+  });
+
+  it('of one node too many is not kept, and says so', async () => {
+    const { ask } = await opened();
+    const body = JSON.stringify({ ...report, node: 'one-too-many' });
+    expect(await ask({ ...reporting, body })).toMatchObject({ status: 429, answer: { reason: 'TooManyNodes' } });
   });
 });
 

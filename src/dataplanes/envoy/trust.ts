@@ -1,0 +1,93 @@
+/**
+ * Trust on plain Envoys: roots are brought by the read model, from which the xds server serves them; who has what is read from what
+ * agents said and what that server saw. An agent is believed as far as it says nothing that was never served.
+ */
+import type { Documents } from '../../journal/documents.ts';
+import { type IdentityObservation, identitiesOf } from '../../reconcile/identity-observations.ts';
+import { type ModelledTrust, readTrust, writeTrust } from '../../reconcile/model-trust.ts';
+import { type NodeObservation, nodesOf } from '../../reconcile/observations.ts';
+import type { DataPlaneTrust } from '../../trust/data-plane-trust.ts';
+
+type Member = Awaited<ReturnType<DataPlaneTrust['look']>>[number];
+
+/** So much of a fingerprint is shown to people. */
+const SHOWN = 12;
+
+/** `poke` tells the xds server that the mesh's model has moved; it may fail silently. */
+export function envoyTrust(documents: Documents, dataPlane: string, poke: (mesh: string, sequence: number) => void): DataPlaneTrust {
+  return {
+    async bring(material) {
+      const { sequence } = await writeTrust(documents, material);
+      poke(material.mesh, sequence);
+      return { kind: 'brought' };
+    },
+
+    async look(mesh, now) {
+      const place = { mesh, dataPlane };
+      const trust = await readTrust(documents, mesh);
+      const said = await identitiesOf(documents, place, now);
+      const seen = new Map((await nodesOf(documents, place, now)).map((node) => [node.node, node]));
+      const heard = new Set(said.map(({ node }) => node));
+      const silent = [...seen.values()].filter(({ node, bundle }) => bundle !== undefined && !heard.has(node));
+      return [
+        ...said.map((each) => speaking(dataPlane, each, seen.get(each.node), trust)),
+        ...silent.map((node) => unheard(dataPlane, node, trust, now)),
+      ];
+    },
+  };
+}
+
+function speaking(
+  dataPlane: string,
+  { node, identity, seenAt, loaded, trouble }: IdentityObservation,
+  seen: NodeObservation | undefined,
+  trust: ModelledTrust | undefined,
+): Member {
+  const wrong = refusal(seen, trust) ?? trouble ?? disbelief(loaded.roots, identity, seen, trust);
+  return {
+    id: `${dataPlane}/${node}`,
+    dataPlane,
+    kind: 'proxy',
+    ...(identity === undefined ? {} : { identity }),
+    seenAt,
+    trusts: [...loaded.roots],
+    ...(loaded.leaf ? { presents: { issuer: loaded.leaf.issuer, notAfter: loaded.leaf.notAfter } } : {}),
+    ...(wrong === undefined ? {} : { trouble: wrong }),
+  };
+}
+
+/** Nobody ever said what it has loaded: it is seen for as long as it is connected, and is never where it must be. */
+function unheard(dataPlane: string, seen: NodeObservation, trust: ModelledTrust | undefined, now: number): Member {
+  const trouble = refusal(seen, trust) ?? 'no agent says what it has loaded';
+  return { id: `${dataPlane}/${seen.node}`, dataPlane, kind: 'proxy', seenAt: seen.goneAt ?? now, trusts: [], trouble };
+}
+
+/** Of the bundle that it is to have now. */
+function refusal(seen: NodeObservation | undefined, trust: ModelledTrust | undefined): string | undefined {
+  const refused = seen?.bundle?.refused;
+  const isCurrent = refused && trust && sameRoots(refused.roots, trust.fingerprints);
+  return isCurrent ? `it refuses the roots: ${refused.message}` : undefined;
+}
+
+function disbelief(
+  roots: readonly string[],
+  identity: string | undefined,
+  seen: NodeObservation | undefined,
+  trust: ModelledTrust | undefined,
+): string | undefined {
+  if (!trust) return undefined;
+  const offered = seen?.bundle?.offered ?? [];
+  // What it held before is old news, and no lie.
+  const foreign = roots.find((root) => !trust.fingerprints.includes(root) && !trust.formerRoots.includes(root) && !offered.includes(root));
+  if (foreign !== undefined) return `not believed: it says that it trusts ${shown(foreign)}, which this mesh never had`;
+  const early = roots.find((root) => trust.fingerprints.includes(root) && !offered.includes(root));
+  if (early !== undefined) return `not believed: it says that it trusts ${shown(early)}, which was not served to it`;
+  if (identity !== undefined && !identity.startsWith(`spiffe://${trust.trustDomain}/`))
+    return `not believed: it says that it is ${identity}, which is not of ${trust.trustDomain}`;
+  return undefined;
+}
+
+const sameRoots = (one: readonly string[], other: readonly string[]): boolean =>
+  one.length === other.length && one.every((root) => other.includes(root));
+
+const shown = (root: string): string => `${root.slice(0, SHOWN)}…`;

@@ -1,0 +1,49 @@
+/**
+ * What agents beside proxies said that those have loaded: one document a node, last write wins, kept for a day longer than its leaf
+ * counts. Whether it is believed, and fresh enough, is for whoever reads it: `seenAt` is when the agent spoke, whoever wrote it down.
+ */
+import { z } from 'zod';
+import type { Documents } from '../journal/documents.ts';
+import { fingerprintSchema } from '../trust/certificates.ts';
+import { inBatches, OBSERVED_MS, type Place, partitionOf, upsert } from './observations.ts';
+
+const BATCH = 100;
+
+/** Fingerprints of the roots it verifies with, and the leaf it presents: who signed it, until when it counts (epoch ms). */
+export const loadedSchema = z.object({
+  roots: z.array(fingerprintSchema),
+  leaf: z.object({ fingerprint: fingerprintSchema, issuer: fingerprintSchema, notAfter: z.number() }).exactOptional(),
+});
+
+const identitySchema = z.object({
+  node: z.string(),
+  /** SPIFFE id. */
+  identity: z.string().exactOptional(),
+  /** Epoch ms. */
+  seenAt: z.number(),
+  loaded: loadedSchema,
+  /** What it refused or could not do. */
+  trouble: z.string().exactOptional(),
+});
+export type IdentityObservation = Readonly<z.infer<typeof identitySchema>>;
+
+/** Any number of nodes, many in one batch. */
+export async function putIdentities(
+  documents: Documents,
+  { mesh, dataPlane }: Place,
+  observed: readonly IdentityObservation[],
+): Promise<void> {
+  const partition = partitionOf(mesh, dataPlane);
+  const operations = observed.map((each) => {
+    const until = Math.max(each.seenAt, each.loaded.leaf?.notAfter ?? 0) + OBSERVED_MS;
+    return upsert(partition, 'identity', each.node, each.seenAt, each, until);
+  });
+  await inBatches(documents, partition, operations, BATCH);
+}
+
+/** Those that fell silent included, for as long as they are kept. */
+export async function identitiesOf(documents: Documents, { mesh, dataPlane }: Place, now: number): Promise<readonly IdentityObservation[]> {
+  const found = await documents.list({ partition: partitionOf(mesh, dataPlane), kind: 'identity' });
+  const lasting = found.filter(({ document }) => (document.expiresAt ?? 0) > now);
+  return lasting.map(({ document }) => identitySchema.parse(document.body));
+}
