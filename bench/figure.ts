@@ -4,8 +4,9 @@ export interface Figure {
   readonly name: string;
   readonly value: number;
   readonly unit: string;
-  /** The value is to be no more than this. */
+  /** The value is to be no more than this, or no less where it is a pace. */
   readonly target: number;
+  readonly atLeast?: true;
   /** What others were measured to need, in words. */
   readonly peer?: string;
   /** How it was measured, as far as the name does not say it, and what was counted beside it. */
@@ -20,6 +21,9 @@ export interface Benchmark {
   /** Rejects when the figures could not be measured; a missed target is a figure like any other. */
   measure(progress: (sentence: string) => void): Promise<readonly Figure[]>;
 }
+
+export const isReached = ({ value, target, atLeast }: Pick<Figure, 'value' | 'target' | 'atLeast'>): boolean =>
+  atLeast ? value >= target : value <= target;
 
 /** The nearest-rank percentile: the smallest value that `share` (0..1) of all values do not exceed. */
 export function percentile(values: readonly number[], share: number): number {

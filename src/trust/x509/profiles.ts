@@ -51,7 +51,7 @@ export interface Leaf {
   readonly notAfter: number;
 }
 
-/** The signer that an authority's issuer is, for as many leafs as it lives; reading it is half the cost of one. */
+/** The signer that an authority's issuer is, for as many leafs as it lives. */
 export interface LeafSigner extends Signer {
   readonly issuer: Issuer;
 }
@@ -63,10 +63,18 @@ export function signerOf(certificate: string | Uint8Array, key: SigningKey): Sig
   return { keyId: key.keyId, algorithm: key.algorithm, name: read.subject, keyIdentifier: read.subjectKeyId };
 }
 
-export const leafSigner = ({ issuer, algorithm }: Authority): LeafSigner => ({
-  ...signerOf(issuer.certificate, { keyId: issuer.keyId, algorithm }),
-  issuer,
-});
+export function leafSigner({ issuer, algorithm }: Authority): LeafSigner {
+  const known = signers.get(issuer.fingerprint);
+  if (known) return known;
+  const signer = { ...signerOf(issuer.certificate, { keyId: issuer.keyId, algorithm }), issuer };
+  if (signers.size >= REMEMBERED) signers.clear();
+  signers.set(issuer.fingerprint, signer);
+  return signer;
+}
+
+/** By fingerprint, which says all that is in it: reading an issuer anew costs as much as half a leaf. */
+const signers = new Map<string, LeafSigner>();
+const REMEMBERED = 64;
 
 /** Self-signed, for issuers alone below it. DER. Named after its key, so that no two roots share a name. */
 export async function rootCertificate(vault: Pick<Vault, 'sign'>, profile: AuthorityProfile): Promise<Uint8Array> {
@@ -98,6 +106,13 @@ export async function issuerCertificate(
   return sign(vault, root, content, profile.key.publicKey);
 }
 
+// Made once: each costs a tenth of a millisecond.
+const NO_AUTHORITY = new x509.BasicConstraintsExtension(false, undefined, true);
+const EC_USAGE = new x509.KeyUsagesExtension(digitalSignature, true);
+const RSA_USAGE = new x509.KeyUsagesExtension(digitalSignature | keyEncipherment, true);
+const FOR_BOTH_ENDS = new x509.ExtendedKeyUsageExtension([x509.ExtendedKeyUsage.serverAuth, x509.ExtendedKeyUsage.clientAuth]);
+const NAMELESS = new x509.Name([]);
+
 /** As `decideIssuing` said. Its name is its SPIFFE ID alone. */
 export async function leafCertificate(
   vault: Pick<Vault, 'sign'>,
@@ -106,9 +121,9 @@ export async function leafCertificate(
   serial: Uint8Array,
 ): Promise<Leaf> {
   const extensions = [
-    new x509.BasicConstraintsExtension(false, undefined, true),
-    new x509.KeyUsagesExtension(isRsa(publicKey) ? digitalSignature | keyEncipherment : digitalSignature, true),
-    new x509.ExtendedKeyUsageExtension([x509.ExtendedKeyUsage.serverAuth, x509.ExtendedKeyUsage.clientAuth]),
+    NO_AUTHORITY,
+    isRsa(publicKey) ? RSA_USAGE : EC_USAGE,
+    FOR_BOTH_ENDS,
     new x509.SubjectKeyIdentifierExtension(keyIdentifierOf(publicKey)),
     new x509.AuthorityKeyIdentifierExtension(signer.keyIdentifier),
     // Critical where the subject is empty (RFC 5280, 4.2.1.6).
@@ -118,7 +133,7 @@ export async function leafCertificate(
     serial,
     notBefore: Math.max(notBefore, signer.issuer.notBefore),
     notAfter: Math.min(notAfter, signer.issuer.notAfter),
-    subject: new x509.Name([]),
+    subject: NAMELESS,
     extensions,
   };
   const der = await sign(vault, signer, content, publicKey);

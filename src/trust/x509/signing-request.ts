@@ -75,23 +75,18 @@ function parse(der: Uint8Array): Parsed | undefined {
   if (!signed || !algorithm || !signature || more.length > 0) return undefined;
   try {
     const request = new x509.Pkcs10CertificateRequest(der);
-    const alternatives = request.extensions.filter(({ type }) => type === SUBJECT_ALTERNATIVE_NAME);
+    const alternatives = request.extensions.filter((extension) => extension instanceof x509.SubjectAlternativeNameExtension);
     return {
       publicKey: new Uint8Array(request.publicKey.rawData),
       algorithm: Buffer.from(algorithm).toString('hex'),
       signed,
       signature,
-      names: alternatives.flatMap(({ rawData }) => {
-        const { names } = new x509.SubjectAlternativeNameExtension(rawData);
-        return names.items.map(({ type, value }) => ({ type, value }));
-      }),
+      names: alternatives.flatMap(({ names }) => names.items.map(({ type, value }) => ({ type, value }))),
     };
   } catch {
     return undefined;
   }
 }
-
-const SUBJECT_ALTERNATIVE_NAME = '2.5.29.17';
 
 function isSigned({ publicKey, signed, signature }: Parsed, hash: string): boolean {
   try {
