@@ -1,6 +1,6 @@
 /**
  * Whether a workload gets a leaf, and which: decided from the mesh's trust, what its request asks for and who it was attested to be.
- * Pure; the signing is `x509/leafs.ts`.
+ * Pure; the signing is `x509/profiles.ts`.
  */
 import { refused } from '../decision.ts';
 import type { Authority } from './certificates.ts';
