@@ -106,8 +106,11 @@ function rotating(state: TrustState, rotation: Rotation, event: RotationEvent, a
       const phase = passedAt(rotation.phase, at);
       return having({ phase: phase.name === 'returning' && event.until !== undefined ? { ...phase, until: event.until } : phase });
     }
-    case 'RotationHastened':
-      return having({ cause: event.cause, ...(event.reason === undefined ? {} : { reason: event.reason }) });
+    case 'RotationHastened': {
+      const { phase } = rotation;
+      const soaked = phase.name === 'soaking' ? { ...phase, until: Math.min(phase.until, at) } : phase;
+      return having({ cause: event.cause, phase: soaked, ...(event.reason === undefined ? {} : { reason: event.reason }) });
+    }
     case 'AbortRevoked': {
       const { aborted: _aborted, ...rest } = rotation;
       return { ...state, rotation: rest };
