@@ -30,13 +30,13 @@ export interface Bundle {
 
 const ROOT = path.join(import.meta.dirname, '..', '..');
 
-/** Throws when an edit does not fit the source any more. */
-export async function bundle(broken?: Break): Promise<Bundle> {
+/** `entry`: what a thread of it runs. Throws when an edit does not fit the source any more. */
+export async function bundle(broken?: Break, entry = path.join(import.meta.dirname, 'shard.ts')): Promise<Bundle> {
   const folder = await mkdtemp(path.join(tmpdir(), 'meshwright-simulation-'));
   const file = path.join(folder, 'shard.cjs');
   const dispose = () => rm(folder, { recursive: true, force: true });
   const built = build({
-    entryPoints: [path.join(import.meta.dirname, 'shard.ts')],
+    entryPoints: [entry],
     outfile: file,
     bundle: true,
     platform: 'node',

@@ -1,0 +1,435 @@
+/** Where people and events step in: aborts from everywhere, four eyes, a compromise, a root that waits for somebody, and time that runs out. */
+import { describe, expect, it } from 'vitest';
+import { mustLeaveBy, nextWake, rotateBy } from '../../src/trust/timing.ts';
+import { authority, certificatesSpec, DAY, fingerprint, HOUR, LEAF, MINUTE, ROOT_LIFE, SECOND, SKEW, T0, versionOf } from './samples.ts';
+import {
+  ALL,
+  BRINGS,
+  discarding,
+  distributing,
+  dropping,
+  issuing,
+  made,
+  OVER,
+  preparing,
+  pruned,
+  resting,
+  restoring,
+  retired,
+  returning,
+  rotateFor,
+  type Story,
+  soaking,
+  specify,
+} from './story.ts';
+
+const abort = { type: 'Abort', by: 'ada' } as const;
+const proceed = (by = 'eve') => ({ type: 'Proceed', by }) as const;
+const approve = (gate: 'issuing' | 'pruning', by: string) => ({ type: 'Approve', gate, by }) as const;
+
+/** From here to the old root alone, whoever follows. */
+function goesAllTheWayBack(story: Story): void {
+  if (story.state.rotation?.phase.name === 'restoring') story.thenTrusts(2, 1).seenTwice(ALL, { trusts: [1, 2], under: 2 });
+  if (story.state.rotation?.phase.name === 'returning') {
+    story
+      .thenTrusts(1, 2)
+      .seenTwice(ALL, { trusts: [1, 2], under: 1 })
+      .thenPhase('returning');
+    story.after(OVER).seenTwice(ALL, { trusts: [1, 2], under: 1 });
+  }
+  if (story.state.rotation?.phase.name === 'dropping') story.thenTrusts(1).seenTwice(ALL, { trusts: [1], under: 1 });
+  story.thenPhase('discarding').thenOwes(`key ${fingerprint(2)}`);
+  story
+    .when({ type: 'KeyDisabled', root: fingerprint(2) })
+    .thenRecords('RotationAborted')
+    .thenRests(1);
+  expect(story.state.ended[0]).toMatchObject({ outcome: 'aborted' });
+}
+
+describe('an abort', () => {
+  it.each([
+    ['distributing', () => distributing(), 'dropping', BRINGS],
+    ['issuing', () => issuing(), 'returning', BRINGS],
+    ['soaking', () => soaking(), 'returning', BRINGS],
+    ['pruned', () => pruned(), 'restoring', [`key ${fingerprint(1)}`, ...BRINGS]],
+    ['retired', () => retired(), 'restoring', [`key ${fingerprint(1)}`, ...BRINGS]],
+  ] as const)('from %s goes back by itself, one thing at a time, and the next rotation begins at once', (_from, given, first, owed) => {
+    const story = given()
+      .when(abort)
+      .thenPhase(first)
+      .thenOwes(...owed, 'card rotation-aborted');
+    goesAllTheWayBack(story);
+    story
+      .given(rotateFor('asked'))
+      .given(made(story, 3))
+      .seenTwice(ALL, { trusts: [1, 3], under: 1 })
+      .thenPhase('issuing')
+      .thenTrusts(3, 1);
+  });
+
+  it('while the vault makes the root waits for it, and puts it away', () => {
+    const story = preparing().when(abort).thenRecords('AbortBegun').thenPhase('preparing');
+    story.when(made(story, 2)).thenRecords('AuthorityPrepared', 'DiscardingBegun').thenTrusts(1);
+    story
+      .when({ type: 'KeyDisabled', root: fingerprint(2) })
+      .thenRecords('RotationAborted')
+      .thenRests(1);
+  });
+
+  it('of a prepared root puts it away, and nobody ever had it', () => {
+    const story = resting().given(rotateFor('new-version', 'vault', versionOf(2)));
+    story.given(made(story, 2)).when(abort).thenRecords('AbortBegun', 'DiscardingBegun').thenTrusts(1);
+  });
+
+  it('is one: said again it is no news', () => {
+    returning().when(abort).thenChangesNothing('GoesBackAlready');
+    resting().when(abort).thenRefuses('NoRotation');
+  });
+
+  it('is refused once the old root would end before everybody were back', () => {
+    const story = soaking();
+    const ends = story.state.current?.notAfter ?? 0;
+    story
+      .after(ends - story.now - 3 * LEAF)
+      .when(abort)
+      .thenRefuses('TooLateToGoBack');
+    distributing()
+      .after(ROOT_LIFE - LEAF - MINUTE)
+      .when(abort)
+      .thenPhase('dropping');
+  });
+
+  it('counts leafs under the new root down from when all were seen to be back, once', () => {
+    const story = returning()
+      .after(HOUR)
+      .seenTwice(ALL, { trusts: [1, 2], under: 1 })
+      .thenPhase('returning');
+    const { phase } = story.state.rotation ?? {};
+    const until = phase && 'until' in phase ? phase.until : undefined;
+    expect(until).toBe(story.now - SECOND + LEAF + SKEW);
+    story
+      .after(MINUTE)
+      .member('web', { trusts: [1, 2], under: 2 })
+      .looked()
+      .seenTwice(ALL, { trusts: [1, 2], under: 1 });
+    story.thenPhase('returning', { ...(until === undefined ? {} : { until }) });
+  });
+});
+
+describe('forward again', () => {
+  it.each([
+    ['restoring', () => restoring(), 'pruned', [2]],
+    ['returning', () => returning(), 'issuing', [2, 1]],
+    ['dropping', () => dropping(), 'distributing', [1, 2]],
+  ] as const)('a person lets it go from %s', (_from, given, phase, roots) => {
+    const story = given()
+      .when(proceed())
+      .thenPhase(phase)
+      .thenTrusts(...roots);
+    expect(story.state.rotation?.aborted).toBeUndefined();
+    story
+      .thenOwes(...BRINGS, 'card rotation-phase')
+      .when(abort)
+      .thenSays(/goes back/);
+  });
+
+  it('it is not where nothing is left to go forward from', () => {
+    discarding().when(proceed()).thenRefuses('NothingPrepared');
+    issuing().when(proceed()).thenRefuses('NothingPrepared');
+  });
+
+  it('it goes by itself before the old root ends under those who went back to it', () => {
+    const story = returning();
+    const ends = story.state.current?.notAfter ?? 0;
+    renewingUntil(story, ends - LEAF - SKEW);
+    story.thenPhase('issuing').thenTrusts(2, 1);
+    expect(story.now).toBeLessThanOrEqual(ends - LEAF - SKEW + SECOND);
+  });
+});
+
+/** Alarms ring until then; issuers that are due are made. */
+function renewingUntil(story: Story, time: number): void {
+  for (let alarms = 0; alarms < 400 && (nextWake(story.state) ?? Number.POSITIVE_INFINITY) <= time; alarms += 1) {
+    story.elapse();
+    for (const root of story.state.renewing) {
+      const { notAfter } = [story.state.current, story.state.rotation?.to].find((each) => each?.fingerprint === root) ?? { notAfter: 0 };
+      const issuer = { ...authority(70, story.now).issuer, fingerprint: fingerprint(20_000 + alarms) };
+      story.given({ type: 'IssuerMade', root, issuer: { ...issuer, notAfter: Math.min(issuer.notAfter, notAfter) } });
+    }
+  }
+}
+
+describe('four eyes', () => {
+  const spec = certificatesSpec({ approvals: ['issuing', 'pruning'] });
+
+  it('hold the gate of issuing until somebody else approves, and the gate of pruning until that is approved too', () => {
+    const story = distributing(spec).seenTwice(ALL, { trusts: [1, 2], under: 1 });
+    story
+      .thenHolds('distributing', /waits for somebody other than ada/)
+      .thenOwes('card rotation-held')
+      .looked()
+      .thenChangesNothing();
+    story.when(approve('issuing', 'ada')).thenRefuses('SameEyes');
+    story.when(approve('issuing', 'eve')).thenRecords('GateApproved').thenOwes('look fleet').looked().thenPhase('issuing');
+    story
+      .seenTwice(ALL, { trusts: [1, 2], under: 2 })
+      .after(OVER)
+      .seenTwice(ALL, { trusts: [1, 2], under: 2 });
+    story
+      .thenHolds('soaking', /pruning waits/)
+      .given(approve('pruning', 'eve'))
+      .looked()
+      .thenPhase('pruned');
+  });
+
+  it('are asked for only where the spec asks, once, of a rotation that goes forward', () => {
+    distributing().when(approve('issuing', 'eve')).thenRefuses('NoApprovalAsked');
+    resting(spec).when(approve('issuing', 'eve')).thenRefuses('NoRotation');
+    distributing(spec).given(abort).when(approve('issuing', 'eve')).thenRefuses('NoRotation');
+    distributing(spec).given(approve('issuing', 'eve')).when(approve('issuing', 'zoe')).thenChangesNothing('ApprovedAlready');
+  });
+
+  it('are not two of one person who let a prepared root be used', () => {
+    const prepared = () => {
+      const story = resting(spec).given(rotateFor('new-version', 'vault', versionOf(2)));
+      return story.given(made(story, 2));
+    };
+    prepared().given(proceed('eve')).when(approve('issuing', 'eve')).thenRefuses('SameEyes');
+    prepared().given(approve('issuing', 'eve')).when(proceed('eve')).thenRefuses('SameEyes');
+  });
+
+  it('are not replaced by force', () => {
+    const story = distributing(spec, 'compromised');
+    const force = { type: 'Force', by: 'ada', look: story.look() } as const;
+    story.when(force).thenRefuses('NotApproved').given(approve('issuing', 'eve')).when(force).thenPhase('issuing');
+  });
+});
+
+describe('the change lock of the mesh', () => {
+  it('holds what changes who signs and what removes trust, and nothing of a way back', () => {
+    const story = distributing()
+      .locked('a rollout of cart is under way')
+      .seenTwice(ALL, { trusts: [1, 2], under: 1 });
+    story
+      .thenHolds('distributing', /issuing waits while a rollout of cart/)
+      .locked(undefined)
+      .looked()
+      .thenPhase('issuing');
+    story
+      .locked('so')
+      .seenTwice(ALL, { trusts: [1, 2], under: 2 })
+      .thenPhase('soaking')
+      .after(OVER);
+    story.seenTwice(ALL, { trusts: [1, 2], under: 2 }).thenHolds('soaking', /pruning waits while so/);
+    goesAllTheWayBack(story.given(abort));
+  });
+});
+
+describe('force', () => {
+  it('is for a compromise only', () => {
+    const story = distributing();
+    story.when({ type: 'Force', by: 'ada', look: story.look() }).thenRefuses('NotCompromised').thenPhase('distributing');
+    const rest = resting();
+    rest.when({ type: 'Force', by: 'ada', look: rest.look() }).thenRefuses('NothingToForce');
+    const back = distributing(certificatesSpec(), 'compromised').given(abort);
+    back.when({ type: 'Force', by: 'ada', look: back.look() }).thenRefuses('NothingToForce');
+  });
+
+  it('passes the gate whoever is behind, and names them', () => {
+    const story = distributing(certificatesSpec(), 'compromised')
+      .after(SECOND)
+      .member('pay', { trusts: [1, 2], under: 1 });
+    story
+      .when({ type: 'Force', by: 'ada', look: story.look() })
+      .thenRecords('GateForced', 'IssuingBegun')
+      .thenSays(/2 are behind/);
+    expect(story.events.at(-2)?.event).toMatchObject({ behind: ['web', 'cart'], more: 0, by: 'ada' });
+  });
+
+  it('and a compromise soak nothing', () => {
+    const story = issuing(certificatesSpec(), 'compromised')
+      .seenTwice(ALL, { trusts: [1, 2], under: 2 })
+      .thenPhase('soaking');
+    story.seenTwice(ALL, { trusts: [1, 2], under: 2 }).thenPhase('pruned');
+  });
+});
+
+describe('a compromise that is found during a rotation', () => {
+  it('hastens it: its gates can be forced, and it soaks no longer than it has to', () => {
+    const story = distributing()
+      .when(rotateFor('compromised', 'eve'))
+      .thenRecords('RotationHastened')
+      .thenOwes('look fleet', 'card rotation-phase');
+    story.when(rotateFor('compromised', 'eve')).thenChangesNothing('HastenedAlready');
+    story.when({ type: 'Force', by: 'eve', look: story.look() }).thenPhase('issuing');
+  });
+
+  it('lets a prepared root be used', () => {
+    const story = resting().given(rotateFor('new-version', 'vault', versionOf(2)));
+    story.given(made(story, 2)).when(rotateFor('compromised', 'eve')).thenRecords('RotationHastened', 'DistributionBegun');
+  });
+
+  it('does not turn a way back round: that is said first', () => {
+    returning().when(rotateFor('compromised')).thenRefuses('GoesBack').given(proceed()).given(rotateFor('compromised'));
+  });
+
+  it('soaks no more where it soaked', () => {
+    soaking()
+      .given(rotateFor('compromised'))
+      .seenTwice(ALL, { trusts: [1, 2], under: 2 })
+      .thenPhase('pruned');
+  });
+});
+
+describe('a version that the vault has made by itself', () => {
+  const newVersion = (version: number) => rotateFor('new-version', 'Key Vault shop', versionOf(version));
+
+  it('prepares a rotation, says so, and waits to be let in; however often it is looked at and whatever time passes', () => {
+    const story = resting().given(newVersion(2));
+    expect(story.state.rotation?.adopts).toBe(versionOf(2));
+    story.when(made(story, 2)).thenRecords('AuthorityPrepared').thenPhase('prepared').thenTrusts(1).thenOwes('card rotation-prepared');
+    story.looked(DAY).thenChangesNothing().when(newVersion(2)).thenChangesNothing('RotationUnderWay').thenTrusts(1);
+    story.when(proceed()).thenRecords('DistributionBegun').thenTrusts(1, 2);
+  });
+
+  it('gives way to the root that is due, and is never used without being let in', () => {
+    const story = resting().given(newVersion(2));
+    story.given(made(story, 2));
+    const due = story.state.current ? rotateBy(story.state.current, certificatesSpec()) : 0;
+    renewingUntil(story, due);
+    story
+      .thenPhase('discarding')
+      .thenTrusts(1)
+      .given({ type: 'KeyDisabled', root: fingerprint(2) });
+    renewingUntil(story, due + SECOND);
+    expect(story.state.rotation).toMatchObject({ cause: 'due', phase: { name: 'preparing' } });
+    expect(story.state.rotation?.adopts).toBeUndefined();
+  });
+
+  it('is no news where it is ours: in force, being made, rotated from, or undone', () => {
+    resting().when(newVersion(1)).thenChangesNothing('InForceAlready');
+    preparing().when(newVersion(2)).thenChangesNothing('RotationUnderWay');
+    const rotated = retired().given({ type: 'KeyDisabled', root: fingerprint(1) });
+    rotated.when(newVersion(1)).thenChangesNothing('KnownAlready').when(newVersion(2)).thenChangesNothing('InForceAlready');
+    const undone = discarding().given({ type: 'KeyDisabled', root: fingerprint(2) });
+    undone.when(newVersion(2)).thenChangesNothing('KnownAlready').thenRests(1);
+  });
+});
+
+describe('what time does', () => {
+  it('says once of a phase that it is overdue, what holds it, and goes on holding', () => {
+    const story = issuing()
+      .after(SECOND)
+      .member('web', { trusts: [1, 2], under: 1, leafEnds: T0 + 2 * ROOT_LIFE })
+      .looked();
+    const by = mustLeaveBy(story.state) ?? 0;
+    expect(by).toBe((story.state.current?.notAfter ?? 0) - (LEAF + SKEW) - LEAF);
+    renewingUntil(story, by);
+    expect(story.state.rotation).toMatchObject({ overdue: 'issuing', heldBy: expect.stringMatching(/web/) });
+    expect(story.events.filter(({ event }) => event.type === 'PhaseOverdue')).toHaveLength(1);
+    story.thenPhase('issuing').thenTrusts(2, 1);
+  });
+
+  it('has every phase end before the next must', () => {
+    const times = [distributing(), issuing(), soaking()].map(({ state }) => mustLeaveBy(state) ?? 0);
+    expect(times).toEqual(times.toSorted((a, b) => a - b));
+  });
+
+  it('finds a root that has ended: it says so, and the new one is used at once', () => {
+    const story = resting()
+      .after(ROOT_LIFE + SKEW + SECOND)
+      .when({ type: 'Elapsed' });
+    story.thenRecords('RotationBegun').thenSays(/ended at .* can talk again as soon as/);
+    expect(story.state.rotation?.cause).toBe('expired');
+    story.when(made(story, 2)).thenRecords('AuthorityPrepared', 'DistributionBegun', 'IssuingBegun').thenTrusts(2, 1);
+    story.when(abort).thenRefuses('OldRootExpired');
+    story
+      .seenTwice(ALL, { trusts: [1, 2], under: 2 })
+      .thenPhase('soaking')
+      .seenTwice(ALL, { trusts: [1, 2], under: 2 })
+      .thenPhase('pruned');
+  });
+
+  it('does not take the word of an event for that: no gate is skipped while the root counts', () => {
+    const story = resting().when(rotateFor('expired', 'Key Vault shop')).thenChangesNothing('NotDue');
+    story
+      .after(ROOT_LIFE - DAY)
+      .when(rotateFor('expired', 'Key Vault shop'))
+      .thenRecords('RotationBegun');
+    expect(story.state.rotation?.cause).toBe('due');
+    story.when(made(story, 2)).thenRecords('AuthorityPrepared', 'DistributionBegun').thenTrusts(1, 2);
+  });
+
+  it('goes on where the old root ends before all are ready: nobody is believed that could be kept', () => {
+    const story = distributing()
+      .after(SECOND)
+      .member('web', { trusts: [1], under: 1 })
+      .looked();
+    const ends = story.state.current?.notAfter ?? 0;
+    renewingUntil(story, ends);
+    story.thenPhase('distributing').elapse().thenRecords('RotationHastened', 'IssuingBegun', 'PhaseOverdue').thenTrusts(2, 1);
+    expect(story.now).toBe(ends + SKEW + 1);
+  });
+
+  it('renews an issuer at half of its life, under the same root, and brings it', () => {
+    const story = resting()
+      .elapse()
+      .thenRecords('IssuerDue')
+      .thenOwes(`issuer ${fingerprint(1)}`);
+    const issuer = { ...authority(8, story.now).issuer };
+    story.when({ type: 'Elapsed' }).thenChangesNothing();
+    story
+      .when({ type: 'IssuerMade', root: fingerprint(1), issuer })
+      .thenRecords('IssuerRenewed')
+      .thenOwes(...BRINGS)
+      .thenTrusts(1);
+    expect(story.state.settingsVersion).toBe(story.version);
+    expect(story.state.current?.formerIssuers.map(({ fingerprint: each }) => each)).toEqual([fingerprint(1_001)]);
+    story.when({ type: 'IssuerMade', root: fingerprint(1), issuer }).thenChangesNothing('NotAskedFor');
+  });
+
+  it('renews no issuer that could not outlive the one that is there', () => {
+    const story = resting().elapse();
+    const ends = story.state.current?.notAfter ?? 0;
+    story.given({ type: 'IssuerMade', root: fingerprint(1), issuer: { ...authority(8, story.now).issuer, notAfter: ends } });
+    story.elapse();
+    expect(story.now).toBe(rotateBy(story.state.current ?? authority(1), certificatesSpec()));
+  });
+
+  it('leafs of an issuer before are still leafs of its root', () => {
+    const story = issuing().after(SECOND);
+    renewingUntil(story, story.now + 4 * DAY);
+    story.seenTwice(ALL, { trusts: [1, 2], under: 2 }).thenPhase('soaking');
+  });
+});
+
+describe('a spec', () => {
+  it('that comes during a rotation with another data plane makes its gate wait for that one too', () => {
+    const story = distributing()
+      .given(specify(certificatesSpec(), 2, ['east', 'west', 'north']))
+      .thenOwes('trust north', ...BRINGS);
+    story
+      .unseen('north')
+      .seenTwice(ALL, { trusts: [1, 2], under: 1 })
+      .thenHolds('distributing', /north/);
+  });
+
+  it('that has no certificates any more is not taken up while a rotation is under way', () => {
+    distributing().when({ type: 'Release', specVersion: 2 }).thenRefuses('RotationUnderWay');
+    resting().when({ type: 'Release', specVersion: 2 }).thenRecords('TrustReleased').when(rotateFor('asked')).thenRefuses('NoCertificates');
+  });
+});
+
+describe('what the vault says late', () => {
+  it('changes nothing', () => {
+    resting()
+      .when({ type: 'KeyDisabled', root: fingerprint(1) })
+      .thenChangesNothing('NothingWaits');
+    restoring()
+      .when({ type: 'KeyDisabled', root: fingerprint(1) })
+      .thenChangesNothing('NothingWaits');
+    issuing()
+      .when({ type: 'AuthorityMade', wish: 'r3', authority: authority(9) })
+      .thenChangesNothing('NotAskedFor');
+  });
+});
