@@ -9,6 +9,8 @@ import type { Loaded } from './doors.ts';
 import { certificatesIn, fingerprintOf, type HeldLeaf } from './identity-files.ts';
 
 const TIMEOUT_MS = 5_000;
+/** More than any rotation needs, and as many as a report holds. */
+const MOST_ROOTS = 32;
 
 const sourceSchema = z.object({ inline_string: z.string(), inline_bytes: z.string() }).partial();
 const secretSchema = z.object({
@@ -26,7 +28,7 @@ const serial = z.object({ serial_number: z.string() });
 const certsSchema = z.object({
   certificates: z.array(z.object({ ca_cert: z.array(serial).default([]), cert_chain: z.array(serial).default([]) })).default([]),
 });
-const statsSchema = z.object({ stats: z.array(z.object({ name: z.string().optional(), value: z.unknown() })) });
+const statsSchema = z.object({ stats: z.array(z.object({ name: z.string().optional(), value: z.unknown().optional() })) });
 
 /** Nobody listens: the proxy is not there, and cannot trust or present anything. */
 export class EnvoyAbsent extends Error {
@@ -35,6 +37,8 @@ export class EnvoyAbsent extends Error {
 
 export interface SeenEnvoy {
   readonly loaded: Loaded;
+  /** The SPIFFE ID of its leaf. */
+  readonly identity?: string;
   /** Updates of a secret that it has taken and refused since it was started, by the secret's name. */
   readonly updates: Readonly<Record<string, { readonly taken: number; readonly refused: number }>>;
   /** What its parts contradict each other in. */
@@ -67,9 +71,11 @@ export async function lookAtEnvoy(admin: string): Promise<SeenEnvoy> {
       : isUnused(leaf ? [leaf] : []) || isUnused(roots)
         ? 'Envoy has loaded certificates and makes no connection with them'
         : undefined;
+  const identity = /^URI:(spiffe:\/\/[!-~]+)$/.exec(leaf?.subjectAltName ?? '')?.[1];
   return {
+    ...(identity === undefined ? {} : { identity }),
     loaded: {
-      roots: [...new Set(roots.map(fingerprintOf))],
+      roots: [...new Set(roots.map(fingerprintOf))].slice(0, MOST_ROOTS),
       ...(leaf && issuer
         ? { leaf: { fingerprint: fingerprintOf(leaf), issuer: fingerprintOf(issuer), notAfter: Date.parse(leaf.validTo) } }
         : {}),
@@ -94,7 +100,10 @@ export function refusedStill(refused: Refused, before: SeenEnvoy | undefined, { 
   );
 }
 
-/** What keeps a proxy from being believed; `undefined`: nothing. */
+/**
+ * What keeps a proxy from being believed; `undefined`: nothing. A secret that Envoy refused is in its dump all the same, while connections are made
+ * with the one before: so what is loaded counts only without trouble.
+ */
 export function troubleOf({ loaded, contradiction }: SeenEnvoy, refused: Refused, held: HeldLeaf | undefined): string | undefined {
   if (contradiction !== undefined) return `${contradiction}.`;
   const [name] = Object.keys(refused);

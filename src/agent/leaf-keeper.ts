@@ -38,6 +38,7 @@ export function leafKeeper(settings: AgentSettings, clock: AgentClock, say: Say)
   /** By either clock, whichever is first there: a machine that slept counts no time, and one whose clock was set back never gets there. */
   let due = { elapsed: 0, now: 0 };
   let failures = 0;
+  /** Once for each: who is told of an issuer that signs nothing comes only as often as ever. */
   let hurriedFor: string | undefined;
 
   const plan = (delayMs: number): void => {
@@ -67,7 +68,6 @@ export function leafKeeper(settings: AgentSettings, clock: AgentClock, say: Say)
     const first = held === undefined;
     held = leaf;
     failures = 0;
-    hurriedFor = undefined;
     plan(renewalDelay(lifeMs, clock.chance()));
     const { fingerprint, notAfter } = leaf;
     const until = new Date(notAfter).toISOString();
@@ -80,7 +80,7 @@ export function leafKeeper(settings: AgentSettings, clock: AgentClock, say: Say)
   function failed(why: string, event: string): void {
     failures += 1;
     const left = held ? held.notAfter - clock.now() : 0;
-    plan(retryDelay(failures, left, clock.chance()));
+    plan(retryDelay(failures, { leftMs: left, lifeMs: held ? held.notAfter - held.notBefore : 0 }, clock.chance()));
     const standing = !held
       ? 'There is none yet, and nobody speaks mTLS with this workload'
       : left > 0
@@ -107,7 +107,7 @@ export function leafKeeper(settings: AgentSettings, clock: AgentClock, say: Say)
           await keep(answer, key.pem);
           return true;
         }
-        failed(`${answer.message} (${answer.reason})`, 'LeafRefused');
+        failed(`${answer.message.replace(/\.$/, '')} (${answer.reason})`, 'LeafRefused');
       } catch (error) {
         failed(error instanceof Error ? error.message : String(error), 'LeafNotRenewed');
       }

@@ -8,7 +8,7 @@ const SHARE = 2 / 3;
 const SPREAD = 0.1;
 const FIRST_RETRY_MS = 500;
 const LONGEST_RETRY_MS = 60_000;
-/** Asked so often before a leaf ends, however long the waits have become. */
+/** Asked so often before a leaf ends, and in a time as long as one counts, however long the waits have become. */
 const TRIES_LEFT = 4;
 
 /** A number from 0 to 1, by chance. */
@@ -27,10 +27,13 @@ export function renewalDelayOf(leaf: { readonly notBefore: number; readonly notA
 /** Another issuer signs: at a random moment of the time that there is for it. */
 export const hurriedDelay = (withinMs: number, chance: Chance): number => Math.round(Math.max(0, withinMs) * chance);
 
-/** After that many failures in a row; `leftMs`: how long the leaf in use counts. */
-export function retryDelay(failures: number, leftMs: number, chance: Chance): number {
+/**
+ * After that many failures in a row. `leaf`: how long the one in use counts still, and how long one counts at all; both 0 where there was none.
+ */
+export function retryDelay(failures: number, leaf: { readonly leftMs: number; readonly lifeMs: number }, chance: Chance): number {
   const backedOff = Math.min(LONGEST_RETRY_MS, FIRST_RETRY_MS * 2 ** Math.min(failures - 1, 20));
-  const inTime = leftMs > 0 ? Math.max(FIRST_RETRY_MS, leftMs / TRIES_LEFT) : LONGEST_RETRY_MS;
+  const span = leaf.leftMs > 0 ? leaf.leftMs : leaf.lifeMs;
+  const inTime = span > 0 ? Math.max(FIRST_RETRY_MS, span / TRIES_LEFT) : LONGEST_RETRY_MS;
   return Math.round(Math.min(backedOff, inTime) * (0.5 + chance / 2));
 }
 
@@ -42,5 +45,5 @@ export function spanInWords(ms: number): string {
     ['min', 60_000],
   ] as const;
   const [unit, size] = units.find(([, size]) => ms >= 2 * size) ?? ['s', 1_000];
-  return `${Math.max(0, Math.round(ms / size))} ${unit}`;
+  return `${Math.max(0, Math.ceil(ms / size))} ${unit}`;
 }

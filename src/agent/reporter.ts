@@ -12,6 +12,9 @@ import type { AgentSettings } from './settings.ts';
 /** Until the xds server has said how often. */
 const FIRST_EVERY_MS = 5_000;
 const SPREAD = 0.2;
+/** Four tries in this time, however long the xds server or the Envoy is away. */
+const LONGEST_TROUBLE = 900;
+const LONGEST_SILENCE_MS = 60_000;
 
 export interface EnvoyReporter {
   /** One look and one report; resolves with when the next is due, in ms. */
@@ -37,16 +40,17 @@ export function envoyReporter(
     standing = message;
   };
 
-  async function look(): Promise<Pick<LoadedReport, 'loaded' | 'trouble'>> {
+  async function look(): Promise<Pick<LoadedReport, 'identity' | 'loaded' | 'trouble'>> {
     try {
       const seen = await lookAtEnvoy(reporting.admin);
       refused = refusedStill(refused, before, seen);
       before = seen;
       const trouble = troubleOf(seen, refused, keeper.held());
-      return { loaded: seen.loaded, ...(trouble === undefined ? {} : { trouble }) };
+      const { loaded, identity } = seen;
+      return { loaded, ...(identity === undefined ? {} : { identity }), ...(trouble === undefined ? {} : { trouble }) };
     } catch (error) {
       if (error instanceof EnvoyAbsent) throw error;
-      return { loaded: { roots: [] }, trouble: `${messageOf(error)}.` };
+      return { loaded: { roots: [] }, trouble: `${messageOf(error).slice(0, LONGEST_TROUBLE)}.` };
     }
   }
 
@@ -71,7 +75,7 @@ export function envoyReporter(
         failures += 1;
         if (error instanceof EnvoyAbsent) before = undefined;
         told(error instanceof EnvoyAbsent ? 'EnvoyAbsent' : 'NotReported', `Nothing is reported: ${messageOf(error)}.`);
-        return retryDelay(failures, everyMs, clock.chance());
+        return retryDelay(failures, { leftMs: 0, lifeMs: LONGEST_SILENCE_MS }, clock.chance());
       }
     },
   };
