@@ -8,6 +8,7 @@ import { makeAuthority } from '../../../src/trust/authorities.ts';
 import { type Authority, KEY_ALGORITHMS } from '../../../src/trust/certificates.ts';
 import { decideIssuing } from '../../../src/trust/issuing.ts';
 import { initialTrustState, type TrustState } from '../../../src/trust/state.ts';
+import type { Vault } from '../../../src/trust/vault.ts';
 import { x509 } from '../../../src/trust/x509/library.ts';
 import { leafCertificate, leafSigner } from '../../../src/trust/x509/profiles.ts';
 import type { ChainReason } from '../../../src/trust/x509/verify-chain.ts';
@@ -67,7 +68,7 @@ export const stateWith = (authority: Authority): TrustState => ({
 });
 
 /** A leaf as a workload gets one: decided, then signed. */
-export async function issue(vault: MemoryVault, authority: Authority, pair: Pair, now = NOW): Promise<string> {
+export async function issue(vault: Pick<Vault, 'sign'>, authority: Authority, pair: Pair, now = NOW): Promise<string> {
   const decided = decideIssuing(stateWith(authority), { request: { publicKey: spkiOf(pair) }, attested: IDENTITY, now });
   if (decided.kind === 'refused') throw new Error(decided.message);
   return (await leafCertificate(vault, leafSigner(decided.signer), decided.profile, randomBytes(16))).certificate;
@@ -196,6 +197,7 @@ export async function refusedChains(): Promise<readonly Chain[]> {
     await underRootOfLeafsAlone(),
     await underExpiredIssuer(),
     ...(await wrongProfiles(ours, issuer)),
+    ...(await wrongIssuers()),
   ];
 }
 
@@ -237,10 +239,6 @@ async function wrongProfiles(ours: Omit<Chain, 'name' | 'leaf' | 'expected'>, is
   const uri = { type: 'url', value: SPIFFE_ID } as const;
   const all: readonly Judge[] = ['openssl', 'go', 'spiffe'];
   const leaf = async (wishes: LeafWishes, pair?: Pair) => (await under(issuer, wishes, pair)).pem;
-  const noSigner = await family(authorityExtensions(1), [
-    new x509.BasicConstraintsExtension(true, 0, true),
-    new x509.KeyUsagesExtension(digitalSignature, true),
-  ]);
   return [
     {
       ...ours,
@@ -287,13 +285,29 @@ async function wrongProfiles(ours: Omit<Chain, 'name' | 'leaf' | 'expected'>, is
     },
     { ...ours, name: 'with a key of a weak curve', leaf: await leaf({}, ecPair('secp224r1')), expected: 'WeakKey', takenBy: all },
     {
-      name: 'under an issuer whose key usage is not to sign',
-      leaf: (await under(noSigner.issuer)).pem,
-      intermediates: [noSigner.issuer.pem],
-      roots: [noSigner.root.pem],
-      now: NOW,
-      spiffeId: SPIFFE_ID,
-      expected: 'NotAnAuthority',
+      ...ours,
+      name: 'that is an authority by its constraints alone',
+      leaf: await leaf({ ca: true }),
+      expected: 'WrongProfile',
+      takenBy: ['go'],
     },
   ];
+}
+
+async function wrongIssuers(): Promise<readonly Chain[]> {
+  const { keyCertSign, digitalSignature } = x509.KeyUsageFlags;
+  const [signs, cannot] = [new x509.KeyUsagesExtension(keyCertSign, true), new x509.KeyUsagesExtension(digitalSignature, true)];
+  const kinds = [
+    ['whose key usage is not to sign', [new x509.BasicConstraintsExtension(true, 0, true), cannot], []],
+    ['that is no authority by its constraints', [new x509.BasicConstraintsExtension(false, undefined, true), signs], []],
+    ['without constraints', [signs], []],
+    ['whose constraints can be passed over', [new x509.BasicConstraintsExtension(true, 0, false), signs], ['go', 'spiffe']],
+  ] as const;
+  return Promise.all(
+    kinds.map(async ([name, extensions, takenBy]) => {
+      const { root, issuer } = await family(authorityExtensions(1), extensions);
+      const chain = { leaf: (await under(issuer)).pem, intermediates: [issuer.pem], roots: [root.pem], now: NOW, spiffeId: SPIFFE_ID };
+      return { ...chain, name: `under an issuer ${name}`, expected: 'NotAnAuthority' as const, takenBy };
+    }),
+  );
 }
