@@ -58,10 +58,12 @@ export async function startMesh({ documents = new MemoryDocuments(), now = Date.
     writeIdentity(directoryOf(id), await leafFrom.issue(spiffe(account)), bundle);
 
   const admins = new Map<string, number>();
+  const envoys = new Map<string, RunningEnvoy>();
   async function start(node: EnvoyNode): Promise<RunningEnvoy> {
     const admin = await freePort();
     const running = await startEnvoy(envoy, node, server.adsPort, { token: TOKEN, admin });
     admins.set(node.id, admin);
+    envoys.set(node.id, running);
     cleanUp.push(running.stop);
     return running;
   }
@@ -72,6 +74,9 @@ export async function startMesh({ documents = new MemoryDocuments(), now = Date.
   }
 
   const mesh = {
+    documents,
+    door,
+    nodeToken: TOKEN,
     authority,
     identify,
     workload,
@@ -108,10 +113,14 @@ export async function startMesh({ documents = new MemoryDocuments(), now = Date.
       expect(response.status).toBe(200);
       return { port, running };
     },
-    /** An Envoy to call through; how one calls the service by it. */
-    async caller(id: string, account?: string): Promise<() => Promise<Answer>> {
+    /** Asked of the Envoy's admin interface. */
+    admin: async (id: string, path: string): Promise<string> => (await fetch(`http://${LOOPBACK}:${admins.get(id)}${path}`)).text(),
+    /** It ends, and its files stay. */
+    stopEnvoy: async (id: string): Promise<void> => envoys.get(id)?.stop(),
+    /** An Envoy to call through; how one calls the service by it. `files`: as an Envoy of that name has left them. */
+    async caller(id: string, account?: string, files: 'new' | 'left' = 'new'): Promise<() => Promise<Answer>> {
       const port = await freePort();
-      if (account !== undefined) await identify(id, account);
+      if (account !== undefined && files === 'new') await identify(id, account);
       await start({
         id,
         ...place,
