@@ -44,6 +44,8 @@ export interface Adapters {
 }
 
 export interface TrustAdapters {
+  /** Why there is no vault for such a spec; one sentence. */
+  readonly refusal: (spec: CertificatesSpec) => string | undefined;
   /** Where the authorities of such a spec are kept. */
   readonly vault: (spec: CertificatesSpec) => Promise<Vault>;
   /** `undefined`: this build cannot change whom the workloads of such a data plane trust. */
@@ -146,6 +148,7 @@ export function createApp(adapters: Adapters): App {
     },
   });
   const stages = strictness({ documents, now, report, dataPlane }, adopted);
+  const certificates = rotating({ documents, now, report, ...trust, tending: tended, meshes: adopted.all });
   const receiving = { documents, now, tending: tended, meshes: adopted.all };
 
   const has = async (mesh: string, service: string): Promise<boolean> =>
@@ -205,13 +208,13 @@ export function createApp(adapters: Adapters): App {
     drift: (of) => driftSeen(documents, adopted.all, now(), of),
     strictness: stages,
     issuing: adapters.trust && createIssuing({ documents, now, ...adapters.trust }),
-    rotating: rotating({ documents, now, report, ...trust, tending: tended, meshes: adopted.all }),
+    rotating: certificates,
     sweep: tended.sweep,
     renewAlarms: tended.renewAlarms,
     meshes: adopted.all,
     adopted: adopted.one,
     status: async () => wholeStatus(documents, await adopted.all()),
-    overview: overviews(documents, adopted.all, now),
+    overview: overviews(documents, adopted.all, certificates.all, now),
     async service(mesh, service) {
       const found = await adopted.one(mesh);
       return found?.services.some(({ name }) => name === service) ? serviceStatus(documents, found, service) : undefined;
@@ -248,7 +251,9 @@ function whyUnreachable(dataPlane: DataPlaneSpec): string {
 function uncertified(trust: TrustAdapters | undefined, mesh: MeshSpec, places: SpecPlaces): SpecProblem[] {
   if (!mesh.certificates) return [];
   if (!trust) return [places.problemOfMesh('No certificates are made by this meshwright; leave `certificates` out.')];
-  return mesh.dataPlanes
+  const refusal = trust.refusal(mesh.certificates);
+  const ofVault = refusal === undefined ? [] : [places.problemOfMesh(refusal)];
+  const ofDataPlanes = mesh.dataPlanes
     .filter((dataPlane) => !trust.connect(mesh, dataPlane))
     .map(({ name, kind }) =>
       places.problemOfDataPlane(
@@ -256,4 +261,5 @@ function uncertified(trust: TrustAdapters | undefined, mesh: MeshSpec, places: S
         `This version of meshwright does not rotate the certificates of ${kind} yet; leave \`certificates\` out, or have ${name} in a mesh of its own.`,
       ),
     );
+  return [...ofVault, ...ofDataPlanes];
 }

@@ -36,9 +36,9 @@ export interface TrustStatus {
 export type RotationByHand = Extract<TrustCommand, { type: 'Proceed' | 'Approve' | 'Abort' }>;
 
 export interface Rotating {
-  /** `undefined`: the mesh's spec has no certificates. */
+  /** With the serving certificates in its vault. `undefined`: the mesh's spec has no certificates. */
   status(mesh: string): Promise<TrustStatus | undefined>;
-  /** Every mesh that has certificates. */
+  /** Every mesh that has certificates; no vault is asked. */
   all(): Promise<readonly TrustStatus[]>;
   rotate(mesh: string, delivery: Asked, of: { readonly compromised: boolean; readonly reason?: string }): Promise<Answer | undefined>;
   /** What a rotation would do, or what one under way has still to do. */
@@ -77,7 +77,7 @@ export function rotating(ports: RotatingPorts): Rotating {
 
   const look = (mesh: string, head: Head<TrustState>): Promise<FleetLook> => lookAtFleet(ports, mesh, head);
 
-  async function statusOf(mesh: string, head: Head<TrustState>): Promise<TrustStatus> {
+  async function statusOf(mesh: string, head: Head<TrustState>, serving: readonly ServingCertificate[]): Promise<TrustStatus> {
     const { state, version, pending } = head;
     const seen = await look(mesh, head);
     return {
@@ -85,7 +85,7 @@ export function rotating(ports: RotatingPorts): Rotating {
       version,
       rotation: rotationStatus(state),
       ended: state.ended,
-      inventory: inventoryOf(state, seen, await servingIn(state), now()),
+      inventory: inventoryOf(state, seen, serving, now()),
       pending: Object.values(pending).map(({ kind, target, since, error }) => ({
         what: `${kind} ${target}`,
         since,
@@ -108,7 +108,7 @@ export function rotating(ports: RotatingPorts): Rotating {
 
   async function status(mesh: string): Promise<TrustStatus | undefined> {
     const head = await governed(mesh);
-    return head && statusOf(mesh, head);
+    return head && statusOf(mesh, head, await servingIn(head.state));
   }
 
   const withCertificates = async (): Promise<readonly string[]> =>
@@ -117,8 +117,8 @@ export function rotating(ports: RotatingPorts): Rotating {
   return {
     status,
     async all() {
-      const all = await Promise.all((await withCertificates()).map(status));
-      return all.filter((each) => each !== undefined);
+      const heads = await Promise.all((await withCertificates()).map(async (mesh) => ({ mesh, head: await governed(mesh) })));
+      return Promise.all(heads.flatMap(({ mesh, head }) => (head ? [statusOf(mesh, head, [])] : [])));
     },
     rotate: (mesh, delivery, { compromised, reason }) =>
       give(mesh, delivery, {

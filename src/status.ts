@@ -11,6 +11,8 @@ import { differenceText } from './rollouts/difference.ts';
 import { serviceStream, serviceStreamId } from './rollouts/service-stream.ts';
 import { releaseKey, type ServiceState } from './rollouts/state.ts';
 import { whyBack } from './rollouts/way-back.ts';
+import type { TrustStatus } from './rotating.ts';
+import { trustStreamId } from './trust/trust-stream.ts';
 
 export interface ServiceStatus {
   readonly mesh: string;
@@ -137,6 +139,7 @@ export async function wholeStatus(documents: Documents, meshes: readonly Adopted
 
 export interface Overview {
   readonly services: readonly ServiceStatus[];
+  readonly trust: readonly TrustStatus[];
   readonly journal: readonly (Commit & { readonly stream: string })[];
 }
 
@@ -151,6 +154,7 @@ const LOOKED_AT_ONCE_MS = 1_000;
 export function overviews(
   documents: Documents,
   adopted: () => Promise<readonly AdoptedMesh[]>,
+  trusts: () => Promise<readonly TrustStatus[]>,
   now: () => number,
 ): () => Promise<Overview> {
   const newest = new Map<string, readonly Commit[]>();
@@ -167,17 +171,17 @@ export function overviews(
   }
 
   async function look(): Promise<Overview> {
-    const services = await wholeStatus(documents, await adopted());
+    const [services, trust] = await Promise.all([wholeStatus(documents, await adopted()), trusts()]);
+    const streams = new Map([
+      ...services.map(({ mesh, service, version }) => [serviceStreamId(mesh, service), version] as const),
+      ...trust.map(({ mesh, version }) => [trustStreamId(mesh), version] as const),
+    ]);
     const journals = await Promise.all(
-      services.map(async ({ mesh, service, version }) => {
-        const stream = serviceStreamId(mesh, service);
-        return (await newestOf(stream, version)).map((commit) => ({ ...commit, stream }));
-      }),
+      [...streams].map(async ([stream, version]) => (await newestOf(stream, version)).map((commit) => ({ ...commit, stream }))),
     );
-    const streams = new Set(services.map(({ mesh, service }) => serviceStreamId(mesh, service)));
     for (const stream of newest.keys()) if (!streams.has(stream)) newest.delete(stream);
     const journal = journals.flat().sort((a, b) => b.at - a.at || b.version - a.version);
-    return { services, journal: journal.slice(0, NEWEST_OF_ALL) };
+    return { services, trust, journal: journal.slice(0, NEWEST_OF_ALL) };
   }
 
   return () => {

@@ -4,13 +4,7 @@
  * these functions (`page.ts`): they use each other and what they are given, nothing imported and no constant of this module.
  */
 import type { Overview } from '../status.ts';
-
-/** One element as it should be. Elements of one tag and class have the same kind of content and the same attributes. */
-export interface Drawn {
-  readonly tag: string;
-  readonly attributes: Readonly<Record<string, string>>;
-  readonly content: string | readonly Drawn[];
-}
+import type { Drawn, Words } from './drawing.ts';
 
 /** The part of the DOM that is used; a test may bring its own. */
 export interface PageElement {
@@ -31,16 +25,13 @@ export interface PageDocument {
   createElementNS(namespace: string, tag: string): PageElement;
 }
 
-export interface Words {
-  readonly deadlines: Readonly<Record<string, string>>;
-  readonly span: (milliseconds: number) => string;
-}
-
 export interface Polling {
   readonly page: PageDocument;
   readonly words: Words;
   /** The parsed overview; rejects with a sentence when there is none. */
   readonly ask: () => Promise<Overview & { readonly now: number }>;
+  /** Of `trust-view.ts`. */
+  readonly drawTrusts: (overview: Overview & { readonly now: number }, words: Words) => Drawn;
   /** Calls back once, after a second. */
   readonly later: (next: () => void) => void;
   /** The service a link to the page names: `#mesh/service`. */
@@ -49,12 +40,13 @@ export interface Polling {
 
 /** Never ends; resolves after the first look. */
 export async function poll(polling: Polling): Promise<void> {
-  const { page, ask, words, later, anchor } = polling;
+  const { page, ask, words, drawTrusts, later, anchor } = polling;
   if (!page.hidden) {
     try {
       const overview = await ask();
       const first = page.getElementById('services')?.getAttribute('data-seen') === null;
       put(page, 'services', drawServices(overview, words));
+      put(page, 'trust', drawTrusts(overview, words));
       put(page, 'journal', drawJournal(overview, words));
       put(page, 'connection', element('p', { class: 'live' }, 'Live'));
       // Not beside the word in the live region: it would be read out each second.
@@ -183,7 +175,7 @@ function drawJournal({ journal, now }: Overview & { readonly now: number }, word
     const why = evidence?.summary ?? evidence?.what ?? evidence?.reason ?? '';
     return element('tr', { class: 'commit' }, [
       element('td', { class: 'when', title: new Date(commit.at).toISOString() }, `${words.span(now - commit.at)} ago`),
-      element('td', { class: 'stream' }, commit.stream.replace(/^(service|mesh)\//, '')),
+      element('td', { class: 'stream' }, commit.stream.replace(/^(service|mesh)\//, '').replace(/^trust\//, 'certificates of ')),
       element('td', { class: 'actor' }, commit.actor),
       element('td', { class: 'message' }, commit.message),
       element('td', { class: 'why' }, String(why)),

@@ -6,6 +6,7 @@ import { createHash } from 'node:crypto';
 import { DEADLINE_WORDS, span } from '../notifications/standing-words.ts';
 import { BROWSER_FUNCTIONS, poll } from './browser.ts';
 import { STYLE } from './style.ts';
+import { drawTrusts, TRUST_FUNCTIONS } from './trust-view.ts';
 
 export interface ServedPage {
   readonly status: 200;
@@ -36,13 +37,14 @@ async function ask() {
 ${poll.name}({
   page: document,
   words: { deadlines: ${JSON.stringify(DEADLINE_WORDS)}, span: ${span} },
+  drawTrusts: ${drawTrusts.name},
   ask,
   later: (next) => setTimeout(next, 1000),
   anchor: location.hash,
 });
 `;
 
-const script = (): string => `'use strict';\n${BROWSER_FUNCTIONS.join('\n')}\n${START}`;
+const script = (): string => `'use strict';\n${[...BROWSER_FUNCTIONS, ...TRUST_FUNCTIONS].join('\n')}\n${START}`;
 
 function html(): string {
   return `<!doctype html>
@@ -57,6 +59,7 @@ function html(): string {
 <header><h1>meshwright</h1><div id="connection" role="status"></div><div id="as-of"></div></header>
 <main>
 <div id="services"></div>
+<div id="trust"></div>
 <h2>Journal</h2>
 <div id="journal" class="journal" role="region" aria-label="Journal, newest first" tabindex="0"></div>
 <noscript><p>This page needs JavaScript; without it there is: meshwright status --watch</p></noscript>

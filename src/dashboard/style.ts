@@ -41,5 +41,15 @@ th { color: var(--quiet); font-weight: 600; border-top: 0; }
 .when, .stream, .actor { white-space: nowrap; color: var(--quiet); font-variant-numeric: tabular-nums; }
 .message, .why { min-width: 14rem; }
 .why { color: var(--quiet); }
+.trusts:empty { display: none; }
+.trust { margin: 0 0 1rem; }
+.roots li, .workloads li { display: grid; grid-template-columns: minmax(7rem, 14rem) minmax(8rem, 12rem) 1fr 1fr; gap: .6rem; margin: .2rem 0; font-size: .875rem; }
+.roots { color: var(--quiet); }
+.roots .alarming, .workloads .alarming { color: var(--alarm); }
+.phases { display: flex; flex-wrap: wrap; gap: .4rem; list-style: none; margin: .7rem 0; padding: 0; }
+.phases li { padding: .1rem .7rem; border-radius: 1rem; border: 1px solid var(--line); color: var(--quiet); }
+.phases .done { color: var(--stable); border-color: var(--stable); }
+.phases .under-way { background: var(--candidate); border-color: var(--candidate); color: var(--card); font-weight: 600; }
+.workload { font-variant-numeric: tabular-nums; }
 @media (prefers-reduced-motion: reduce) { .fill { transition: none; } }
 `;

@@ -37,6 +37,66 @@ const canary: Overview['services'][number] = {
   ],
   pending: [{ what: 'serve vms', since: now - 3_000, error: 'no answer' }],
 };
+const [OLD, NEW] = ['a'.repeat(64), 'b'.repeat(64)];
+const root = {
+  kind: 'root',
+  name: 'shop-root',
+  notBefore: now,
+  daysLeft: 30,
+  dueAt: null,
+  standing: 'good',
+  imported: false,
+} as const;
+const workload = {
+  dataPlane: 'edge',
+  kind: 'proxy',
+  identity: null,
+  standing: 'good',
+  left: false,
+  seenAt: now - 2_000,
+  trouble: null,
+} as const;
+const rotating: Overview['trust'][number] = {
+  mesh: 'shop',
+  version: 7,
+  rotation: {
+    id: 'r5',
+    cause: 'due',
+    startedAt: now - 60_000,
+    startedBy: 'kim',
+    phase: { name: 'issuing', since: now - 5_000 },
+    approvals: {},
+    heldBy: '1 of 2 are behind: edge/web-2.',
+    mustLeaveBy: now + 7_200_000,
+  },
+  ended: [],
+  inventory: {
+    at: now,
+    trustDomain: 'shop.example',
+    rotateBy: now,
+    lastStart: now,
+    certificates: [
+      { ...root, role: 'current', fingerprint: OLD, notAfter: now + 30 * 86_400_000 },
+      { ...root, role: 'next', fingerprint: NEW, notAfter: now + 300 * 86_400_000 },
+    ],
+    workloads: [
+      {
+        ...workload,
+        id: 'edge/web-1',
+        trusts: [
+          { fingerprint: OLD, role: 'current' },
+          { fingerprint: NEW, role: 'next' },
+        ],
+        presents: { issuer: NEW, under: 'next', notAfter: now + 600_000, daysLeft: 0 },
+      },
+      { ...workload, id: 'edge/web-2', trusts: [{ fingerprint: OLD, role: 'current' }], presents: null, trouble: 'not believed' },
+      { ...workload, id: 'edge/web-3', trusts: [], presents: null, left: true },
+    ],
+    roots: [],
+    unseen: [{ dataPlane: 'west', because: 'no answer' }],
+  },
+  pending: [{ what: 'trust west', since: now - 3_000, error: 'no answer' }],
+};
 const commit: Overview['journal'][number] = {
   stream: 'service/shop/catalog',
   version: 9,
@@ -57,7 +117,7 @@ let overview: (Overview & { now: number }) | 'away';
 let asked: string[];
 
 beforeEach(async () => {
-  overview = { now, services: [canary], journal: [commit] };
+  overview = { now, services: [canary], trust: [rotating], journal: [commit] };
   asked = [];
   server = createServer((request, response) => {
     asked.push(request.url ?? '');
@@ -163,13 +223,34 @@ describe('the page', () => {
     ]);
   });
 
+  it('shows the phases of a rotation, who trusts what and who is behind', async () => {
+    const { document, looked, textOf } = open(page().body);
+    await looked();
+    expect(document.body.find('under-way').map(({ textContent }) => textContent)).toEqual(['issuing']);
+    expect(document.body.find('done').map(({ textContent }) => textContent)).toEqual(['preparing', 'distributing']);
+    const rows = document.body.find('workload').map((row) => [row.getAttribute('class'), ...row.children.map((cell) => cell.textContent)]);
+    expect(rows).toEqual([
+      ['workload', 'edge/web-1', 'trusts current + new', 'leaf under new, 10 min left', 'seen 2 s ago'],
+      ['workload alarming', 'edge/web-2', 'trusts current', 'no leaf', 'not believed'],
+    ]);
+    expect(textOf('trust')).toContain('Held: 1 of 2 are behind: edge/web-2.');
+    expect(textOf('trust')).toContain('It must go on within 2 h.');
+    expect(textOf('trust')).toContain('west is not seen: no answer');
+    expect(textOf('trust')).toContain('Owed for 3 s: trust west (no answer)');
+  });
+
   it('writes only what differs, and follows what changes', async () => {
     const { document, looked, lookAgain, textOf } = open(page().body);
     await looked();
     const before = document.writes;
     await lookAgain();
     expect(document.writes).toBe(before);
-    overview = { now: now + 1_000, services: [{ ...canary, split: [{ version: 'v1', weight: 100 }], rollout: null }], journal: [] };
+    overview = {
+      now: now + 1_000,
+      services: [{ ...canary, split: [{ version: 'v1', weight: 100 }], rollout: null }],
+      trust: [],
+      journal: [],
+    };
     await lookAgain();
     expect(document.body.find('share').map((share) => share.textContent)).toEqual(['v1100 %']);
     expect(textOf('services')).toContain('v1 is stable; nothing is being rolled out.');
@@ -184,7 +265,7 @@ describe('the page', () => {
     await lookAgain();
     expect(textOf('connection')).toBe('Connection lost: the server answers 503. What you see may be old; trying again each second.');
     expect(textOf('services')).toContain('catalog in shop');
-    overview = { now, services: [], journal: [] };
+    overview = { now, services: [], trust: [], journal: [] };
     await lookAgain();
     expect(textOf('connection')).toBe('Live');
     expect(textOf('services')).toContain('No spec is adopted yet.');
@@ -199,7 +280,12 @@ describe('the page', () => {
 
   it('shows names as text, whatever they are', async () => {
     const evil = '<img src=x onerror=alert(1)>';
-    overview = { now, services: [{ ...canary, split: [{ version: evil, weight: 100 }] }], journal: [{ ...commit, message: evil }] };
+    overview = {
+      now,
+      services: [{ ...canary, split: [{ version: evil, weight: 100 }] }],
+      trust: [],
+      journal: [{ ...commit, message: evil }],
+    };
     const { document, looked, textOf } = open(page().body);
     await looked();
     expect(textOf('services')).toContain(evil);
