@@ -40,7 +40,7 @@ const STATUS: Readonly<Partial<Record<LeafRefusal['reason'], number>>> = {
 const refusal = ({ reason, message }: LeafRefusal): HttpAnswer => problem(STATUS[reason] ?? 403, reason, message);
 const NONE_HERE = problem(404, 'NoCertificates', 'No certificates are made by this meshwright.');
 
-app.http('certificates', {
+app.http('issueLeaf', {
   methods: ['POST'],
   route: 'meshes/{mesh}/certificates',
   authLevel: 'anonymous',
@@ -54,7 +54,7 @@ app.http('certificates', {
     }),
 });
 
-app.http('joinTokens', {
+app.http('makeJoinToken', {
   methods: ['POST'],
   route: 'meshes/{mesh}/join-tokens',
   authLevel: 'function',
