@@ -137,6 +137,7 @@ describe('a SPIFFE ID', () => {
 
   it.each([
     'https://shop.example/ns/shop/sa/web',
+    'xspiffe://shop.example/ns/shop/sa/web',
     'spiffe://shop.example/ns/shop/sa/web/',
     'spiffe://shop.example:443/ns/shop/sa/web',
     'spiffe://user@shop.example/ns/shop/sa/web',
