@@ -1,10 +1,12 @@
 /**
- * The adapters of an installation on Azure: state in Cosmos DB by managed identity, cards to Teams. Alarms on Azure's
+ * The adapters of an installation on Azure: state in Cosmos DB and authorities in Key
+ * Vault by managed identity, cards to Teams. Alarms on Azure's
  * queues are not built yet: until they are, the sweep wakes what is due, up to a minute late.
  */
 import { openCosmosDocuments } from './adapters/cosmos-documents.ts';
 import { teamsChannelOf } from './adapters/teams-channel.ts';
 import type { Adapters } from './app.ts';
+import { certificateAdapters } from './certificate-adapters.ts';
 import { namedDataPlanes } from './data-planes.ts';
 import type { Settings } from './environment.ts';
 
@@ -19,6 +21,10 @@ export async function azureAdapters(settings: Settings, endpoint: string): Promi
     now: Date.now,
     setAlarm: async () => {},
     connect: namedDataPlanes(documents, settings, async () => token),
+    trust: certificateAdapters(documents, settings, {
+      kind: 'azure',
+      open: async (url) => (await import('./adapters/key-vault.ts')).openKeyVault({ url, credential: token }),
+    }),
     channel: teamsChannelOf(settings),
     report: (what, error) => console.error(what, error),
   };

@@ -284,7 +284,16 @@ const DOMAIN_ROOMS = [
   'src/import',
 ];
 const PURE_ROOMS = ['src/spec', 'src/plan', 'src/rollouts', 'src/intake', 'src/import'];
-const CHOOSE_ADAPTERS = ['src/agent', 'src/data-planes.ts', 'src/azure.ts', 'src/mesh-reading.ts', 'src/local', 'src/xds', 'src/wiring.ts'];
+const CHOOSE_ADAPTERS = [
+  'src/agent',
+  'src/data-planes.ts',
+  'src/azure.ts',
+  'src/certificate-adapters.ts',
+  'src/mesh-reading.ts',
+  'src/local',
+  'src/xds',
+  'src/wiring.ts',
+];
 
 describe('what a room imports of others', () => {
   it('is in the table', () => {

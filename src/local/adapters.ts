@@ -1,8 +1,13 @@
-/** The adapters of a host on one machine: SQLite, the host's own queue, cards to Teams where a spec names a webhook. */
+/**
+ * The adapters of a host on one machine: SQLite, authorities in sealed files beside it, the host's own queue, cards to Teams where a
+ * spec names a webhook.
+ */
+import { dirname, join } from 'node:path';
 
 import { SqliteDocuments } from '../adapters/sqlite-documents.ts';
 import { teamsChannelOf } from '../adapters/teams-channel.ts';
 import type { Adapters } from '../app.ts';
+import { certificateAdapters } from '../certificate-adapters.ts';
 import { namedDataPlanes } from '../data-planes.ts';
 import type { Settings } from '../environment.ts';
 import { withFailpoint } from './failpoint.ts';
@@ -15,6 +20,7 @@ export function localAdapters(settings: Settings, stateFile: string): Adapters {
     now: Date.now,
     setAlarm: async (stream, at) => alarm(stream, at),
     connect: namedDataPlanes(documents, settings, async () => undefined),
+    trust: certificateAdapters(documents, settings, { kind: 'files', directory: join(dirname(stateFile), 'vault') }),
     channel: teamsChannelOf(settings),
     report: (what, error) => console.error(what, error),
   };

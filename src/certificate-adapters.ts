@@ -1,0 +1,62 @@
+/** What certificates need of the outside: the vault that a spec names, whose tokens are believed, and how data planes change their trust. */
+import { randomBytes } from 'node:crypto';
+import { xdsPoke } from './adapters/xds-poke.ts';
+import type { TrustAdapters } from './app.ts';
+import { envoyTrust } from './dataplanes/envoy/trust.ts';
+import type { Settings } from './environment.ts';
+import type { Documents } from './journal/documents.ts';
+import type { CertificatesSpec } from './spec/certificates-schema.ts';
+import type { TokenVerifier } from './trust/attestation.ts';
+import { type Vault, VaultRefused } from './trust/vault.ts';
+
+/** Sealed files on one machine, or Key Vaults on Azure. */
+export type VaultSource =
+  | { readonly kind: 'files'; readonly directory: string }
+  | { readonly kind: 'azure'; readonly open: (url: string) => Promise<Vault> };
+
+export function certificateAdapters(documents: Documents, settings: Settings, source: VaultSource): TrustAdapters {
+  const vaults = new Map<string, Promise<Vault>>();
+  const poke = xdsPoke(settings.MESHWRIGHT_XDS_URL);
+
+  /** Opened once; a failure to open is not remembered. */
+  function opened(key: string, open: () => Promise<Vault>): Promise<Vault> {
+    const known = vaults.get(key) ?? open();
+    vaults.set(key, known);
+    known.catch(() => vaults.delete(key));
+    return known;
+  }
+
+  return {
+    refusal: (spec) => refusalOf(source, spec),
+    async vault(spec) {
+      const refusal = refusalOf(source, spec);
+      if (refusal !== undefined) throw new VaultRefused(refusal);
+      if (source.kind === 'files') {
+        return opened('', async () => (await import('./adapters/local-vault.ts')).openLocalVault(source.directory));
+      }
+      const url = spec.vault ?? '';
+      return opened(url, () => source.open(url));
+    },
+    connect: (_mesh, { kind, name }) => (kind === 'envoy' ? envoyTrust(documents, name, poke) : undefined),
+    tokens: lazily(async () => (await import('./adapters/token-verifier.ts')).tokenVerifier({ now: Date.now })),
+    random: randomBytes,
+  };
+}
+
+function refusalOf(source: VaultSource, { vault }: CertificatesSpec): string | undefined {
+  if (source.kind === 'files' && vault !== undefined)
+    return 'This host keeps its authorities in sealed files of its own; leave `vault` out of `certificates`.';
+  if (source.kind === 'azure' && vault === undefined) return 'Name the Key Vault that holds the authorities, as `vault` of `certificates`.';
+  return undefined;
+}
+
+/** Verifying tokens takes a library that most of what runs here never needs. */
+function lazily(make: () => Promise<TokenVerifier>): TokenVerifier {
+  let made: Promise<TokenVerifier> | undefined;
+  return {
+    async attest(token, kind, rules) {
+      made ??= make();
+      return (await made).attest(token, kind, rules);
+    },
+  };
+}
