@@ -9,10 +9,10 @@ import { KeyClient } from '@azure/keyvault-keys';
 import { SecretClient } from '@azure/keyvault-secrets';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { openKeyVault } from '../../src/adapters/key-vault.ts';
-import type { Vault } from '../../src/trust/vault.ts';
+import { type Vault, VaultRefused } from '../../src/trust/vault.ts';
 import { createAuthority } from '../dataplanes/envoy/identities.ts';
 import { type KeyVaultStandIn, startKeyVault } from '../emulators/key-vault/start.ts';
-import { describeVault, made, newName, pendingOf, usedNames } from './vault.contract.ts';
+import { describeVault, made, newName, pendingOf, rootOver, usedNames } from './vault.contract.ts';
 
 const real = process.env.MESHWRIGHT_TEST_KEY_VAULT;
 if (real === undefined) process.stderr.write('skipped: a real Key Vault; name one by its address in MESHWRIGHT_TEST_KEY_VAULT\n');
@@ -122,6 +122,26 @@ describe('what is made in Key Vault', () => {
     const { name } = await made(vault, newName(), 'rotation-1');
     await certificates.beginDeleteCertificate(name);
     await expect(vault.begin({ name, algorithm: 'P-256', wish: 'rotation-2' })).rejects.toThrow(/Recover it, purge it/);
+  });
+
+  it('goes on with the same key when somebody deleted what was pending', async () => {
+    const asked = { name: newName(), algorithm: 'P-256', wish: 'rotation-1' } as const;
+    const key = pendingOf(await vault.begin(asked));
+    const certificate = await rootOver(vault, key);
+    await certificates.deleteCertificateOperation(asked.name);
+    await expect(vault.complete({ ...asked, certificate })).rejects.toThrow(VaultRefused);
+    expect(pendingOf(await vault.begin(asked))).toEqual(key);
+    expect(await vault.complete({ ...asked, certificate })).toMatchObject({ wish: 'rotation-1', enabled: true });
+  });
+
+  it('leaves alone what is pending for somebody else, though it was begun under the same name before', async () => {
+    const asked = { name: newName(), algorithm: 'P-256' } as const;
+    pendingOf(await vault.begin({ ...asked, wish: 'rotation-1' }));
+    await certificates.deleteCertificateOperation(asked.name);
+    const theirs = pendingOf(await vault.begin({ ...asked, wish: 'rotation-2' }));
+    await expect(vault.begin({ ...asked, wish: 'rotation-1' })).rejects.toThrow(VaultRefused);
+    await vault.abandon({ ...asked, wish: 'rotation-1' });
+    expect(pendingOf(await vault.begin({ ...asked, wish: 'rotation-2' }))).toEqual(theirs);
   });
 
   it('says how a pending certificate of somebody else is given up', async () => {
