@@ -3,14 +3,14 @@
  * what was seen come in.
  */
 import { type Decision, refused, unchanged } from '../decision.ts';
-import type { Authority } from './certificates.ts';
+import { type Authority, signsUnder } from './certificates.ts';
 import type { TrustCommand, TrustContext } from './commands.ts';
 import { Draft } from './draft.ts';
 import type { TrustEvent } from './events.ts';
 import { isGated } from './evolve.ts';
 import { approvedGateOf, goBack, judgePhase, leave, looked, turnForward } from './phases.ts';
 import { goesBack, type TrustState } from './state.ts';
-import { canGoBack, hasEnded, livesAt, mustLeaveBy, renewIssuerAt, rootsOf, rotateBy, turnAt } from './timing.ts';
+import { canGoBack, delegationsOf, hasEnded, livesAt, mustLeaveBy, renewIssuerAt, rootsOf, rotateBy, turnAt } from './timing.ts';
 
 type Of<Type extends TrustCommand['type']> = TrustCommand & { type: Type };
 
@@ -28,6 +28,8 @@ export function decide(state: TrustState, command: TrustCommand, context: TrustC
       return nothingMade(state, command, context);
     case 'IssuerMade':
       return issuerMade(state, command, context);
+    case 'Delegate':
+      return delegate(state, command, context);
     case 'Proceed':
       return proceed(state, command, context);
     case 'Approve':
@@ -67,7 +69,7 @@ function release(state: TrustState, { specVersion }: Of<'Release'>, context: Tru
 }
 
 function rotate(state: TrustState, command: Of<'Rotate'>, context: TrustContext): Decision<TrustEvent> {
-  const { cause, by, reason, version } = command;
+  const { cause, version } = command;
   const { spec, current, rotation, ended } = state;
   if (!spec) return refused('NoCertificates', 'The spec of this mesh has no `certificates`; add them and apply it.');
   if (!current) return unchangedOr(cause, 'NotEstablished', 'The first root is not made yet; it is being asked of the vault.');
@@ -87,7 +89,13 @@ function rotate(state: TrustState, command: Of<'Rotate'>, context: TrustContext)
     return unchanged('NotDue', `The root counts until ${new Date(current.notAfter).toISOString()}; it is replaced from ${by} on.`);
   }
   const draft = new Draft(state, context);
-  const actual = cause === 'new-version' ? cause : over ? 'expired' : cause === 'expired' ? 'due' : cause;
+  return draft.accepted(begin(draft, current, command, over));
+}
+
+/** Says what it has begun. `over`: the root has ended. */
+function begin(draft: Draft, { notAfter }: Authority, { cause, by, reason, version }: Of<'Rotate'>, over: boolean): string {
+  const isKept = cause === 'new-version' || cause === 'compromised';
+  const actual = isKept ? cause : over ? 'expired' : cause === 'expired' ? 'due' : cause;
   draft.record({
     type: 'RotationBegun',
     cause: actual,
@@ -96,14 +104,10 @@ function rotate(state: TrustState, command: Of<'Rotate'>, context: TrustContext)
     ...(version === undefined ? {} : { adopts: version }),
   });
   const id = draft.state.rotation?.id ?? '';
-  return draft
-    .effect({ kind: 'make', target: id })
-    .card('rotation-begun')
-    .accepted(
-      actual === 'expired'
-        ? `The root ended at ${new Date(current.notAfter).toISOString()}, so that no leaf is believed any more: a new one is made and used at once; each workload can talk again as soon as it and whom it calls have it.`
-        : `The rotation ${id} has begun: a new root is being made.`,
-    );
+  draft.effect({ kind: 'make', target: id }).card('rotation-begun');
+  return actual === 'expired'
+    ? `The root ended at ${new Date(notAfter).toISOString()}, so that no leaf is believed any more: a new one is made and used at once; each workload can talk again as soon as it and whom it calls have it.`
+    : `The rotation ${id} has begun: a new root is being made.`;
 }
 
 /** People are told that they can't; of an event it is no news. */
@@ -152,6 +156,14 @@ function issuerMade(state: TrustState, { root, issuer }: Of<'IssuerMade'>, conte
   const draft = new Draft(state, context).record({ type: 'IssuerRenewed', root, issuer });
   if (draft.state.settingsVersion !== state.settingsVersion) draft.bring();
   return draft.accepted('Another issuer signs under the same root.');
+}
+
+function delegate(state: TrustState, { root, delegation }: Of<'Delegate'>, context: TrustContext): Decision<TrustEvent> {
+  const authority = rootsOf(state).find(({ fingerprint }) => fingerprint === root);
+  if (!authority || !state.spec) return unchanged('RootUnknown', 'This root signs for nobody any more; nothing is handed over under it.');
+  if (signsUnder(authority, delegation.fingerprint)) return unchanged('KnownAlready', 'This issuer is known already.');
+  const draft = new Draft(state, context).record({ type: 'IssuerDelegated', root, delegation });
+  return draft.accepted(`${delegation.dataPlane} is handed an issuer under the root ${short(authority)}.`);
 }
 
 function proceed(state: TrustState, { by }: Of<'Proceed'>, context: TrustContext): Decision<TrustEvent> {
@@ -244,12 +256,20 @@ function elapsed(state: TrustState, context: TrustContext): Decision<TrustEvent>
   const { spec, current, rotation } = state;
   const { now } = context;
   if (!spec || !current) return unchanged('NothingDue', 'Nothing is due.');
-  if (!rotation && now >= rotateBy(current, spec)) return rotate(state, { type: 'Rotate', cause: 'due', by: OWN }, context);
   const draft = new Draft(state, context);
+  let said = 'What was due is under way.';
+  if (!rotation && now >= rotateBy(current, spec)) {
+    const over = hasEnded(current, livesAt(state, now), now);
+    said = begin(draft, current, { type: 'Rotate', cause: 'due', by: OWN }, over);
+  }
   for (const root of rootsOf(state)) {
     const at = renewIssuerAt(root);
     if (state.renewing.includes(root.fingerprint) || at === undefined || now < at) continue;
     draft.record({ type: 'IssuerDue', root: root.fingerprint }).effect({ kind: 'issuer', target: root.fingerprint });
+  }
+  for (const { due, renewAt, root, dataPlane } of delegationsOf(state)) {
+    if (due || renewAt === undefined || now < renewAt) continue;
+    draft.record({ type: 'DelegationDue', root, dataPlane }).effect({ kind: 'trust', target: dataPlane });
   }
   const turn = turnAt(state);
   if (turn !== undefined && now >= turn) turned(draft);
@@ -259,7 +279,7 @@ function elapsed(state: TrustState, context: TrustContext): Decision<TrustEvent>
     const because = after.heldBy ?? 'What it waits for was not seen.';
     draft.record({ type: 'PhaseOverdue', phase: after.phase.name, because }).card('rotation-overdue', because);
   }
-  return draft.accepted('What was due is under way.');
+  return draft.accepted(said);
 }
 
 /** Its time to wait is over (`turnAt`). */
