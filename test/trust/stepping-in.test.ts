@@ -339,7 +339,7 @@ describe('what time does', () => {
     const story = resting()
       .after(ROOT_LIFE + SKEW + SECOND)
       .when({ type: 'Elapsed' });
-    story.thenRecords('RotationBegun').thenSays(/ended at .* can talk again as soon as/);
+    story.thenRecords('RotationBegun', 'IssuerDue', 'PhaseOverdue').thenSays(/ended at .* can talk again as soon as/);
     expect(story.state.rotation?.cause).toBe('expired');
     story.when(made(story, 2)).thenRecords('AuthorityPrepared', 'DistributionBegun', 'IssuingBegun').thenTrusts(2, 1);
     story.when(abort).thenRefuses('OldRootExpired');
