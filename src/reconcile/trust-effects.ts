@@ -7,6 +7,7 @@ import { loadHead, type Settlement, settle } from '../journal/journal.ts';
 import { type Head, type PendingEffect, pendingKey } from '../journal/stream.ts';
 import type { CertificatesSpec } from '../spec/certificates-schema.ts';
 import { adoptVersion, makeAuthority, makeIssuer } from '../trust/authorities.ts';
+import { signsUnder } from '../trust/certificates.ts';
 import type { TrustCommand } from '../trust/commands.ts';
 import type { DataPlaneTrust, TrustMaterial } from '../trust/data-plane-trust.ts';
 import { isGated } from '../trust/evolve.ts';
@@ -16,6 +17,7 @@ import { settingsOf, type TrustState } from '../trust/state.ts';
 import { rootsOf } from '../trust/timing.ts';
 import { trustStream, trustStreamId } from '../trust/trust-stream.ts';
 import type { Vault } from '../trust/vault.ts';
+import { newSigner } from './delegating.ts';
 import { allEnded, retry, runAll, type SettlingPorts, tell } from './settling.ts';
 
 export interface TrustPorts extends SettlingPorts {
@@ -119,7 +121,10 @@ async function bring(ports: TrustPorts, mesh: string, effect: PendingEffect): Pr
   const { state } = await trustOf(ports, mesh);
   const material = materialOf(mesh, state, members);
   if (!material) return { effect, outcome: 'done' };
-  const brought = await plane.bring(material);
+  const isKnown = async (of: string, issuer: string): Promise<boolean> =>
+    rootsOf((await trustOf(ports, of)).state).some((root) => signsUnder(root, issuer));
+  const delegate = plane.signing && (await newSigner({ ...ports, isKnown }, { mesh, dataPlane: effect.target }, plane.signing, state));
+  const brought = await plane.bring(material, delegate);
   return brought.kind === 'refused' ? retry(ports, effect, brought.message) : { effect, outcome: 'done' };
 }
 

@@ -4,7 +4,7 @@
  * behind it, and the X.509 library, is loaded when a certificate is first made.
  */
 import type { CertificatesSpec } from '../spec/certificates-schema.ts';
-import type { Authority, Issuer } from './certificates.ts';
+import type { Authority, Delegation, Issuer } from './certificates.ts';
 import type { Vault } from './vault.ts';
 
 export interface Asked {
@@ -29,6 +29,18 @@ export async function adoptVersion(vault: Vault, asked: Asked & { readonly certi
 /** Another issuer under the same root. Throws as `makeAuthority`. */
 export async function makeIssuer(vault: Vault, authority: Authority, asked: Asked): Promise<Issuer> {
   return (await behind()).makeIssuer(vault, authority, asked);
+}
+
+/**
+ * An issuer under a root for whoever has the key of `publicKey` (SubjectPublicKeyInfo of P-256, DER), which is not in the vault. PEM beside what is
+ * recorded of it. Throws as `makeAuthority`.
+ */
+export async function delegateIssuer(
+  vault: Vault,
+  authority: Authority,
+  asked: Omit<Asked, 'wish'> & { readonly publicKey: Uint8Array },
+): Promise<Omit<Delegation, 'dataPlane' | 'due'> & { readonly certificate: string }> {
+  return (await behind()).delegateIssuer(vault, authority, asked);
 }
 
 const behind = () => import('./x509/making-authorities.ts');

@@ -27,6 +27,21 @@ const certificateFields = {
 export const issuerSchema = z.object(certificateFields);
 export type Issuer = Readonly<z.infer<typeof issuerSchema>>;
 
+/**
+ * An issuer of path length 0 whose key was handed to a data plane that signs leafs by itself. What is known of the key is where it went: it is
+ * kept by nobody here.
+ */
+export const delegationSchema = z.object({
+  dataPlane: z.string(),
+  fingerprint: fingerprintSchema,
+  /** Epoch ms. */
+  notBefore: z.number(),
+  notAfter: z.number(),
+  /** Another one in its place has been called for. */
+  due: z.boolean().exactOptional(),
+});
+export type Delegation = Readonly<z.infer<typeof delegationSchema>>;
+
 /** A self-signed root and the issuer under it that signs, or would. */
 export const authoritySchema = z.object({
   ...certificateFields,
@@ -38,9 +53,11 @@ export const authoritySchema = z.object({
   issuer: issuerSchema,
   /** Earlier issuers under it whose leafs may still be alive. */
   formerIssuers: z.array(z.object({ fingerprint: fingerprintSchema, notAfter: z.number() })),
+  /** Newest first; of each data plane the newest is meant to sign. */
+  delegated: z.array(delegationSchema).exactOptional(),
 });
 export type Authority = Readonly<z.infer<typeof authoritySchema>>;
 
 /** Whether a certificate signed by that issuer stands under this root. */
 export const signsUnder = (authority: Authority, issuer: string): boolean =>
-  authority.issuer.fingerprint === issuer || authority.formerIssuers.some(({ fingerprint }) => fingerprint === issuer);
+  [authority.issuer, ...authority.formerIssuers, ...(authority.delegated ?? [])].some(({ fingerprint }) => fingerprint === issuer);

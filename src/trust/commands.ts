@@ -1,6 +1,6 @@
 /** What a mesh's trust can be asked, and the facts that come with the asking. */
 import type { CertificatesSpec } from '../spec/certificates-schema.ts';
-import type { Authority, Issuer } from './certificates.ts';
+import type { Authority, Delegation, Issuer } from './certificates.ts';
 import type { FleetLook } from './gates.ts';
 import type { ApprovedGate, Rotation } from './state.ts';
 
@@ -20,6 +20,8 @@ export type TrustCommand =
   /** What was being made for an aborted rotation is given up: the vault has nothing of it. */
   | { readonly type: 'NothingMade'; readonly wish: string }
   | { readonly type: 'IssuerMade'; readonly root: string; readonly issuer: Issuer }
+  /** Before its key is handed over: leafs under it are known as soon as there are any. */
+  | { readonly type: 'Delegate'; readonly root: string; readonly delegation: Omit<Delegation, 'due'> }
   /** A prepared root is to be used. */
   | { readonly type: 'Proceed'; readonly by: string }
   | { readonly type: 'Approve'; readonly gate: ApprovedGate; readonly by: string }

@@ -15,9 +15,29 @@ export interface TrustMaterial {
   readonly renewWithinMs: number;
 }
 
+/** An issuer of path length 0 and its key, for a data plane that signs leafs by itself. Nobody else ever has the key. */
+export interface DelegatedIssuer {
+  readonly fingerprint: string;
+  /** PEM, right under the root. */
+  readonly certificate: string;
+  /** PKCS #8, PEM. */
+  readonly key: string;
+}
+
 export interface DataPlaneTrust {
-  /** Sees to it that the data plane comes to have the material. Repeatable, may come late. Throws on transient faults. */
-  bring(material: TrustMaterial): Promise<{ readonly kind: 'brought' } | { readonly kind: 'refused'; readonly message: string }>;
+  /** Left out: leafs of its workloads are signed in the vault. */
+  readonly signing?: {
+    /** Fingerprint of the issuer that it was handed, or made, to sign with; `undefined`: none. Throws where it cannot be asked. */
+    signer(): Promise<string | undefined>;
+  };
+  /**
+   * Sees to it that the data plane comes to have the material. Repeatable, may come late. Throws on transient faults. `delegate` makes what
+   * it is to sign with from now on, asked once nothing else speaks against it; left out, it goes on with what it has.
+   */
+  bring(
+    material: TrustMaterial,
+    delegate?: () => Promise<DelegatedIssuer>,
+  ): Promise<{ readonly kind: 'brought' } | { readonly kind: 'refused'; readonly message: string }>;
   /** What its proxies and control planes were seen to have loaded. Throws where it cannot be asked. */
   look(mesh: string, now: number): Promise<FleetLook['members']>;
 }

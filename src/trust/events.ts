@@ -1,7 +1,7 @@
 /** What happened to a mesh's trust: the facts its stream records. Parsed on every read; old words are brought up to date here. */
 import { z } from 'zod';
 import { certificatesSpecSchema } from '../spec/certificates-schema.ts';
-import { authoritySchema, issuerSchema } from './certificates.ts';
+import { authoritySchema, delegationSchema, issuerSchema } from './certificates.ts';
 import { CAUSES, GATES } from './state.ts';
 
 const by = z.string();
@@ -50,5 +50,9 @@ export const trustEventSchema = z.discriminatedUnion('type', [
   z.object({ type: z.literal('IssuerDue'), root: z.string() }),
   /** Another issuer under the same root: trust does not change. */
   z.object({ type: z.literal('IssuerRenewed'), root: z.string(), issuer: issuerSchema }),
+  /** This data plane is about to be handed the key of an issuer under this root. */
+  z.object({ type: z.literal('IssuerDelegated'), root: z.string(), delegation: delegationSchema.omit({ due: true }) }),
+  /** Half of the life of what it signs with is over. */
+  z.object({ type: z.literal('DelegationDue'), root: z.string(), dataPlane: z.string() }),
 ]);
 export type TrustEvent = z.infer<typeof trustEventSchema>;

@@ -1,6 +1,6 @@
 /** What a mesh's trust becomes by each event. Total and pure: every recorded history folds. */
 import type { EventContext } from '../decision.ts';
-import type { Authority, Issuer } from './certificates.ts';
+import type { Authority, Delegation, Issuer } from './certificates.ts';
 import type { TrustEvent } from './events.ts';
 import { skewOf } from './gates.ts';
 import { type Phase, type Rotation, settingsOf, type TrustState } from './state.ts';
@@ -53,6 +53,10 @@ function folded(state: TrustState, event: TrustEvent, { version, at }: EventCont
       return { ...state, renewing: [...state.renewing, event.root] };
     case 'IssuerRenewed':
       return withIssuer({ ...state, renewing: state.renewing.filter((root) => root !== event.root) }, event.root, event.issuer);
+    case 'IssuerDelegated':
+      return withAuthority(state, event.root, (authority) => delegating(authority, event.delegation, at));
+    case 'DelegationDue':
+      return withAuthority(state, event.root, (authority) => delegationDue(authority, event.dataPlane));
     default:
       return state.rotation ? rotating(state, state.rotation, event, at) : state;
   }
@@ -68,7 +72,9 @@ type RotationEvent = Exclude<
       | 'AuthorityEstablished'
       | 'RotationBegun'
       | 'IssuerDue'
-      | 'IssuerRenewed';
+      | 'IssuerRenewed'
+      | 'IssuerDelegated'
+      | 'DelegationDue';
   }
 >;
 
@@ -172,17 +178,32 @@ function withFormerLeafs(state: TrustState, lifeMs: number, at: number): TrustSt
 }
 
 function withIssuer(state: TrustState, root: string, issuer: Issuer): TrustState {
-  const renewed = (authority: Authority): Authority => {
-    if (authority.fingerprint !== root) return authority;
+  return withAuthority(state, root, (authority) => {
     const { fingerprint, notAfter } = authority.issuer;
     // Its leafs end with it: what ended before this one began is of no one any more.
     const former = [{ fingerprint, notAfter }, ...authority.formerIssuers].filter((each) => each.notAfter > issuer.notBefore);
     return { ...authority, issuer, formerIssuers: former };
-  };
+  });
+}
+
+function withAuthority(state: TrustState, root: string, change: (authority: Authority) => Authority): TrustState {
+  const changed = (authority: Authority): Authority => (authority.fingerprint === root ? change(authority) : authority);
   const { current, rotation } = state;
   return {
     ...state,
-    ...(current ? { current: renewed(current) } : {}),
-    ...(rotation ? { rotation: { ...rotation, ...(rotation.to ? { to: renewed(rotation.to) } : {}) } } : {}),
+    ...(current ? { current: changed(current) } : {}),
+    ...(rotation ? { rotation: { ...rotation, ...(rotation.to ? { to: changed(rotation.to) } : {}) } } : {}),
   };
+}
+
+/** Those that were handed over before may sign until it arrives, and their leafs live on. */
+function delegating(authority: Authority, delegation: Delegation, at: number): Authority {
+  const before = (authority.delegated ?? []).filter(({ notAfter }) => notAfter > at);
+  return { ...authority, delegated: [delegation, ...before] };
+}
+
+function delegationDue(authority: Authority, dataPlane: string): Authority {
+  const { delegated = [] } = authority;
+  const newest = delegated.find((each) => each.dataPlane === dataPlane);
+  return { ...authority, delegated: delegated.map((each) => (each === newest ? { ...each, due: true } : each)) };
 }

@@ -3,9 +3,9 @@
  * most a leaf's life, in which each workload has to come for a new leaf anyway; soaking takes that and what clocks may be apart.
  */
 import type { CertificatesSpec } from '../spec/certificates-schema.ts';
-import type { Authority } from './certificates.ts';
+import type { Authority, Delegation, Issuer } from './certificates.ts';
 import { type Lives, skewOf } from './gates.ts';
-import { goesBack, type PhaseName, type Rotation, type TrustState } from './state.ts';
+import { goesBack, type PhaseName, type Rotation, settingsOf, type TrustState } from './state.ts';
 
 /** The share of a root's life that is left when it is replaced, where twice the time of a rotation is less. */
 const LAST_SHARE = 0.1;
@@ -38,9 +38,30 @@ export function rotateBy({ notBefore, notAfter }: Pick<Authority, 'notBefore' | 
 }
 
 /** Epoch ms; `undefined`: the next one could count no longer, since none outlives its root. */
-export function renewIssuerAt({ issuer, notAfter }: Pick<Authority, 'issuer' | 'notAfter'>): number | undefined {
+export function renewIssuerAt({ issuer, notAfter }: IssuerUnderRoot): number | undefined {
   if (issuer.notAfter >= notAfter) return undefined;
   return issuer.notAfter - Math.floor((issuer.notAfter - issuer.notBefore) * ISSUER_SHARE);
+}
+
+interface IssuerUnderRoot extends Pick<Authority, 'notAfter'> {
+  readonly issuer: Pick<Issuer, 'notBefore' | 'notAfter'>;
+}
+
+/** What a data plane was handed to sign with last, and epoch ms from which on it is to have another; `undefined` as above. */
+export interface DueDelegation extends Delegation {
+  readonly root: string;
+  readonly renewAt: number | undefined;
+}
+
+/** Of the root that signs: what data planes were handed under another signs no more, or will not once they have what is decided. */
+export function delegationsOf(state: TrustState): readonly DueDelegation[] {
+  const signer = settingsOf(state)?.signer;
+  if (!signer) return [];
+  return state.dataPlanes.flatMap((dataPlane) => {
+    const newest = signer.delegated?.find((each) => each.dataPlane === dataPlane);
+    const renewAt = newest && renewIssuerAt({ issuer: newest, notAfter: signer.notAfter });
+    return newest ? [{ ...newest, root: signer.fingerprint, renewAt }] : [];
+  });
 }
 
 /** Nobody believes a leaf under it any more, however late a clock is. */
@@ -85,8 +106,9 @@ export function nextWake(state: TrustState): number | undefined {
   const times = rootsOf(state)
     .filter(({ fingerprint }) => !renewing.includes(fingerprint))
     .map(renewIssuerAt);
+  const delegations = delegationsOf(state).map(({ due: isCalledFor, renewAt }) => (isCalledFor ? undefined : renewAt));
   const due = rotation ? [overdueAt(state, rotation), turnAt(state)] : [rotateBy(current, spec)];
-  const first = Math.min(...[...times, ...due].flatMap((time) => (time === undefined ? [] : [time])));
+  const first = Math.min(...[...times, ...delegations, ...due].flatMap((time) => (time === undefined ? [] : [time])));
   return Number.isFinite(first) ? first : undefined;
 }
 

@@ -1,14 +1,23 @@
 /** What `../authorities.ts` says: the steps from a wish to a verified authority, and from a root that is there to one. */
 import { createHash } from 'node:crypto';
 import type { Asked } from '../authorities.ts';
-import type { Authority, Issuer, KeyAlgorithm } from '../certificates.ts';
+import type { Authority, Delegation, Issuer, KeyAlgorithm } from '../certificates.ts';
 import { spiffeIdOf } from '../identity.ts';
 import { wholeSeconds } from '../issuing.ts';
 import { livesOf } from '../timing.ts';
 import { type Vault, type VaultCertificate, type VaultKey, VaultRefused } from '../vault.ts';
 import { type CertificateFacts, readCertificate } from './certificate.ts';
 import { pemOf } from './pem.ts';
-import { issuerCertificate, leafCertificate, leafSigner, rootCertificate, SERIAL_BYTES, signerOf, type Validity } from './profiles.ts';
+import {
+  issuerCertificate,
+  leafCertificate,
+  leafSigner,
+  rootCertificate,
+  SERIAL_BYTES,
+  type Signer,
+  signerOf,
+  type Validity,
+} from './profiles.ts';
 import { judgeKey } from './public-key.ts';
 import { judgeAuthority, judgeRoot, verifyChain } from './verify-chain.ts';
 
@@ -34,18 +43,43 @@ export async function adoptVersion(vault: Vault, asked: Asked & { readonly certi
 
 export async function makeIssuer(vault: Vault, authority: Omit<Authority, 'issuer'>, asked: Asked): Promise<Issuer> {
   const { spec, trustDomain, wish, now } = asked;
-  const { algorithm, keyId } = authority;
-  if (authority.notAfter <= now) {
-    const end = new Date(authority.notAfter).toISOString();
-    throw new VaultRefused(`The root ended ${end} and nothing under it counts any more; rotate to another root.`);
-  }
-  const key = await vault.makeKey({ name: `${spec.name}-issuer`, algorithm, wish });
-  const root = { ...signerOf(authority.certificate, { keyId, algorithm }), notBefore: authority.notBefore, notAfter: authority.notAfter };
+  const root = signingRoot(authority, now);
+  const key = await vault.makeKey({ name: `${spec.name}-issuer`, algorithm: authority.algorithm, wish });
   const validity = validFor(spec.issuerLifeMs, asked);
   const der = await issuerCertificate(vault, root, { trustDomain, key, serial: serialFor(key, validity), ...validity });
   const issuer = { ...recordOf(read(der, key.keyId)), keyId: key.keyId };
   await tryOut(vault, { ...authority, issuer }, key, asked);
   return issuer;
+}
+
+export async function delegateIssuer(
+  vault: Vault,
+  authority: Authority,
+  { spec, trustDomain, now, publicKey }: Omit<Asked, 'wish'> & { readonly publicKey: Uint8Array },
+): Promise<Omit<Delegation, 'dataPlane' | 'due'> & { readonly certificate: string }> {
+  const validity = validFor(spec.issuerLifeMs, { spec, now });
+  const der = await issuerCertificate(vault, signingRoot(authority, now), {
+    trustDomain,
+    key: { publicKey },
+    serial: serialFor({ publicKey }, validity),
+    ...validity,
+  });
+  const whose = `an issuer under ${authority.certificateId}`;
+  const issuer = read(der, whose);
+  const root = read(authority.certificate, authority.certificateId);
+  if (!issuer.signedBy(root.publicKey)) throw new VaultRefused(`The vault did not sign ${whose} with its key; rotate to another root.`);
+  const { fingerprint, certificate, notBefore, notAfter } = recordOf(issuer);
+  return { fingerprint, certificate, notBefore, notAfter };
+}
+
+/** Throws `VaultRefused` where it has ended. */
+function signingRoot(authority: Omit<Authority, 'issuer'>, now: number): Signer & Validity {
+  const { certificate, keyId, algorithm, notBefore, notAfter } = authority;
+  if (notAfter <= now) {
+    const end = new Date(notAfter).toISOString();
+    throw new VaultRefused(`The root ended ${end} and nothing under it counts any more; rotate to another root.`);
+  }
+  return { ...signerOf(certificate, { keyId, algorithm }), notBefore, notAfter };
 }
 
 async function completeRoot(vault: Vault, asked: Asked, key: VaultKey): Promise<VaultCertificate> {
@@ -90,12 +124,12 @@ async function tryOut(vault: Vault, authority: Authority, issuerKey: VaultKey, {
 }
 
 /** Backdated by what clocks may be apart, so that it counts at once everywhere. */
-function validFor(lifeMs: number, { spec, now }: Asked): Validity {
+function validFor(lifeMs: number, { spec, now }: Pick<Asked, 'spec' | 'now'>): Validity {
   return { notBefore: wholeSeconds(now - livesOf(spec).skewMs), notAfter: wholeSeconds(now + lifeMs) };
 }
 
 /** The key is new, and made of randomness that only the vault saw: so is its digest. Asked again, it is the same number. */
-function serialFor({ publicKey }: VaultKey, { notBefore, notAfter }: Validity): Uint8Array {
+function serialFor({ publicKey }: Pick<VaultKey, 'publicKey'>, { notBefore, notAfter }: Validity): Uint8Array {
   return createHash('sha256').update(publicKey).update(`${notBefore} ${notAfter}`).digest().subarray(0, SERIAL_BYTES);
 }
 
@@ -116,7 +150,7 @@ function readRoot(certificate: Uint8Array, whose: string): CertificateFacts {
   );
 }
 
-function read(certificate: Uint8Array, whose: string): CertificateFacts {
+function read(certificate: string | Uint8Array, whose: string): CertificateFacts {
   const facts = readCertificate(certificate);
   if (!facts) throw new VaultRefused(`What the vault keeps as ${whose} is no X.509 v3 certificate; rotate to another root.`);
   return facts;

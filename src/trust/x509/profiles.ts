@@ -93,7 +93,7 @@ export async function rootCertificate(vault: Pick<Vault, 'sign'>, profile: Autho
 export async function issuerCertificate(
   vault: Pick<Vault, 'sign'>,
   root: Signer & Validity,
-  profile: Omit<AuthorityProfile, 'algorithm'>,
+  profile: Omit<AuthorityProfile, 'algorithm' | 'key'> & { readonly key: Pick<VaultKey, 'publicKey'> },
 ): Promise<Uint8Array> {
   const keyIdentifier = keyIdentifierOf(profile.key.publicKey);
   const content = {
