@@ -30,7 +30,8 @@ export function envoyTrust(documents: Documents, dataPlane: string, poke: (mesh:
       const heard = new Set(said.map(({ node }) => node));
       const silent = [...seen.values()].filter(({ node, bundle }) => bundle !== undefined && !heard.has(node));
       return [
-        ...said.map((each) => speaking(dataPlane, each, seen.get(each.node), trust)),
+        // The clock of the xds server may be ahead.
+        ...said.map((each) => speaking(dataPlane, { ...each, seenAt: Math.min(each.seenAt, now) }, seen.get(each.node), trust)),
         ...silent.map((node) => unheard(dataPlane, node, trust, now)),
       ];
     },
@@ -59,7 +60,7 @@ function speaking(
 /** Nobody ever said what it has loaded: it is seen for as long as it is connected, and is never where it must be. */
 function unheard(dataPlane: string, seen: NodeObservation, trust: ModelledTrust | undefined, now: number): Member {
   const trouble = refusal(seen, trust) ?? 'no agent says what it has loaded';
-  return { id: `${dataPlane}/${seen.node}`, dataPlane, kind: 'proxy', seenAt: seen.goneAt ?? now, trusts: [], trouble };
+  return { id: `${dataPlane}/${seen.node}`, dataPlane, kind: 'proxy', seenAt: Math.min(seen.goneAt ?? now, now), trusts: [], trouble };
 }
 
 /** Of the bundle that it is to have now. */
