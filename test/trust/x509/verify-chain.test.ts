@@ -1,5 +1,8 @@
 /** Which chains are believed: every one that is issued here, and none that anybody could wish were. */
+import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { elementsIn } from '../../../src/trust/x509/der.ts';
+import { x509 } from '../../../src/trust/x509/library.ts';
 import { verifyChain } from '../../../src/trust/x509/verify-chain.ts';
 import { acceptedChains, refusedChains } from './chains.ts';
 
@@ -35,12 +38,30 @@ describe('a chain of a leaf, issuers and roots', () => {
     }
   });
 
+  it('is refused, never thrown at, whatever stands in the place of its leaf or was changed in it', () => {
+    const [{ leaf, intermediates, roots, now, spiffeId } = never()] = accepted;
+    const der = new Uint8Array(x509.PemConverter.decodeFirst(leaf));
+    const signedPart = hex(elementsIn(der)?.[0] ?? never());
+    const judge = (bytes: Uint8Array) => verifyChain(bytes, intermediates, roots, { now, spiffeId });
+    fc.assert(fc.property(fc.uint8Array({ maxLength: 300 }), (bytes) => judge(bytes).kind === 'refused'));
+    const changed = fc.tuple(fc.nat(der.length - 1), fc.integer({ min: 1, max: 255 })).map(([at, by]) => {
+      const bytes = new Uint8Array(der);
+      bytes.set([(bytes[at] ?? 0) ^ by], at);
+      return bytes;
+    });
+    // What is around the signed part says nothing: it may be written otherwise and still be believed.
+    const saysOtherwise = (bytes: Uint8Array): boolean => hex(elementsIn(bytes)?.[0] ?? new Uint8Array()) !== signedPart;
+    fc.assert(fc.property(changed, (bytes) => judge(bytes).kind === 'refused' || !saysOtherwise(bytes)));
+  });
+
   it('is not searched for without end', () => {
     const [{ leaf, intermediates, roots, now, spiffeId } = never()] = accepted;
     const many = Array.from({ length: 20 }, () => intermediates).flat();
     expect(verifyChain(leaf, many, roots, { now, spiffeId })).toMatchObject({ reason: 'PathTooLong' });
   });
 });
+
+const hex = (bytes: Uint8Array): string => Buffer.from(bytes).toString('hex');
 
 function never(): never {
   throw new Error('There is no chain.');
