@@ -27,13 +27,17 @@ describe('the built functions', () => {
       'alarms: queueTrigger',
       'alerts: httpTrigger',
       'apply: httpTrigger',
+      'certificateInventory: timerTrigger',
+      'certificates: httpTrigger',
       'deploymentEvents: eventGridTrigger',
       'drift: httpTrigger',
       'driftTimer: timerTrigger',
       'events: httpTrigger',
       'health: httpTrigger',
+      'issueLeaf: httpTrigger',
       'lookAtShadow: httpTrigger',
       'lookForDrift: httpTrigger',
+      'makeJoinToken: httpTrigger',
       'meshJournal: httpTrigger',
       'observations: httpTrigger',
       'overview: httpTrigger',
@@ -41,6 +45,8 @@ describe('the built functions', () => {
       'page: httpTrigger',
       'parked: httpTrigger',
       'parkedOne: httpTrigger',
+      'rotate: httpTrigger',
+      'rotationPlan: httpTrigger',
       'service: httpTrigger',
       'serviceJournal: httpTrigger',
       'shadow: httpTrigger',
@@ -49,13 +55,14 @@ describe('the built functions', () => {
       'startRollout: httpTrigger',
       'status: httpTrigger',
       'stepIn: httpTrigger',
+      'stepIntoRotation: httpTrigger',
       'sweep: timerTrigger',
     ]);
   });
 
-  it('let nobody without a key see or change anything', () => {
+  it('let nobody without a key see or change anything; a leaf is given for the token in the request', () => {
     const open = registrations.filter(({ name }) => triggerOf(name)?.authLevel === 'anonymous').map(({ name }) => name);
-    expect(open.sort()).toEqual(['health', 'page']);
+    expect(open.sort()).toEqual(['health', 'issueLeaf', 'page']);
   });
 
   it('look for drift each five minutes, and each minute where it is owed', () => {
