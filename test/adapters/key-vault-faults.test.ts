@@ -19,6 +19,9 @@ afterEach(() => keyVault.stop());
 const open = (limits = CALL_LIMITS, ...roles: Role[]) =>
   openKeyVault({ url: keyVault.url, credential: keyVault.credential(...roles), loopback: true, lookAgainMs: 5, limits });
 
+/** For what hangs on attempts and not on time. */
+const PATIENT = { attemptMs: 30_000, callMs: 600_000 };
+
 /** As an effect is: asked again for as long as the vault is not there. */
 async function insisting<T>(ask: () => Promise<T>): Promise<T> {
   for (;;) {
@@ -95,7 +98,7 @@ describe('an answer that is lost', () => {
 
 describe('a vault that is away', () => {
   it('is asked a few times what may be asked twice, and what makes something only once', async () => {
-    const vault = await open();
+    const vault = await open(PATIENT);
     const away = keyVault.inject(() => ({ status: 503 }));
     await expect(vault.versions('root')).rejects.toThrow(VaultUnavailable);
     expect(away.calls).toHaveLength(3);
@@ -112,7 +115,7 @@ describe('a vault that is away', () => {
   });
 
   it('is waited for if that is short', async () => {
-    const vault = await open();
+    const vault = await open(PATIENT);
     keyVault.inject((_, earlier) => (earlier === 0 ? { status: 429, retryAfter: '1' } : undefined));
     expect(await vault.list()).toEqual([]);
   });
