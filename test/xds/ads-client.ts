@@ -1,6 +1,6 @@
 /**
- * An Envoy's side of ADS over a real gRPC stream: asks as Envoy does (clusters and listeners whole; endpoints and routes by
- * the names those refer to), accepts what comes, and says what it holds in words. Nothing of the server's state is shared.
+ * An Envoy's side of ADS over a real gRPC stream: asks as Envoy does (clusters and listeners whole; endpoints, routes and the
+ * bundle by the names those refer to), accepts what comes, and says what it holds in words. Nothing of the server's state is shared.
  */
 import { readFile } from 'node:fs/promises';
 import { createFileRegistry, fromBinary, fromJson, toBinary, toJson } from '@bufbuild/protobuf';
@@ -42,18 +42,22 @@ const assignmentSchema = z.object({
     .default([]),
 });
 
+const bundleSchema = z.object({ validationContext: z.object({ trustedCa: z.object({ inlineString: z.string() }) }) });
+
 export interface AdsClient {
   /** By virtual host: what its last route sends where, as `v1=90,v2=10`. */
   readonly splits: ReadonlyMap<string, string>;
   /** By cluster: the addresses of its endpoints. */
   readonly endpoints: ReadonlyMap<string, readonly string[]>;
+  /** The roots of every bundle that it was sent, as PEM. */
+  readonly bundles: readonly string[];
   /** How the stream ended, in the server's words. */
   readonly ended: Promise<string>;
   stop(): void;
 }
 
-/** What it does with a route configuration that has this split. */
-export type Taste = (split: string) => 'takes' | 'refuses' | 'says nothing';
+/** What it does with a route configuration that has this split, or a bundle of these roots. */
+export type Taste = (splitOrRoots: string) => 'takes' | 'refuses' | 'says nothing';
 
 /** Without `token` it shows none. */
 export function startAdsClient(port: number, node: EnvoyNode, token?: string, taste: Taste = () => 'takes'): AdsClient {
@@ -74,11 +78,12 @@ export function startAdsClient(port: number, node: EnvoyNode, token?: string, ta
   const last = new Map<EnvoyResourceType, Answer>();
   const splits = new Map<string, string>();
   const endpoints = new Map<string, readonly string[]>();
+  const bundles: string[] = [];
 
   const ask = (type: EnvoyResourceType, first?: Uint8Array): void => {
     call.write(encodeRequest(type, names[type], last.get(type), first));
   };
-  const subscribe = (type: 'endpoints' | 'route', wanted: readonly string[]): void => {
+  const subscribe = (type: 'endpoints' | 'route' | 'secret', wanted: readonly string[]): void => {
     if (wanted.join() === names[type].join()) return;
     names[type] = wanted;
     ask(type);
@@ -87,11 +92,20 @@ export function startAdsClient(port: number, node: EnvoyNode, token?: string, ta
   call.on('data', (bytes: Buffer) => {
     const response = decodeResponse(bytes);
     const { type, resources } = response;
-    const tastes = type === 'route' ? resources.flatMap(splitsOf).map(([, split]) => taste(split)) : [];
+    const roots = type === 'secret' ? resources.map((one) => bundleSchema.parse(one).validationContext.trustedCa.inlineString) : [];
+    bundles.push(...roots);
+    const tasted = type === 'route' ? resources.flatMap(splitsOf).map(([, split]) => split) : roots;
+    const tastes = tasted.map(taste);
     if (tastes.includes('says nothing')) return;
     if (tastes.includes('refuses')) {
       call.write(
-        encodeRequest(type, names[type], { version: last.get(type)?.version ?? '', nonce: response.nonce }, undefined, 'bad split'),
+        encodeRequest(
+          type,
+          names[type],
+          { version: last.get(type)?.version ?? '', nonce: response.nonce },
+          undefined,
+          type === 'route' ? 'bad split' : 'bad roots',
+        ),
       );
       return;
     }
@@ -109,6 +123,7 @@ export function startAdsClient(port: number, node: EnvoyNode, token?: string, ta
           .filter((name) => name.includes('|'))
           .sort(),
       );
+    if (type === 'cluster' && JSON.stringify(resources).includes('"sdsConfig":{"ads":{}')) subscribe('secret', ['bundle']);
     if (type === 'listener')
       subscribe(
         'route',
@@ -121,6 +136,7 @@ export function startAdsClient(port: number, node: EnvoyNode, token?: string, ta
   return {
     splits,
     endpoints,
+    bundles,
     ended: ended.promise,
     stop() {
       call.cancel();

@@ -4,7 +4,12 @@ import { createServer } from 'node:http';
 import { z } from 'zod';
 
 const silentSchema = z.object({ dataPlane: z.string(), service: z.string(), text: z.string(), at: z.number() });
-const hintSchema = z.object({ mesh: z.string(), services: z.array(z.string()), silent: z.array(silentSchema).exactOptional() });
+const hintSchema = z.object({
+  mesh: z.string(),
+  services: z.array(z.string()),
+  silent: z.array(silentSchema).exactOptional(),
+  trust: z.boolean().exactOptional(),
+});
 
 export interface Knock {
   readonly path: string;
@@ -12,6 +17,7 @@ export interface Knock {
   readonly mesh: string;
   readonly services: readonly string[];
   readonly silent?: readonly z.infer<typeof silentSchema>[];
+  readonly trust?: boolean;
 }
 
 export interface FunctionsDoor {
