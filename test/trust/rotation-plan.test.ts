@@ -128,6 +128,7 @@ describe('the plan of a rotation', () => {
     expect(approvals).toEqual(['issuing', 'pruning']);
     const ended = resting().after(ROOT_LIFE + SKEW + SECOND);
     expect(planOf(ended)).toMatchObject({ outage: true, cause: 'expired' });
+    expect(planOf(ended).phases.find(({ phase }) => phase === 'distributing')?.expectedMs).toBe(0);
     expect(planOf(resting()).outage).toBe(false);
   });
 

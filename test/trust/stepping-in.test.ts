@@ -396,6 +396,15 @@ describe('what time does', () => {
     expect(story.now).toBe(rotateBy(story.state.current ?? authority(1), certificatesSpec()));
   });
 
+  it('asks for no issuer any more under a root that is gone', () => {
+    const story = retired();
+    story.after(4 * DAY).given({ type: 'Elapsed' });
+    expect(story.state.renewing).toContain(fingerprint(1));
+    story.given({ type: 'KeyDisabled', root: fingerprint(1) });
+    expect(story.state.renewing).not.toContain(fingerprint(1));
+    story.when({ type: 'IssuerMade', root: fingerprint(1), issuer: authority(8, story.now).issuer }).thenChangesNothing('NotAskedFor');
+  });
+
   it('leafs of an issuer before are still leafs of its root', () => {
     const story = issuing().after(SECOND);
     renewingUntil(story, story.now + 4 * DAY);
