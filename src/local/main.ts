@@ -54,7 +54,7 @@ async function main(): Promise<void> {
     await keep('playground', directory, [join(dist, 'local/playground.js'), playgroundSettings(directory, envoy)], {}, /"outbound"/);
     say(
       (await untilServed())
-        ? 'the sample mesh is serving: a caller and catalog v1, v2 and v2-broken behind four Envoys, 20 requests a second'
+        ? 'the sample mesh is serving: a caller and catalog v1, v2 and v2-broken behind four Envoys with mTLS, 20 requests a second'
         : `catalog is not served yet: see \`npx meshwright status\` and ${directory.logs}.`,
     );
   }
@@ -145,6 +145,9 @@ function playgroundSettings(directory: StateDirectory, envoy: string): string {
     portsFile: directory.playgroundFile,
     logs: directory.logs,
     nodeTokenFile: directory.nodeTokenFile,
+    tokenFile: directory.tokenFile,
+    functionsUrl: url,
+    agent: join(dist, 'agent/main.js'),
     adsPort: Number(asked['xds-port']),
     doorPort: Number(asked['xds-door-port']),
   });
@@ -208,6 +211,8 @@ function sayWhatNext(envoys: boolean): void {
         ['npx meshwright alert catalog', '… and the alert that takes it back'],
         ['npx meshwright alert catalog --resolved', '… and its end, so that the next version may begin'],
         ['npx meshwright status', 'where everything is'],
+        ['npx meshwright certificates', 'who trusts which root, who presents what, until when'],
+        ['npx meshwright rotate', 'replace the root, phase by phase: about 40 seconds'],
       ]
     : [
         ['npx meshwright apply examples/playground', 'adopt the sample spec'],

@@ -1,6 +1,7 @@
 /**
  * The sample mesh as a process of its own: three versions of `catalog`, each behind an Envoy, and a caller behind a
- * fourth, all on loopback. It registers its endpoints with the xds server like any other workload would.
+ * fourth, all on loopback, each with an agent that keeps its certificate. It registers its endpoints with the xds server like any
+ * other workload would.
  */
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -8,6 +9,7 @@ import { z } from 'zod';
 import { renderBootstrap } from '../../dataplanes/envoy/bootstrap.ts';
 import type { EnvoyNode } from '../../dataplanes/envoy/resources.ts';
 import { type Child, startGuarded } from '../child.ts';
+import { type IdentityOptions, identityDirectory, startAgent, type Workload } from './identities.ts';
 import { choosePorts, type Ports } from './ports.ts';
 import { startCatalog, startLoad, VERSIONS } from './workload.ts';
 
@@ -18,6 +20,9 @@ const settings = z
     portsFile: z.string(),
     logs: z.string(),
     nodeTokenFile: z.string(),
+    tokenFile: z.string(),
+    functionsUrl: z.string(),
+    agent: z.string(),
     adsPort: z.int(),
     doorPort: z.int(),
   })
@@ -27,48 +32,74 @@ const MESH = 'playground';
 const DATA_PLANE = 'edge';
 const LEASE_MS = 15_000;
 const LOAD_PER_SECOND = 20;
+const REVIVE_MS = 1_000;
 const LOOPBACK = '127.0.0.1';
 
 const token = (await readFile(settings.nodeTokenFile, 'utf8')).trim();
 const { ports, gone } = await choosePorts(settings.portsFile);
-const envoys = new Map<string, Child>();
+const children = new Map<string, Child>();
+const identities: IdentityOptions = {
+  ...settings,
+  token: (await readFile(settings.tokenFile, 'utf8')).trim(),
+};
 let stopping = false;
+let mtls = false;
 
 await mkdir(settings.directory, { recursive: true });
 for (const version of VERSIONS) await startCatalog(version, ports.versions[version].workload);
-for (const node of nodesOf(ports)) await keepEnvoy(node);
+await Promise.all(workloadsOf(ports).map(keepWorkload));
 await register(gone);
 setInterval(() => void register([]), LEASE_MS / 3);
 const load = startLoad(ports.outbound, LOAD_PER_SECOND);
 console.log(JSON.stringify({ outbound: ports.outbound }));
 
-function nodesOf(chosen: Ports): EnvoyNode[] {
+function workloadsOf(chosen: Ports): Workload[] {
   const place = { mesh: MESH, dataPlane: DATA_PLANE };
   const caller: EnvoyNode = { id: 'caller', ...place, outbound: { address: LOOPBACK, port: chosen.outbound } };
-  const catalogs = VERSIONS.map((version): EnvoyNode => {
-    const { envoy: port, workload: workloadPort } = chosen.versions[version];
-    return { id: `catalog-${version}`, ...place, inbound: { service: 'catalog', version, address: LOOPBACK, port, workloadPort } };
+  const catalogs = VERSIONS.map((version): Workload => {
+    const { envoy: port, workload: workloadPort, admin: adminPort } = chosen.versions[version];
+    const inbound = { service: 'catalog', version, address: LOOPBACK, port, workloadPort };
+    return { node: { id: `catalog-${version}`, ...place, inbound }, serviceAccount: 'catalog', adminPort };
   });
-  return [caller, ...catalogs];
+  return [{ node: caller, serviceAccount: 'caller', adminPort: chosen.admin }, ...catalogs];
 }
 
-/** Starts it again when it ends before we do. */
-async function keepEnvoy(node: EnvoyNode): Promise<void> {
-  const file = join(settings.directory, `${node.id}.json`);
-  const bootstrap = renderBootstrap({ node, xds: { address: LOOPBACK, port: settings.adsPort }, token });
+/** An agent and an Envoy, each started again when it ends before we do. An Envoy with an identity begins with its first leaf. */
+async function keepWorkload(workload: Workload): Promise<void> {
+  const { id } = workload.node;
+  const agent = await startAgent(identities, workload);
+  if (agent) {
+    mtls = true;
+    keep(`agent-${id}`, agent, () => startAgent(identities, workload));
+  }
+  const node = agent ? { ...workload.node, identity: { directory: identityDirectory(identities, workload) } } : workload.node;
+  const file = join(settings.directory, `${id}.json`);
+  const xds = { address: LOOPBACK, port: settings.adsPort };
+  const bootstrap = renderBootstrap({ node, xds, token, admin: { address: LOOPBACK, port: workload.adminPort } });
   await writeFile(file, JSON.stringify(bootstrap, undefined, 2), { mode: 0o600 });
-  const start = (): void => {
-    const child = startGuarded({
+  const startEnvoy = async (): Promise<Child> =>
+    startGuarded({
       command: settings.envoy,
       arguments: ['--config-path', file, '--use-dynamic-base-id', '--concurrency', '1', '--log-level', 'warn'],
-      logFile: join(settings.logs, `envoy-${node.id}.log`),
+      logFile: join(settings.logs, `envoy-${id}.log`),
     });
-    envoys.set(node.id, child);
-    void child.ended.then(() => {
-      if (!stopping) setTimeout(start, 1_000);
-    });
-  };
-  start();
+  keep(`envoy-${id}`, await startEnvoy(), startEnvoy);
+}
+
+function keep(name: string, child: Child, again: () => Promise<Child | undefined>): void {
+  children.set(name, child);
+  void child.ended.then(async () => {
+    while (!stopping) {
+      await new Promise((resolve) => setTimeout(resolve, REVIVE_MS));
+      try {
+        const next = stopping ? undefined : await again();
+        if (next) keep(name, next, again);
+        return;
+      } catch (error) {
+        console.error(`${name} could not be started again; it is tried each second.`, error);
+      }
+    }
+  });
 }
 
 /** All endpoints, every third of their lease: one that gets lost does no harm. */
@@ -79,6 +110,7 @@ async function register(left: readonly number[]): Promise<void> {
     address: LOOPBACK,
     port: ports.versions[version].envoy,
     ready: true,
+    ...(mtls ? { mtls } : {}),
   }));
   const body = { mesh: MESH, dataPlane: DATA_PLANE, leaseMs: LEASE_MS, endpoints, gone: left.map((port) => ({ address: LOOPBACK, port })) };
   try {
@@ -98,7 +130,7 @@ async function stop(): Promise<void> {
   if (stopping) return;
   stopping = true;
   load.stop();
-  await Promise.all([...envoys.values()].map((envoy) => envoy.stop(3_000)));
+  await Promise.all([...children.values()].map((child) => child.stop(3_000)));
   process.exit(0);
 }
 process.on('SIGTERM', stop);

@@ -4,8 +4,8 @@ import { createServer } from 'node:net';
 import { z } from 'zod';
 import { VERSIONS, type Version } from './workload.ts';
 
-const pair = z.object({ envoy: z.int(), workload: z.int() });
-const portsSchema = z.object({ outbound: z.int(), versions: z.object({ v1: pair, v2: pair, 'v2-broken': pair }) });
+const pair = z.object({ envoy: z.int(), workload: z.int(), admin: z.int() });
+const portsSchema = z.object({ outbound: z.int(), admin: z.int(), versions: z.object({ v1: pair, v2: pair, 'v2-broken': pair }) });
 export type Ports = z.infer<typeof portsSchema>;
 
 /** `gone`: ports of an earlier start that are somebody else's now. */
@@ -16,7 +16,7 @@ export async function choosePorts(file: string): Promise<{ readonly ports: Ports
     Version,
     z.infer<typeof pair>
   >;
-  const ports: Ports = { outbound: await freePort(), versions };
+  const ports: Ports = { outbound: await freePort(), admin: await freePort(), versions };
   await writeFile(file, JSON.stringify(ports, undefined, 2));
   return { ports, gone: kept ? VERSIONS.map((version) => kept.versions[version].envoy) : [] };
 }
@@ -30,11 +30,11 @@ async function readKept(file: string): Promise<Ports | undefined> {
 }
 
 async function allFree(ports: Ports): Promise<boolean> {
-  const all = [ports.outbound, ...VERSIONS.flatMap((version) => Object.values(ports.versions[version]))];
+  const all = [ports.outbound, ports.admin, ...VERSIONS.flatMap((version) => Object.values(ports.versions[version]))];
   return (await Promise.all(all.map(isFree))).every(Boolean);
 }
 
-const freePair = async () => ({ envoy: await freePort(), workload: await freePort() });
+const freePair = async () => ({ envoy: await freePort(), workload: await freePort(), admin: await freePort() });
 
 /** On 127.0.0.1. */
 export const isFree = (port: number): Promise<boolean> =>
