@@ -1,7 +1,7 @@
-/** Where people and events step in: aborts from everywhere, four eyes, a compromise, a root that waits for somebody, and time that runs out. */
+/** Where people and events step in: aborts from everywhere, four eyes, a compromise, a root that waits for somebody. */
 import { describe, expect, it } from 'vitest';
-import { mustLeaveBy, nextWake, rotateBy } from '../../src/trust/timing.ts';
-import { authority, certificatesSpec, DAY, fingerprint, HOUR, LEAF, MINUTE, ROOT_LIFE, SECOND, SKEW, T0, versionOf } from './samples.ts';
+import { rotateBy } from '../../src/trust/timing.ts';
+import { certificatesSpec, DAY, fingerprint, HOUR, LEAF, MINUTE, ROOT_LIFE, SECOND, SKEW, versionOf } from './samples.ts';
 import {
   ALL,
   BRINGS,
@@ -13,6 +13,7 @@ import {
   OVER,
   preparing,
   pruned,
+  renewingUntil,
   resting,
   restoring,
   retired,
@@ -20,7 +21,6 @@ import {
   rotateFor,
   type Story,
   soaking,
-  specify,
 } from './story.ts';
 
 const abort = { type: 'Abort', by: 'ada' } as const;
@@ -146,18 +146,6 @@ describe('forward again', () => {
     expect(story.now).toBeLessThanOrEqual(ends - LEAF - SKEW + SECOND);
   });
 });
-
-/** Alarms ring until then; issuers that are due are made. */
-function renewingUntil(story: Story, time: number): void {
-  for (let alarms = 0; alarms < 400 && (nextWake(story.state) ?? Number.POSITIVE_INFINITY) <= time; alarms += 1) {
-    story.elapse();
-    for (const root of story.state.renewing) {
-      const { notAfter } = [story.state.current, story.state.rotation?.to].find((each) => each?.fingerprint === root) ?? { notAfter: 0 };
-      const issuer = { ...authority(70, story.now).issuer, fingerprint: fingerprint(20_000 + alarms) };
-      story.given({ type: 'IssuerMade', root, issuer: { ...issuer, notAfter: Math.min(issuer.notAfter, notAfter) } });
-    }
-  }
-}
 
 describe('four eyes', () => {
   const spec = certificatesSpec({ approvals: ['issuing', 'pruning'] });
@@ -313,132 +301,5 @@ describe('a version that the vault has made by itself', () => {
     rotated.when(newVersion(1)).thenChangesNothing('KnownAlready').when(newVersion(2)).thenChangesNothing('InForceAlready');
     const undone = discarding().given({ type: 'KeyDisabled', root: fingerprint(2) });
     undone.when(newVersion(2)).thenChangesNothing('KnownAlready').thenRests(1);
-  });
-});
-
-describe('what time does', () => {
-  it('says once of a phase that it is overdue, what holds it, and goes on holding', () => {
-    const story = issuing()
-      .after(SECOND)
-      .member('web', { trusts: [1, 2], under: 1, leafEnds: T0 + 2 * ROOT_LIFE })
-      .looked();
-    const by = mustLeaveBy(story.state) ?? 0;
-    expect(by).toBe((story.state.current?.notAfter ?? 0) - (LEAF + SKEW) - LEAF);
-    renewingUntil(story, by);
-    expect(story.state.rotation).toMatchObject({ overdue: 'issuing', heldBy: expect.stringMatching(/web/) });
-    expect(story.events.filter(({ event }) => event.type === 'PhaseOverdue')).toHaveLength(1);
-    story.thenPhase('issuing').thenTrusts(2, 1);
-  });
-
-  it('has every phase end before the next must', () => {
-    const times = [distributing(), issuing(), soaking()].map(({ state }) => mustLeaveBy(state) ?? 0);
-    expect(times).toEqual(times.toSorted((a, b) => a - b));
-  });
-
-  it('finds a root that has ended: it says so, and the new one is used at once', () => {
-    const story = resting()
-      .after(ROOT_LIFE + SKEW + SECOND)
-      .when({ type: 'Elapsed' });
-    story.thenRecords('RotationBegun', 'IssuerDue', 'PhaseOverdue').thenSays(/ended at .* can talk again as soon as/);
-    expect(story.state.rotation?.cause).toBe('expired');
-    story.when(made(story, 2)).thenRecords('AuthorityPrepared', 'DistributionBegun', 'IssuingBegun').thenTrusts(2, 1);
-    story.when(abort).thenRefuses('OldRootExpired');
-    story
-      .seenTwice(ALL, { trusts: [1, 2], under: 2 })
-      .thenPhase('soaking')
-      .seenTwice(ALL, { trusts: [1, 2], under: 2 })
-      .thenPhase('pruned');
-  });
-
-  it('does not take the word of an event for that: no gate is skipped while the root counts', () => {
-    const story = resting().when(rotateFor('expired', 'Key Vault shop')).thenChangesNothing('NotDue');
-    story
-      .after(ROOT_LIFE - DAY)
-      .when(rotateFor('expired', 'Key Vault shop'))
-      .thenRecords('RotationBegun');
-    expect(story.state.rotation?.cause).toBe('due');
-    story.when(made(story, 2)).thenRecords('AuthorityPrepared', 'DistributionBegun').thenTrusts(1, 2);
-  });
-
-  it('goes on where the old root ends before all are ready: nobody is believed that could be kept', () => {
-    const story = distributing()
-      .after(SECOND)
-      .member('web', { trusts: [1], under: 1 })
-      .looked();
-    const ends = story.state.current?.notAfter ?? 0;
-    renewingUntil(story, ends);
-    story.thenPhase('distributing').elapse().thenRecords('RotationHastened', 'IssuingBegun', 'PhaseOverdue').thenTrusts(2, 1);
-    expect(story.now).toBe(ends + SKEW + 1);
-  });
-
-  it('renews an issuer at half of its life, under the same root, and brings it', () => {
-    const story = resting()
-      .elapse()
-      .thenRecords('IssuerDue')
-      .thenOwes(`issuer ${fingerprint(1)}`);
-    const issuer = { ...authority(8, story.now).issuer };
-    story.when({ type: 'Elapsed' }).thenChangesNothing();
-    story
-      .when({ type: 'IssuerMade', root: fingerprint(1), issuer })
-      .thenRecords('IssuerRenewed')
-      .thenOwes(...BRINGS)
-      .thenTrusts(1);
-    expect(story.state.settingsVersion).toBe(story.version);
-    expect(story.state.current?.formerIssuers.map(({ fingerprint: each }) => each)).toEqual([fingerprint(1_001)]);
-    story.when({ type: 'IssuerMade', root: fingerprint(1), issuer }).thenChangesNothing('NotAskedFor');
-  });
-
-  it('renews no issuer that could not outlive the one that is there', () => {
-    const story = resting().elapse();
-    const ends = story.state.current?.notAfter ?? 0;
-    story.given({ type: 'IssuerMade', root: fingerprint(1), issuer: { ...authority(8, story.now).issuer, notAfter: ends } });
-    story.elapse();
-    expect(story.now).toBe(rotateBy(story.state.current ?? authority(1), certificatesSpec()));
-  });
-
-  it('asks for no issuer any more under a root that is gone', () => {
-    const story = retired();
-    story.after(4 * DAY).given({ type: 'Elapsed' });
-    expect(story.state.renewing).toContain(fingerprint(1));
-    story.given({ type: 'KeyDisabled', root: fingerprint(1) });
-    expect(story.state.renewing).not.toContain(fingerprint(1));
-    story.when({ type: 'IssuerMade', root: fingerprint(1), issuer: authority(8, story.now).issuer }).thenChangesNothing('NotAskedFor');
-  });
-
-  it('leafs of an issuer before are still leafs of its root', () => {
-    const story = issuing().after(SECOND);
-    renewingUntil(story, story.now + 4 * DAY);
-    story.seenTwice(ALL, { trusts: [1, 2], under: 2 }).thenPhase('soaking');
-  });
-});
-
-describe('a spec', () => {
-  it('that comes during a rotation with another data plane makes its gate wait for that one too', () => {
-    const story = distributing()
-      .given(specify(certificatesSpec(), 2, ['east', 'west', 'north']))
-      .thenOwes('trust north', ...BRINGS);
-    story
-      .unseen('north')
-      .seenTwice(ALL, { trusts: [1, 2], under: 1 })
-      .thenHolds('distributing', /north/);
-  });
-
-  it('that has no certificates any more is not taken up while a rotation is under way', () => {
-    distributing().when({ type: 'Release', specVersion: 2 }).thenRefuses('RotationUnderWay');
-    resting().when({ type: 'Release', specVersion: 2 }).thenRecords('TrustReleased').when(rotateFor('asked')).thenRefuses('NoCertificates');
-  });
-});
-
-describe('what the vault says late', () => {
-  it('changes nothing', () => {
-    resting()
-      .when({ type: 'KeyDisabled', root: fingerprint(1) })
-      .thenChangesNothing('NothingWaits');
-    restoring()
-      .when({ type: 'KeyDisabled', root: fingerprint(1) })
-      .thenChangesNothing('NothingWaits');
-    issuing()
-      .when({ type: 'AuthorityMade', wish: 'r3', authority: authority(9) })
-      .thenChangesNothing('NotAskedFor');
   });
 });

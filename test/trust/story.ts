@@ -257,3 +257,15 @@ export const discarding = (): Story =>
   dropping()
     .seenTwice(ALL, { trusts: [1], under: 1 })
     .thenPhase('discarding');
+
+/** Alarms ring until then; issuers that are due are made. */
+export function renewingUntil(story: Story, time: number): void {
+  for (let alarms = 0; alarms < 400 && (nextWake(story.state) ?? Number.POSITIVE_INFINITY) <= time; alarms += 1) {
+    story.elapse();
+    for (const root of story.state.renewing) {
+      const { notAfter } = [story.state.current, story.state.rotation?.to].find((each) => each?.fingerprint === root) ?? { notAfter: 0 };
+      const issuer = { ...authority(70, story.now).issuer, fingerprint: fingerprint(20_000 + alarms) };
+      story.given({ type: 'IssuerMade', root, issuer: { ...issuer, notAfter: Math.min(issuer.notAfter, notAfter) } });
+    }
+  }
+}
