@@ -19,6 +19,8 @@ export interface LocalIssuer {
   rollOver(): Promise<void>;
   /** Answers everything so from now on; `undefined`: as it should. */
   answer: { readonly status: number; readonly headers?: Record<string, string>; readonly body?: string } | undefined;
+  /** Where it sends who asks for a path. Its discovery document is at `/moved` too. */
+  readonly redirects: Map<string, string>;
   /** Fields of the discovery document in place of the right ones. */
   discovery: Record<string, string>;
   stop(): Promise<void>;
@@ -42,8 +44,15 @@ export async function startIssuer(now: () => number, path = ''): Promise<LocalIs
       response.writeHead(issuer.answer.status, issuer.answer.headers).end(issuer.answer.body);
       return;
     }
+    const location = issuer.redirects.get(at);
+    if (location !== undefined) {
+      response.writeHead(302, { location }).end();
+      return;
+    }
+    const discovery = { issuer: issuer.url, jwks_uri: `${issuer.url}/keys`, ...issuer.discovery };
     const known: Record<string, object> = {
-      [`${path}/.well-known/openid-configuration`]: { issuer: issuer.url, jwks_uri: `${issuer.url}/keys`, ...issuer.discovery },
+      [`${path}/.well-known/openid-configuration`]: discovery,
+      [`${path}/moved`]: discovery,
       [`${path}/keys`]: { keys: [key.jwk] },
     };
     const found = known[at];
@@ -67,6 +76,7 @@ export async function startIssuer(now: () => number, path = ''): Promise<LocalIs
       key = await newKey();
     },
     answer: undefined,
+    redirects: new Map(),
     discovery: {},
     async stop() {
       server.close();

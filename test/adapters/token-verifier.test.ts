@@ -113,16 +113,25 @@ describe('the keys of an issuer', () => {
     expect(issuer.asked.get('/keys')).toBe(1);
   });
 
-  it.each<[string, (issuer: LocalIssuer) => void]>([
+  it.each<[string, (issuer: LocalIssuer) => unknown]>([
     ['fails', (issuer) => (issuer.answer = { status: 500 })],
-    ['sends elsewhere', (issuer) => (issuer.answer = { status: 302, headers: { location: `${issuer.url}/keys` } })],
+    ['sends elsewhere', (issuer) => issuer.redirects.set('/.well-known/openid-configuration', `${issuer.url}/moved`)],
+    ['sends elsewhere for its keys', (issuer) => issuer.redirects.set('/keys', `${issuer.url}/moved`)],
     ['answers without end', (issuer) => (issuer.answer = { status: 200, body: `"${'x'.repeat(300_000)}"` })],
     ['speaks for another', (issuer) => (issuer.discovery = { issuer: 'https://other.example' })],
-    ['says that its keys are at another host', (issuer) => (issuer.discovery = { jwks_uri: 'http://169.254.169.254/metadata' })],
   ])('cannot be had where it %s: the token is neither believed nor refused', async (_what, spoil) => {
     const { issuer, attest } = await cluster();
     spoil(issuer);
     await expect(attest(await issuer.token({ sub: SUB, aud: AUDIENCE }))).rejects.toThrow(IssuerUnavailable);
+  });
+
+  it('are at its own host: whoever could name another would have the asker go wherever it can', async () => {
+    const { issuer, attest } = await cluster();
+    const other = await startIssuer(() => NOW);
+    running.push(other);
+    issuer.discovery = { jwks_uri: `${other.url}/keys` };
+    await expect(attest(await other.token({ iss: issuer.url, sub: SUB, aud: AUDIENCE }))).rejects.toThrow('at another host');
+    expect(other.asked.size).toBe(0);
   });
 
   it('are asked for over https alone', async () => {

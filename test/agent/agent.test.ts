@@ -62,6 +62,26 @@ describe('an agent that begins', () => {
     expect(after?.fingerprint).not.toBe(before?.fingerprint);
   });
 
+  it('comes back by itself when it was away for a whole rotation, and has the new root with the new leaf', {
+    timeout: 60_000,
+  }, async () => {
+    const here = await start(SHORT_MS);
+    const first = await here.agent('web-1', 'web');
+    await until('it has a leaf', () => heard(first, 'LeafReceived'));
+    await first.kill();
+    const directory = here.directoryOf('web-1');
+    const [before, { current: old }] = [await readLeaf(directory), await here.mesh.state()];
+    await here.mesh.rotate();
+    const { current, rotation } = await here.mesh.state();
+    expect([rotation, current?.fingerprint === old?.fingerprint]).toEqual([undefined, false]);
+    await until('its leaf has ended', () => Date.now() > (before?.notAfter ?? 0));
+    const second = await here.agent('web-1', 'web');
+    await until('it has another', () => heard(second, 'LeafRenewed'));
+    expect((await readLeaf(directory))?.issuer).toBe(current?.issuer.fingerprint);
+    const [bundle] = JSON.parse(await readFile(join(directory, 'bundle.yaml'), 'utf8')).resources;
+    expect(bundle.validation_context.trusted_ca.inline_string).toBe(current?.certificate);
+  });
+
   it('loses no place in the mesh with an answer that was lost: killed at any time, it comes again', { timeout: 60_000 }, async () => {
     const here = await start(LONG_MS);
     let came: AgentProcess | undefined;

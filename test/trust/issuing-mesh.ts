@@ -25,6 +25,8 @@ export interface IssuingMesh {
   state(): Promise<TrustState>;
   /** Makes the root that is waited for, and hands it in. */
   makeRoot(wish: string): Promise<void>;
+  /** To another root, through all phases, with nobody in sight whom it would have to wait for. */
+  rotate(): Promise<void>;
   /** Half of the issuer's life must have passed. */
   renewIssuer(wish: string): Promise<void>;
 }
@@ -76,12 +78,21 @@ export async function issuingMesh({ attest, now, leafLifeMs = DAY_MS, tokens = n
       const { answer } = await append(documents, trustStream, stream, delivery, now, (state, version, at) =>
         decide(state, command, { now: at, version: version + 1 }),
       );
-      if (answer.outcome !== 'accepted') throw new Error(`${command.type}: ${answer.message}`);
+      if (answer.outcome === 'refused') throw new Error(`${command.type}: ${answer.message}`);
     },
     state: async () => (await loadHead(documents, trustStream, stream)).head.state,
     async makeRoot(wish) {
       const authority = await makeAuthority(vault, { spec, trustDomain: TRUST_DOMAIN, wish, now: now() });
       await mesh.command({ type: 'AuthorityMade', wish, authority });
+    },
+    async rotate() {
+      const before = (await mesh.state()).current?.fingerprint ?? '';
+      await mesh.command({ type: 'Rotate', cause: 'compromised', by: 'an operator' });
+      await mesh.makeRoot((await mesh.state()).rotation?.id ?? '');
+      while ((await mesh.state()).rotation?.phase.name !== 'retired') {
+        await mesh.command({ type: 'Looked', look: { at: now(), dataPlanes: ['vms'], members: [], unseen: [] } });
+      }
+      await mesh.command({ type: 'KeyDisabled', root: before });
     },
     async renewIssuer(wish) {
       const { current } = await mesh.state();
