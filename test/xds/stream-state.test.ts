@@ -74,4 +74,27 @@ describe('one stream', () => {
       { type: 'endpoints', nonce: `${nonce}-again` },
     ]);
   });
+
+  it('sends no route to a cluster that may still wait for the bundle, as when it comes back before it got that', () => {
+    const secured = (weight: number): Mesh => ({
+      inbound: false,
+      services: { a: { weights: { v1: weight }, badVersions: [], badRoutes: false, revisions: [0, 0, 0], secured: true } },
+    });
+    const before = createAdsStream(createContentFor(encode), setOf);
+    before.update(snapshotOf(5, secured(100)));
+    const sent = before.receive(ask('cluster'));
+    answered(before, before.receive(ask('endpoints', { names: ['a.v1'] })), ['a.v1']);
+    expect(before.receive(ask('secret', { names: ['bundle'] })).responses).toMatchObject([{ type: 'secret' }]);
+
+    // It has read the clusters, which is what its version says, and neither the bundle nor anything else since.
+    const stream = createAdsStream(createContentFor(encode), setOf, before.remember());
+    stream.update(snapshotOf(5, secured(100)));
+    stream.receive(ask('cluster', { version: sent.responses[0]?.version ?? '' }));
+    stream.receive(ask('endpoints', { version: '5', names: ['a.v1'] }));
+    answered(stream, stream.receive(ask('listener')));
+    expect(stream.receive(ask('route', { names: ['out'] })).responses).toEqual([]);
+    const bundle = stream.receive(ask('secret', { names: ['bundle'] }));
+    expect(bundle.responses).toMatchObject([{ type: 'secret' }]);
+    expect(answered(stream, bundle, ['bundle']).responses).toMatchObject([{ type: 'route' }]);
+  });
 });
