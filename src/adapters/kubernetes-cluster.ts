@@ -5,6 +5,7 @@
  */
 import http from 'node:http';
 import https from 'node:https';
+import type { Duplex } from 'node:stream';
 import type { KubeConfig } from '@kubernetes/client-node';
 import { z } from 'zod';
 import {
@@ -21,6 +22,7 @@ import {
   type ObjectName,
   objectSchema,
   type Permission,
+  type PodPort,
   REMOVING_MANAGER,
   type Refused,
   type RemoveOutcome,
@@ -28,18 +30,28 @@ import {
 } from '../dataplanes/kubernetes/cluster.ts';
 import { exchange, explained } from './http-exchange.ts';
 import { applyOutcome, deleteOutcome, getOutcome, type HttpAnswer, refused, removeOutcome } from './kubernetes-answers.ts';
-import { podDoor } from './pod-door.ts';
-import { forwardedPort } from './port-forward.ts';
+import { podDoor, whyForbidden } from './pod-door.ts';
+import { ForwardForbidden, forwardedPort } from './port-forward.ts';
 
 const PAGE = 500;
 /** A resourceVersion that no object ever has (etcd counts from 1, and begins with its own): whatever is there, it is not this. */
 const NEVER_THERE = '1';
+const TOKEN_S = 600;
+const TOKEN_REQUEST: ResourceKind = { apiVersion: 'v1', kind: 'TokenRequest', plural: 'serviceaccounts/token' };
 
 export interface ClusterAccess {
   /** Its current context is the cluster. Rejects when it may go better later. */
   readonly config: () => Promise<KubeConfig | Refused>;
   /** Of each request to the API server, and to a pod. */
   readonly timeoutMs?: number;
+}
+
+/** What certificates need beside that: to be somebody for a moment, and to speak another protocol than HTTP to a pod. */
+export interface SpeakingCluster extends Cluster {
+  /** A token of a service account for `audience`, good for ten minutes, the shortest there is (TokenRequest). */
+  token(account: ObjectName, audience: string): Promise<{ readonly kind: 'token'; readonly token: string } | Refused>;
+  /** The caller destroys it. Throws `ClusterUnavailable`. */
+  stream(to: PodPort): Promise<{ readonly kind: 'open'; readonly stream: Duplex } | Refused>;
 }
 
 interface Call {
@@ -55,9 +67,10 @@ const listSchema = z.object({
   items: z.array(objectSchema),
 });
 const groupSchema = z.object({ versions: z.array(z.object({ groupVersion: z.string() })) });
+const tokenSchema = z.object({ status: z.object({ token: z.string().min(1) }) });
 const reviewSchema = z.object({ status: z.object({ allowed: z.boolean() }) });
 
-export function kubernetesCluster({ config, timeoutMs = 10_000 }: ClusterAccess): Cluster {
+export function kubernetesCluster({ config, timeoutMs = 10_000 }: ClusterAccess): SpeakingCluster {
   const agents = { 'https:': new https.Agent({ keepAlive: true }), 'http:': new http.Agent({ keepAlive: true }) };
 
   async function access(): Promise<KubeConfig | Refused> {
@@ -172,6 +185,28 @@ export function kubernetesCluster({ config, timeoutMs = 10_000 }: ClusterAccess)
     },
 
     may,
+
+    async token({ namespace, name }, audience) {
+      const what = `request a token of the service account ${namespace}/${name}`;
+      const path = `/api/v1/namespaces/${encodeURIComponent(namespace)}/serviceaccounts/${encodeURIComponent(name)}/token`;
+      const spec = { audiences: [audience], expirationSeconds: TOKEN_S };
+      const body = { apiVersion: 'authentication.k8s.io/v1', kind: 'TokenRequest', spec };
+      const answer = await send({ method: 'POST', path, body }, what);
+      if ('message' in answer) return answer;
+      if (answer.status !== 201) return refused(answer, what, TOKEN_REQUEST, async () => []);
+      return { kind: 'token', token: tokenSchema.parse(JSON.parse(answer.body)).status.token };
+    },
+
+    async stream(to) {
+      try {
+        return { kind: 'open', stream: await forwardedPort(await access(), to) };
+      } catch (error) {
+        if (error instanceof ForwardForbidden)
+          return { kind: 'refused', status: 403, message: error.said ?? (await whyForbidden(to, may)) };
+        const where = `${to.namespace}/${to.pod}, port ${to.port}`;
+        throw new ClusterUnavailable(`${where} could not be reached: ${explained(error, timeoutMs)}.`, { cause: error });
+      }
+    },
     door: (to) => podDoor({ to, dial: async (at) => forwardedPort(await access(), at), timeoutMs, may }),
   };
 }

@@ -3,12 +3,11 @@
  * cluster. One connector a cluster for the life of the process, since it keeps connections and tokens.
  */
 import type { TokenCredential } from '@azure/identity';
-import type { Cluster } from '../dataplanes/kubernetes/cluster.ts';
 import type { DataPlaneSpec } from '../spec/schema.ts';
 import { aksConfig } from './aks-credentials.ts';
 import { readKubeconfig } from './kubeconfig.ts';
 import { noAccess } from './kubernetes-answers.ts';
-import { kubernetesCluster } from './kubernetes-cluster.ts';
+import { kubernetesCluster, type SpeakingCluster } from './kubernetes-cluster.ts';
 
 type NamedCluster = NonNullable<Extract<DataPlaneSpec, { kind: 'istio' }>['cluster']>;
 
@@ -21,8 +20,8 @@ export interface ClusterSources {
   readonly now: () => number;
 }
 
-export function namedClusters({ setting, credential, now }: ClusterSources): (cluster: NamedCluster) => Cluster {
-  const known = new Map<string, Cluster>();
+export function namedClusters({ setting, credential, now }: ClusterSources): (cluster: NamedCluster) => SpeakingCluster {
+  const known = new Map<string, SpeakingCluster>();
   return (cluster) => {
     const key = JSON.stringify(cluster);
     const made = known.get(key) ?? kubernetesCluster({ config: configOf(cluster) });

@@ -36,7 +36,7 @@ export function podDoor({ to, dial, timeoutMs, may }: PodDoorPorts): PodDoor {
   };
 }
 
-async function whyForbidden({ namespace }: PodPort, may: PodDoorPorts['may']): Promise<string> {
+export async function whyForbidden({ namespace }: PodPort, may: PodDoorPorts['may']): Promise<string> {
   const asked = (verb: string) => may({ verb, group: '', resource: 'pods', subresource: 'portforward', namespace });
   const verbs = ['get', 'create'];
   const missing: string[] = [];
