@@ -150,6 +150,8 @@ describe.skipIf(!envoy)('two services with agents beside their Envoys', () => {
       return lastOf(world, 'web-1')?.loaded.leaf?.fingerprint === held?.fingerprint;
     });
     // The same issuer signed again: whoever tells of one that does not is not followed in a circle.
+    const before = world.reports.length;
+    await until('both have been told again and again', () => world.reports.length >= before + 12);
     expect([renewals(receiver.agent), renewals(caller.agent)]).toEqual([1, 1]);
   });
 
