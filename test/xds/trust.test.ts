@@ -87,6 +87,11 @@ async function started() {
       };
       expect(await trust.bring(material)).toEqual({ kind: 'brought' });
     },
+    /** Handshakes that the Envoy before the workload has ended, for it trusts no root of the caller's leaf. */
+    async unverified(): Promise<number> {
+      const counters = await mesh.admin('receiver', '/stats?filter=inbound.*ssl.fail_verify_error|listener.*ssl.fail_verify_error');
+      return counters.split('\n').reduce((sum, line) => sum + Number(line.split(': ')[1] ?? 0), 0);
+    },
     /** All of them say that they have exactly this, and are believed. */
     have: (ids: readonly Id[], roots: readonly Authority[], issuer: Authority) =>
       until(`${ids.join(', ')} trust ${roots.length}`, async () => {
@@ -155,7 +160,7 @@ describe.skipIf(!envoy)('a mesh whose roots become known', () => {
 
 describe.skipIf(!envoy)('a root that becomes another', () => {
   it('lets nobody down, is refused in the end, and is followed by an Envoy that was away all the while', { timeout: 120_000 }, async () => {
-    const { mesh, second, bring, have, members } = await started();
+    const { mesh, second, bring, have, members, unverified } = await started();
     const first = mesh.authority;
     await bring([first], first);
     await mesh.receive('catalog');
@@ -178,11 +183,13 @@ describe.skipIf(!envoy)('a root that becomes another', () => {
     await have(['receiver', 'web'], [second], second);
     await calls.more(SOME);
     expect(await calls.stop()).toEqual([]);
+    expect(await unverified()).toBe(0);
 
     // Away since before the second root was known: it comes to the newest, and is let in once it has a leaf of today.
     const askAgain = await mesh.caller('batch', 'web', 'left');
     await have(['batch'], [second], first);
     expect((await askAgain()).status).toBe(503);
+    expect(await unverified()).toBeGreaterThan(0);
     await mesh.identify('batch', 'web', second);
     await until('it is let in again', async () => (await askAgain()).status === 200);
 
