@@ -1,4 +1,4 @@
-/** HTTP: the journal of a service or of a mesh, oldest first, from `?after=<version>`. */
+/** HTTP: the journal of a service, of a mesh or of its certificates, oldest first, from `?after=<version>`. */
 import { app } from '@azure/functions';
 import { z } from 'zod';
 import { read } from '../src/api/door.ts';
@@ -12,6 +12,7 @@ const pageSchema = z.object({
 for (const [name, route] of [
   ['serviceJournal', 'meshes/{mesh}/services/{service}/journal'],
   ['meshJournal', 'meshes/{mesh}/journal'],
+  ['trustJournal', 'meshes/{mesh}/certificates/journal'],
 ] as const) {
   app.http(name, {
     methods: ['GET'],
@@ -22,7 +23,9 @@ for (const [name, route] of [
         const page = pageSchema.safeParse(Object.fromEntries(request.query));
         if (!page.success) return problem(400, 'NotAPage', 'Give after as a version, and limit as a number up to 1,000.');
         const { mesh = '', service } = request.params;
-        return json(200, { commits: await app.history(mesh, service, page.data.after, page.data.limit) });
+        const { after, limit } = page.data;
+        const commits = name === 'trustJournal' ? app.rotating.history(mesh, after, limit) : app.history(mesh, service, after, limit);
+        return json(200, { commits: await commits });
       }),
   });
 }

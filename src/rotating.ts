@@ -3,8 +3,9 @@
  * in. Nothing here decides; commands go to the mesh's trust as every other does.
  */
 import type { Documents } from './journal/documents.ts';
+import { commitsOf } from './journal/history.ts';
 import { loadHead } from './journal/journal.ts';
-import type { Answer, Delivery, Head } from './journal/stream.ts';
+import type { Answer, Commit, Delivery, Head } from './journal/stream.ts';
 import type { AdoptedMesh } from './reconcile/adopted-specs.ts';
 import type { Tending } from './reconcile/tending.ts';
 import { lookAtFleet, type TrustPorts } from './reconcile/trust-effects.ts';
@@ -50,6 +51,7 @@ export interface Rotating {
   takeInventory(): Promise<void>;
   /** Something was seen of whom a workload trusts, or what it presents. */
   observed(mesh: string): Promise<void>;
+  history(mesh: string, after: number, limit: number): Promise<readonly Commit[]>;
 }
 
 export type { RotationPlan };
@@ -144,6 +146,7 @@ export function rotating(ports: RotatingPorts): Rotating {
       }
     },
     observed: tending.trust.observed,
+    history: (mesh, after, limit) => commitsOf(documents, trustStreamId(mesh), after, limit),
   };
 }
 

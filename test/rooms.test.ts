@@ -167,6 +167,7 @@ const TABLE: Readonly<Record<string, readonly string[]>> = {
   ],
   'src/rotating.ts': [
     'src/journal/documents.ts',
+    'src/journal/history.ts',
     'src/journal/journal.ts',
     'src/journal/stream.ts',
     'src/reconcile/adopted-specs.ts',
