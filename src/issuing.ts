@@ -6,7 +6,9 @@ import { z } from 'zod';
 import { type IssuedLeaf, logLeaf, refusalLog } from './issuing-log.ts';
 import type { Documents } from './journal/documents.ts';
 import { loadHead } from './journal/journal.ts';
+import { putGiven } from './reconcile/identity-observations.ts';
 import type { CertificatesSpec } from './spec/certificates-schema.ts';
+import { nameSchema } from './spec/names.ts';
 import {
   type AttestationReason,
   type AttestationRefusal,
@@ -52,6 +54,8 @@ export const leafRequestSchema = z.strictObject({
     .string()
     .min(1)
     .max(16 * 1024),
+  /** The one that its proxy is part of, as in the spec; left out: it may be any. */
+  dataPlane: nameSchema.exactOptional(),
   /** As the data plane knows the proxy. */
   node: z.string().regex(/^[\x21-\x7e]{1,253}$/),
   token: z.discriminatedUnion('kind', [
@@ -126,8 +130,9 @@ export function createIssuing(options: IssuingOptions): Issuing {
     mesh: string,
     request: RequestFacts,
     identity: Identity,
-    log: Pick<IssuedLeaf, 'node' | 'attested'>,
+    log: Pick<IssuedLeaf, 'node' | 'attested'> & Pick<LeafRequest, 'dataPlane'>,
   ): Promise<GivenLeaf | IssuingRefusal> {
+    const { dataPlane: named, ...logged } = log;
     const { leafCertificate, leafSigner } = await import('./trust/x509/profiles.ts');
     for (let signing = 0; signing < SIGNINGS; signing += 1) {
       // Read before the state: a leaf never outlives what a rotation counts on when it leaves this issuer.
@@ -145,8 +150,13 @@ export function createIssuing(options: IssuingOptions): Issuing {
         issuer: signer.issuer.fingerprint,
         notAfter,
         at,
-        ...log,
+        ...logged,
       });
+      // A rotation counts with this leaf from now on, whether or not its proxy is ever heard of.
+      const places = state.dataPlanes.filter((name, _, all) => named === undefined || name === named || !all.includes(named));
+      for (const dataPlane of places) {
+        await putGiven(documents, { mesh, dataPlane }, { node: log.node, identity: profile.spiffeId, until: notAfter }, at);
+      }
       // While the vault signed, a rotation may have gone on: then this leaf goes nowhere.
       const roots = rootsWhere(await stateOf(mesh), signer);
       if (roots) return { kind: 'issued', chain: leaf.chain, roots, notAfter, lifeMs: notAfter - at, signer: signer.issuer.fingerprint };
@@ -170,7 +180,11 @@ export function createIssuing(options: IssuingOptions): Issuing {
     if (decided.kind === 'refused') return decided;
     const tooLate = await use();
     if (tooLate) return tooLate;
-    return sign(mesh, facts, known.identity, { node: request.node, attested: `${attested.kind}: ${whoIs(attested)}` });
+    return sign(mesh, facts, known.identity, {
+      node: request.node,
+      attested: `${attested.kind}: ${whoIs(attested)}`,
+      ...(request.dataPlane === undefined ? {} : { dataPlane: request.dataPlane }),
+    });
   }
 
   return {

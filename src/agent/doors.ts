@@ -4,6 +4,7 @@
  */
 import { z } from 'zod';
 import { exchange, explained } from '../adapters/http-exchange.ts';
+import type { AgentSettings } from './settings.ts';
 
 const TIMEOUT_MS = 15_000;
 
@@ -33,11 +34,11 @@ export class NoAnswer extends Error {
 }
 
 export async function askForLeaf(
-  { url, mesh, node }: { readonly url: string; readonly mesh: string; readonly node: string },
+  { url, mesh, dataPlane, node }: Pick<AgentSettings, 'url' | 'mesh' | 'dataPlane' | 'node'>,
   csr: string,
   token: ShownToken,
 ): Promise<({ readonly kind: 'issued' } & Given) | Refusal> {
-  const answer = await post(new URL(`meshes/${encodeURIComponent(mesh)}/certificates`, withSlash(url)), { csr, node, token });
+  const answer = await post(new URL(`meshes/${encodeURIComponent(mesh)}/certificates`, withSlash(url)), { csr, dataPlane, node, token });
   const given = answer.status === 200 ? givenSchema.safeParse(answer.content) : undefined;
   if (given?.success) return { kind: 'issued', ...given.data };
   const problem = problemSchema.safeParse(answer.content);

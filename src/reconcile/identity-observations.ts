@@ -5,7 +5,7 @@
 import { z } from 'zod';
 import type { Documents } from '../journal/documents.ts';
 import { fingerprintSchema } from '../trust/certificates.ts';
-import { inBatches, OBSERVED_MS, type Place, partitionOf, upsert } from './observations.ts';
+import { idOf, inBatches, OBSERVED_MS, type Place, partitionOf, upsert } from './observations.ts';
 
 const BATCH = 100;
 
@@ -46,4 +46,26 @@ export async function identitiesOf(documents: Documents, { mesh, dataPlane }: Pl
   const found = await documents.list({ partition: partitionOf(mesh, dataPlane), kind: 'identity' });
   const lasting = found.filter(({ document }) => (document.expiresAt ?? 0) > now);
   return lasting.map(({ document }) => identitySchema.parse(document.body));
+}
+
+const givenSchema = z.object({
+  node: z.string(),
+  identity: z.string(),
+  /** Epoch ms: the last of the leafs that it was given ends then. */
+  until: z.number(),
+});
+export type GivenLeafs = Readonly<z.infer<typeof givenSchema>>;
+
+/** A leaf was given out: whether or not its proxy is ever heard of, it may present it until it ends. */
+export async function putGiven(documents: Documents, { mesh, dataPlane }: Place, given: GivenLeafs, now: number): Promise<void> {
+  const partition = partitionOf(mesh, dataPlane);
+  const before = await documents.read(partition, idOf('given', given.node));
+  const until = Math.max(given.until, before ? givenSchema.parse(before.document.body).until : 0);
+  await documents.batch(partition, [upsert(partition, 'given', given.node, now, { ...given, until }, until + OBSERVED_MS)]);
+}
+
+/** Who may present a leaf still, or could until a while ago. */
+export async function givenTo(documents: Documents, { mesh, dataPlane }: Place): Promise<readonly GivenLeafs[]> {
+  const found = await documents.list({ partition: partitionOf(mesh, dataPlane), kind: 'given' });
+  return found.map(({ document }) => givenSchema.parse(document.body));
 }

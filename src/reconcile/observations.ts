@@ -61,7 +61,7 @@ export type ReadinessObservation = Readonly<z.infer<typeof readinessSchema>>;
 const watcherSchema = z.object({ via: z.string(), aliveUntil: z.number() });
 
 export const partitionOf = (mesh: string, dataPlane: string): string => `observations/${mesh}/${dataPlane}`;
-const idOf = (kind: string, name: string): string => `${kind}~${sha256(name).slice(0, 32)}`;
+export const idOf = (kind: string, name: string): string => `${kind}~${sha256(name).slice(0, 32)}`;
 
 export function upsert(
   partition: string,

@@ -3,7 +3,7 @@
  * agents said and what that server saw. An agent is believed as far as it says nothing that was never served.
  */
 import type { Documents } from '../../journal/documents.ts';
-import { type IdentityObservation, identitiesOf } from '../../reconcile/identity-observations.ts';
+import { type GivenLeafs, givenTo, type IdentityObservation, identitiesOf } from '../../reconcile/identity-observations.ts';
 import { type ModelledTrust, readTrust, writeTrust } from '../../reconcile/model-trust.ts';
 import { type NodeObservation, nodesOf } from '../../reconcile/observations.ts';
 import type { DataPlaneTrust } from '../../trust/data-plane-trust.ts';
@@ -29,14 +29,32 @@ export function envoyTrust(documents: Documents, dataPlane: string, poke: (mesh:
       const seen = new Map((await nodesOf(documents, place, now)).map((node) => [node.node, node]));
       const heard = new Set(said.map(({ node }) => node));
       const silent = [...seen.values()].filter(({ node, bundle }) => bundle !== undefined && !heard.has(node));
-      return [
+      const given = new Map((await givenTo(documents, place)).map((each) => [each.node, each]));
+      const unknown = [...given.values()].filter(({ node }) => !heard.has(node) && !silent.some((each) => each.node === node));
+      const members = [
         // The clock of the xds server may be ahead.
         ...said.map((each) => speaking(dataPlane, { ...each, seenAt: Math.min(each.seenAt, now) }, seen.get(each.node), trust)),
         ...silent.map((node) => unheard(dataPlane, node, trust, now)),
+        ...unknown.map((each) => unseen(dataPlane, each)),
       ];
+      return members.map((member) => holding(member, given.get(member.id.slice(dataPlane.length + 1))));
     },
   };
 }
+
+/** What it was given it may present, whatever it was seen to have. */
+const holding = (member: Member, given: GivenLeafs | undefined): Member => (given ? { ...member, mayPresentUntil: given.until } : member);
+
+/** It was given a leaf, and nobody has seen its proxy. */
+const unseen = (dataPlane: string, { node, identity }: GivenLeafs): Member => ({
+  id: `${dataPlane}/${node}`,
+  dataPlane,
+  kind: 'proxy',
+  identity,
+  seenAt: 0,
+  trusts: [],
+  trouble: 'it was given a leaf, and nobody has seen its Envoy',
+});
 
 function speaking(
   dataPlane: string,

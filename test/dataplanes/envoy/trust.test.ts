@@ -2,7 +2,7 @@
 import { describe, expect, it } from 'vitest';
 import { MemoryDocuments } from '../../../src/adapters/memory-documents.ts';
 import { envoyTrust } from '../../../src/dataplanes/envoy/trust.ts';
-import { type IdentityObservation, putIdentities } from '../../../src/reconcile/identity-observations.ts';
+import { type IdentityObservation, putGiven, putIdentities } from '../../../src/reconcile/identity-observations.ts';
 import { fingerprintOf, readTrust } from '../../../src/reconcile/model-trust.ts';
 import { type NodeObservation, putNode, putWatcher } from '../../../src/reconcile/observations.ts';
 import { createAuthority } from './identities.ts';
@@ -50,6 +50,33 @@ describe('roots', () => {
     expect(await trust.bring(material(3, [second.root]))).toEqual({ kind: 'brought' });
     expect(await trust.bring(material(2, [first.root]))).toEqual({ kind: 'brought' });
     expect((await readTrust(documents, 'shop'))?.fingerprints).toEqual([b]);
+  });
+});
+
+describe('a leaf that was given out', () => {
+  const given = (until: number) => ({ node: 'web', identity: 'spiffe://mesh.example/ns/shop/sa/web', until });
+
+  it('counts until it ends, whatever its proxy was seen to present', async () => {
+    const { documents, says, sees, one } = await world();
+    await says();
+    await sees({ bundle: { offered: [a, b], accepted: [a, b] } });
+    await putGiven(documents, place, given(T0 + 90 * SECOND), T0);
+    expect(await one()).toMatchObject({ presents: { notAfter: leaf.notAfter }, mayPresentUntil: T0 + 90 * SECOND });
+  });
+
+  it('makes a member of a proxy that nobody has seen, which is not where it must be', async () => {
+    const { documents, look } = await world();
+    await putGiven(documents, place, given(T0 + 90 * SECOND), T0);
+    expect(await look()).toMatchObject([
+      { id: 'vms/web', seenAt: 0, trusts: [], mayPresentUntil: T0 + 90 * SECOND, trouble: expect.stringContaining('nobody has seen') },
+    ]);
+  });
+
+  it('is not forgotten for a later one that ends sooner', async () => {
+    const { documents, look } = await world();
+    await putGiven(documents, place, given(T0 + 90 * SECOND), T0);
+    await putGiven(documents, place, given(T0 + 30 * SECOND), T0 + SECOND);
+    expect(await look()).toMatchObject([{ mayPresentUntil: T0 + 90 * SECOND }]);
   });
 });
 
