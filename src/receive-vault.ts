@@ -31,8 +31,12 @@ export async function receiveVaultEvent(tending: Tending, meshes: readonly Adopt
     recordRefusal: true,
   };
   const answers = [];
-  for (const { mesh } of ours) answers.push(await tending.trust.give(mesh, delivery, commandOf(event)));
-  return { kind: 'answered', answers };
+  for (const { mesh } of ours) {
+    if (change === 'new-version' && !(await tending.trust.isOfTheVault(mesh, event.id))) continue;
+    answers.push(await tending.trust.give(mesh, delivery, commandOf(event)));
+  }
+  if (answers.length > 0) return { kind: 'answered', answers };
+  return { kind: 'ignored', reason: 'MadeHere', message: `The version ${event.version} of ${name} was not made by the vault itself.` };
 }
 
 /** The first label of the vault's host is its name. */

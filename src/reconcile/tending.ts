@@ -43,7 +43,7 @@ export interface TendingPorts extends Omit<EffectPorts, 'prompt' | 'govern'>, Om
 export interface Tending {
   service(mesh: string, service: string, delivery: Delivery, command: ServiceCommand): Promise<Answer>;
   mesh(mesh: string, delivery: Delivery, command: MeshCommand): Promise<Answer>;
-  trust: Pick<TrustTending, 'give' | 'observed'>;
+  trust: Pick<TrustTending, 'give' | 'isOfTheVault' | 'observed'>;
   /** Does what is due in one stream: deadlines that have come, effects nobody holds. */
   wake(stream: string): Promise<void>;
   /** Something was seen at a data plane that may concern this service. */

@@ -29,6 +29,11 @@ export interface TrustTending {
   govern(mesh: string): Promise<void>;
   /** Does what is due; whether there was an effect to take up. */
   tend(mesh: string): Promise<boolean>;
+  /**
+   * Whether this version of a root is one that the vault has made by itself: those that are made here, and what lies between, are told of by
+   * events too. Throws where the vault cannot be asked.
+   */
+  isOfTheVault(mesh: string, certificateId: string): Promise<boolean>;
   /** Something was seen of whom a workload trusts, or what it presents. */
   observed(mesh: string): Promise<void>;
 }
@@ -87,5 +92,12 @@ export function trustTending(ports: TrustTendingPorts): TrustTending {
     return claimed.length > 0;
   }
 
-  return { give, govern, tend, observed: (mesh) => lookAndTell(effects, mesh) };
+  async function isOfTheVault(mesh: string, certificateId: string): Promise<boolean> {
+    const { spec } = (await loadHead(documents, trustStream, trustStreamId(mesh))).head.state;
+    if (!spec) return false;
+    const versions = await (await ports.vault(spec)).versions(spec.name);
+    return versions.some((version) => version.certificateId === certificateId && version.wish === undefined);
+  }
+
+  return { give, govern, tend, isOfTheVault, observed: (mesh) => lookAndTell(effects, mesh) };
 }

@@ -1,0 +1,195 @@
+/** Certificates through the whole app: a root is made when a spec asks for it, events and people begin rotations, proxies are seen through. */
+import { generateKeyPairSync, sign } from 'node:crypto';
+import { describe, expect, it } from 'vitest';
+import { MemoryVault } from '../src/adapters/memory-vault.ts';
+import type { TrustAdapters } from '../src/app.ts';
+import { envoyTrust } from '../src/dataplanes/envoy/trust.ts';
+import { putIdentities } from '../src/reconcile/identity-observations.ts';
+import { readTrust } from '../src/reconcile/model-trust.ts';
+import { putNode, putWatcher } from '../src/reconcile/observations.ts';
+import type { VaultCertificate } from '../src/trust/vault.ts';
+import { rootCertificate } from '../src/trust/x509/profiles.ts';
+import { meshFile, serviceFile, World } from './world.ts';
+
+const place = { mesh: 'shop', dataPlane: 'edge' };
+const SECOND = 1_000;
+const CERTIFICATES = 'certificates: { leafLife: 20s, issuerLife: 1d, rootLife: 30d, attest: [join] }\n';
+const KEY_VAULT = 'certificates: { vault: https://shop.vault.azure.net, leafLife: 20s, issuerLife: 1d, rootLife: 30d }\n';
+
+class TrustWorld extends World {
+  readonly vault: MemoryVault;
+
+  constructor(vault = new MemoryVault()) {
+    const trust: TrustAdapters = {
+      refusal: () => undefined,
+      vault: async () => vault,
+      connect: (_mesh, { name }) => envoyTrust(this.documents, name, () => {}),
+      tokens: { attest: () => Promise.reject(new Error('no token was expected')) },
+      random: () => new Uint8Array(16),
+    };
+    super({ trust });
+    this.vault = vault;
+  }
+
+  async adopt(certificates = CERTIFICATES): Promise<this> {
+    const mesh = meshFile('shop');
+    return this.apply({ ...mesh, text: mesh.text + certificates }, serviceFile('catalog'));
+  }
+
+  /** Every node has what it is to have by now, and says so. */
+  async follow(...nodes: readonly string[]): Promise<void> {
+    const trust = await readTrust(this.documents, 'shop');
+    if (!trust) throw new Error('nothing was brought');
+    const bundle = { offered: [...trust.fingerprints], accepted: [...trust.fingerprints] };
+    await putWatcher(this.documents, place, { via: 'x1', aliveUntil: this.now + 3_600 * SECOND }, this.now);
+    for (const node of nodes) {
+      await putNode(this.documents, place, { node, via: 'x1', served: 1, bundle }, this.now);
+      const leaf = { fingerprint: 'd'.repeat(64), issuer: trust.signer.fingerprint, notAfter: this.now + 20 * SECOND };
+      await putIdentities(this.documents, place, [{ node, seenAt: this.now, loaded: { roots: [...trust.fingerprints], leaf } }]);
+    }
+  }
+
+  async phase(): Promise<string | undefined> {
+    return (await this.app.rotating.status('shop'))?.rotation?.phase.name;
+  }
+
+  /** Everybody follows and is looked at each second, `seconds` times; the phases on the way. */
+  async pass(seconds: number, ...nodes: readonly string[]): Promise<readonly string[]> {
+    const phases: string[] = [];
+    for (let passed = 0; passed < seconds; passed += 1) {
+      this.now += SECOND;
+      await this.follow(...nodes);
+      await this.app.sweep();
+      const phase = (await this.phase()) ?? 'none';
+      if (phases.at(-1) !== phase) phases.push(phase);
+    }
+    return phases;
+  }
+}
+
+const vaultEvent = (type: string, id: string, name = 'shop-root') => ({
+  specversion: '1.0',
+  id: `${type}/${id}`,
+  source: '/subscriptions/s/resourceGroups/g/providers/Microsoft.KeyVault/vaults/shop',
+  type: `Microsoft.KeyVault.${type}`,
+  subject: name,
+  data: { Id: id, VaultName: 'shop', ObjectType: 'Certificate', ObjectName: name, Version: id.split('/').at(-1) },
+});
+
+/** A version that nobody here has asked for. */
+async function renewedByTheVault({ vault, now }: TrustWorld): Promise<VaultCertificate> {
+  const { publicKey, privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
+  const key = { keyId: 'auto', publicKey: publicKey.export({ format: 'der', type: 'spki' }) };
+  const signing = {
+    sign: async (_: string, _algorithm: string, message: Uint8Array) =>
+      sign('sha256', message, { key: privateKey, dsaEncoding: 'ieee-p1363' }),
+  };
+  const validity = { notBefore: now, notAfter: now + 30 * 86_400 * SECOND };
+  const profile = { trustDomain: 'cluster.local', key, algorithm: 'P-256', serial: new Uint8Array(16).fill(7), ...validity } as const;
+  return vault.importCertificate('shop-root', await rootCertificate(signing, profile), privateKey, 'P-256');
+}
+
+describe('a spec with certificates', () => {
+  it('has its root made, and brought to every data plane', async () => {
+    const world = await new TrustWorld().adopt();
+    const status = await world.app.rotating.status('shop');
+    expect(status?.inventory.certificates.map(({ kind, role, standing }) => [kind, role, standing])).toEqual([
+      ['issuer', 'current', 'good'],
+      ['root', 'current', 'good'],
+    ]);
+    expect((await readTrust(world.documents, 'shop'))?.fingerprints).toHaveLength(1);
+    expect(world.cards.map(({ topic }) => topic)).toContain('trust-established');
+    expect(await world.vault.versions('shop-root')).toHaveLength(1);
+  });
+
+  it('is refused where nothing makes them', async () => {
+    const mesh = meshFile('shop');
+    const applied = await new World().app.apply([{ ...mesh, text: mesh.text + CERTIFICATES }], { actor: 'kim' });
+    expect(applied).toMatchObject({ ok: false, problems: [{ message: expect.stringContaining('leave `certificates` out') }] });
+  });
+});
+
+describe('a rotation', () => {
+  it('passes each phase once every proxy was seen to be there, and ends with the old key disabled', async () => {
+    const world = await new TrustWorld().adopt();
+    await world.follow('web-1', 'web-2');
+    await world.app.rotating.rotate('shop', { id: 'one', actor: 'kim' }, { compromised: false });
+    expect(await world.phase()).toBe('distributing');
+    expect(await world.pass(60, 'web-1', 'web-2')).toEqual(['distributing', 'issuing', 'soaking', 'pruned', 'none']);
+    const [newest, oldest] = await world.vault.versions('shop-root');
+    expect([newest?.enabled, oldest?.enabled]).toEqual([true, false]);
+    expect((await world.app.rotating.status('shop'))?.ended).toMatchObject([{ outcome: 'rotated' }]);
+  });
+
+  it.each(['distributing', 'issuing', 'pruned'])('stays %s while one proxy is behind, and says which', async (held) => {
+    const world = await new TrustWorld().adopt();
+    await world.follow('web-1', 'web-2');
+    await world.app.rotating.rotate('shop', { id: 'one', actor: 'kim' }, { compromised: false });
+    while ((await world.phase()) !== held) await world.pass(1, 'web-1', 'web-2');
+    // It stays alive with what it had: an agent that does not follow.
+    const before = await readTrust(world.documents, 'shop');
+    for (let seconds = 0; seconds < 15; seconds += 1) {
+      await world.pass(1, 'web-1');
+      expect(await world.phase()).toBe(held);
+    }
+    expect((await readTrust(world.documents, 'shop'))?.revision).toBe(before?.revision);
+    expect((await world.app.rotating.status('shop'))?.rotation?.heldBy).toContain('edge/web-2');
+  });
+
+  it('is asked for by somebody else while one is under way in vain', async () => {
+    const world = await new TrustWorld().adopt();
+    const ask = (id: string) => world.app.rotating.rotate('shop', { id, actor: 'kim' }, { compromised: false });
+    expect(await ask('one')).toMatchObject({ outcome: 'accepted' });
+    expect(await ask('one')).toMatchObject({ outcome: 'accepted', repeated: true });
+    expect(await ask('two')).toMatchObject({ outcome: 'refused', reason: 'RotationUnderWay' });
+  });
+});
+
+describe('an event of Key Vault', () => {
+  it('about a root that is far from its end changes nothing, and is answered the same each time', async () => {
+    const world = await new TrustWorld().adopt(KEY_VAULT);
+    const event = vaultEvent('CertificateNearExpiry', 'https://shop.vault.azure.net/certificates/shop-root/1');
+    const first = await world.app.receiveEvent(event);
+    expect(first).toMatchObject({ kind: 'answered', answers: [{ outcome: 'unchanged', reason: 'NotDue' }] });
+    expect(await world.app.receiveEvent(event)).toMatchObject({ answers: [{ reason: 'NotDue', repeated: true }] });
+  });
+
+  it('begins the rotation that the daily inventory would begin too, and only one of them', async () => {
+    const world = await new TrustWorld().adopt(KEY_VAULT);
+    world.now += 27.5 * 86_400 * SECOND;
+    const event = vaultEvent('CertificateNearExpiry', 'https://shop.vault.azure.net/certificates/shop-root/1');
+    expect(await world.app.receiveEvent(event)).toMatchObject({ answers: [{ outcome: 'accepted' }] });
+    const { id } = (await world.app.rotating.status('shop'))?.rotation ?? {};
+    await world.app.rotating.takeInventory();
+    expect((await world.app.rotating.status('shop'))?.rotation?.id).toBe(id);
+  });
+
+  it('about a version that the vault made by itself prepares it, and uses it only when somebody says so', async () => {
+    const world = await new TrustWorld().adopt(KEY_VAULT);
+    const renewed = await renewedByTheVault(world);
+    expect(await world.app.receiveEvent(vaultEvent('CertificateNewVersionCreated', renewed.certificateId))).toMatchObject({
+      answers: [{ outcome: 'accepted' }],
+    });
+    expect(await world.pass(5)).toEqual(['prepared']);
+    expect((await readTrust(world.documents, 'shop'))?.fingerprints).toHaveLength(1);
+    await world.app.rotating.byHand('shop', { id: 'go', actor: 'kim' }, { type: 'Proceed', by: 'kim' });
+    expect(await world.phase()).toBe('distributing');
+    expect((await readTrust(world.documents, 'shop'))?.fingerprints).toHaveLength(2);
+  });
+
+  it('about a version that was made here begins nothing', async () => {
+    const world = await new TrustWorld().adopt(KEY_VAULT);
+    const [made] = await world.vault.versions('shop-root');
+    const event = vaultEvent('CertificateNewVersionCreated', made?.certificateId ?? '');
+    expect(await world.app.receiveEvent(event)).toMatchObject({ kind: 'ignored', reason: 'MadeHere' });
+    expect(await world.phase()).toBeUndefined();
+  });
+
+  it('about another certificate, or of a vault that nobody uses, is said to be so', async () => {
+    const world = await new TrustWorld().adopt(KEY_VAULT);
+    const serving = vaultEvent('CertificateNearExpiry', 'https://shop.vault.azure.net/certificates/www/1', 'www');
+    expect(await world.app.receiveEvent(serving)).toMatchObject({ kind: 'ignored', reason: 'NotARoot' });
+    const other = { ...serving, data: { ...serving.data, VaultName: 'office' } };
+    expect(await world.app.receiveEvent(other)).toMatchObject({ kind: 'parked', reason: 'FitsNoMesh' });
+  });
+});
