@@ -255,11 +255,17 @@ function uncertified(trust: TrustAdapters | undefined, mesh: MeshSpec, places: S
   const ofVault = refusal === undefined ? [] : [places.problemOfMesh(refusal)];
   const ofDataPlanes = mesh.dataPlanes
     .filter((dataPlane) => !trust.connect(mesh, dataPlane))
-    .map(({ name, kind }) =>
+    .map((dataPlane) =>
       places.problemOfDataPlane(
-        name,
-        `This version of meshwright does not rotate the certificates of ${kind} yet; leave \`certificates\` out, or have ${name} in a mesh of its own.`,
+        dataPlane.name,
+        `${whyUncertified(dataPlane)}; leave \`certificates\` out, or have ${dataPlane.name} in a mesh of its own.`,
       ),
     );
   return [...ofVault, ...ofDataPlanes];
+}
+
+function whyUncertified(dataPlane: DataPlaneSpec): string {
+  const isAddOn = dataPlane.kind === 'istio' && dataPlane.controlPlaneNamespace === 'aks-istio-system';
+  const whose = isAddOn ? 'the Istio add-on of AKS (its CA comes from secrets of a Key Vault)' : dataPlane.kind;
+  return `This version of meshwright does not rotate the certificates of ${whose} yet`;
 }

@@ -7,7 +7,7 @@ import { openCosmosDocuments } from './adapters/cosmos-documents.ts';
 import { teamsChannelOf } from './adapters/teams-channel.ts';
 import type { Adapters } from './app.ts';
 import { certificateAdapters } from './certificate-adapters.ts';
-import { namedDataPlanes } from './data-planes.ts';
+import { namedDataPlanes, namedTrust } from './data-planes.ts';
 import type { Settings } from './environment.ts';
 
 export async function azureAdapters(settings: Settings, endpoint: string): Promise<Adapters> {
@@ -21,10 +21,12 @@ export async function azureAdapters(settings: Settings, endpoint: string): Promi
     now: Date.now,
     setAlarm: async () => {},
     connect: namedDataPlanes(documents, settings, async () => token),
-    trust: certificateAdapters(documents, settings, {
-      kind: 'azure',
-      open: async (url) => (await import('./adapters/key-vault.ts')).openKeyVault({ url, credential: token }),
-    }),
+    trust: certificateAdapters(
+      documents,
+      settings,
+      { kind: 'azure', open: async (url) => (await import('./adapters/key-vault.ts')).openKeyVault({ url, credential: token }) },
+      namedTrust(async () => token),
+    ),
     channel: teamsChannelOf(settings),
     report: (what, error) => console.error(what, error),
   };

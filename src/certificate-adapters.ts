@@ -14,7 +14,13 @@ export type VaultSource =
   | { readonly kind: 'files'; readonly directory: string }
   | { readonly kind: 'azure'; readonly open: (url: string) => Promise<Vault> };
 
-export function certificateAdapters(documents: Documents, settings: Settings, source: VaultSource): TrustAdapters {
+/** `farAway`: how every data plane but a plain Envoy changes its trust. */
+export function certificateAdapters(
+  documents: Documents,
+  settings: Settings,
+  source: VaultSource,
+  farAway: TrustAdapters['connect'],
+): TrustAdapters {
   const vaults = new Map<string, Promise<Vault>>();
   const poke = xdsPoke(settings.MESHWRIGHT_XDS_URL);
 
@@ -37,7 +43,7 @@ export function certificateAdapters(documents: Documents, settings: Settings, so
       const url = spec.vault ?? '';
       return opened(url, () => source.open(url));
     },
-    connect: (_mesh, { kind, name }) => (kind === 'envoy' ? envoyTrust(documents, name, poke) : undefined),
+    connect: (mesh, dataPlane) => (dataPlane.kind === 'envoy' ? envoyTrust(documents, dataPlane.name, poke) : farAway(mesh, dataPlane)),
     tokens: lazily(async () => (await import('./adapters/token-verifier.ts')).tokenVerifier({ now: Date.now })),
     random: randomBytes,
   };

@@ -1,11 +1,16 @@
-/** The data planes that a mesh names, each reached by its own kind's connector: the one place that knows all of them. */
+/**
+ * The data planes that a mesh names, each reached by its own kind's connector: the one place that knows all of them. So it is for their trust,
+ * but for plain Envoys, whose leafs are signed here.
+ */
 import { consulOf } from './adapters/consul-data-plane.ts';
+import { istiodSigning } from './adapters/istiod-signing.ts';
 import { type ClusterSources, namedClusters } from './adapters/named-cluster.ts';
 import { remoteDataPlanes } from './adapters/remote-data-plane.ts';
 import { xdsPoke } from './adapters/xds-poke.ts';
 import { envoyDataPlane } from './dataplanes/envoy/observe.ts';
 import { gatewayApiDataPlane } from './dataplanes/gateway-api/data-plane.ts';
 import { istioDataPlane } from './dataplanes/istio/data-plane.ts';
+import { AKS_NAMESPACE, istioTrust } from './dataplanes/istio/trust.ts';
 import { linkerdDataPlane } from './dataplanes/linkerd/data-plane.ts';
 import { osmDataPlane } from './dataplanes/osm/data-plane.ts';
 import { namedSetting, type Settings } from './environment.ts';
@@ -13,6 +18,7 @@ import type { Documents } from './journal/documents.ts';
 import type { DataPlane } from './reconcile/data-plane.ts';
 import { decidedRevision } from './reconcile/model.ts';
 import type { DataPlaneSpec, MeshSpec } from './spec/schema.ts';
+import type { DataPlaneTrust } from './trust/data-plane-trust.ts';
 
 /** `undefined`: the spec does not say how it is reached. `credential`: who we are on Azure. */
 export function namedDataPlanes(
@@ -51,5 +57,21 @@ export function namedDataPlanes(
     if (dataPlane.kind === 'envoy') return envoyDataPlane(documents, dataPlane.name, poke);
     const reached = farAway(dataPlane);
     return reached && remote(`${mesh.name}/${dataPlane.name}`, reached);
+  };
+}
+
+/** `undefined`: this build cannot change whom its workloads trust, or the spec does not say how it is reached. */
+export function namedTrust(
+  credential: ClusterSources['credential'],
+): (mesh: MeshSpec, dataPlane: DataPlaneSpec) => DataPlaneTrust | undefined {
+  const clusterOf = namedClusters({ setting: namedSetting, credential, now: Date.now });
+  return ({ certificates }, dataPlane) => {
+    if (dataPlane.kind !== 'istio' || dataPlane.cluster === undefined || !certificates) return undefined;
+    const { name, controlPlaneNamespace, takeOver } = dataPlane;
+    // Its CA comes from secrets of a Key Vault, and what is written into the cluster is overwritten from there.
+    if (controlPlaneNamespace === AKS_NAMESPACE) return undefined;
+    const cluster = clusterOf(dataPlane.cluster);
+    const { leafLifeMs } = certificates;
+    return istioTrust({ cluster, signing: istiodSigning(cluster), dataPlane: name, controlPlaneNamespace, takeOver, leafLifeMs });
   };
 }

@@ -214,6 +214,7 @@ const TABLE: Readonly<Record<string, readonly string[]>> = {
     'src/dataplanes/envoy/observe.ts',
     'src/dataplanes/gateway-api/data-plane.ts',
     'src/dataplanes/istio/data-plane.ts',
+    'src/dataplanes/istio/trust.ts',
     'src/dataplanes/linkerd/data-plane.ts',
     'src/dataplanes/osm/data-plane.ts',
     'src/environment.ts',
@@ -221,6 +222,7 @@ const TABLE: Readonly<Record<string, readonly string[]>> = {
     'src/reconcile/data-plane.ts',
     'src/reconcile/model.ts',
     'src/spec/schema.ts',
+    'src/trust/data-plane-trust.ts',
   ],
   'src/wiring.ts': ['src/app.ts', 'src/azure.ts', 'src/environment.ts', 'src/api/authenticate.ts', 'src/local/adapters.ts'],
   // Programs and their doors.

@@ -4,11 +4,12 @@
  */
 import type { JsonObject } from '../../src/journal/documents.ts';
 import type { Target } from '../e2e/traffic.ts';
+import { until } from '../e2e/until.ts';
 import type { ApiServer } from './api-server.ts';
 import { type Backend, startBackend } from './backend.ts';
 import { type Envoy, grpcCluster, loopbackAddress, startEnvoy } from './envoy.ts';
-import { startSdsServer } from './istio-identity.ts';
-import type { Istiod } from './istiod.ts';
+import { type SdsServer, startSdsServer } from './istio-identity.ts';
+import { type Istiod, rootsIn } from './istiod.ts';
 import type { Pod } from './network.ts';
 import { LOOPBACK, Started } from './process.ts';
 
@@ -25,12 +26,16 @@ export interface IstioWorkload {
   readonly backend: Backend;
   /** Where its Envoy listens, or itself where it has none. */
   readonly address: string;
+  /** Of the proxy, and of a pod if there were one. */
+  readonly name: string;
   /** absent: it is not in the mesh. */
   readonly envoy?: Envoy;
+  readonly agent?: SdsServer;
 }
 
 export interface IstioCaller {
   readonly envoy: Envoy;
+  readonly agent: SdsServer;
   /** Its own address, for the service's port. */
   readonly address: string;
   /** For `ask` and `sendRequests`. */
@@ -52,15 +57,18 @@ export interface IstioEnvoys extends AsyncDisposable {
   stop(): Promise<void>;
 }
 
-export function istioEnvoys(api: ApiServer, istiod: Istiod): IstioEnvoys {
+/** `leafSeconds`: what gives Envoys their certificates renews them, and follows the roots; left out, they count for a day. */
+export function istioEnvoys(api: ApiServer, istiod: Istiod, { leafSeconds }: { readonly leafSeconds?: number } = {}): IstioEnvoys {
   const started = new Started();
   let count = 0;
 
-  async function attach(proxy: Omit<Proxy, 'sdsPort'>, kind: 'sidecar' | 'router' = 'sidecar', pod?: Pod): Promise<Envoy> {
-    const sds = started.add(await startSdsServer(api, istiod, proxy.namespace, proxy.serviceAccount));
-    const bootstrap = istioBootstrap(istiod.xdsPort, { ...proxy, sdsPort: sds.port }, kind);
-    for (const port of [istiod.xdsPort, sds.port]) await pod?.expose(port, port);
-    return started.add(await startEnvoy({ name: proxy.name, bootstrap, ...(pod ? { pod } : {}) }));
+  async function attach(proxy: Proxy, kind: 'sidecar' | 'router' = 'sidecar', pod?: Pod): Promise<{ envoy: Envoy; agent: SdsServer }> {
+    const node = nodeOf(proxy, kind);
+    await until('istiod has told the namespace its roots', () => rootsIn(api, proxy.namespace));
+    const agent = started.add(await startSdsServer(api, istiod, proxy, leafSeconds === undefined ? undefined : { node, leafSeconds }));
+    const bootstrap = istioBootstrap(istiod.xdsPort, agent.port, node);
+    for (const port of [istiod.xdsPort, agent.port]) await pod?.expose(port, port);
+    return { agent, envoy: started.add(await startEnvoy({ name: proxy.name, bootstrap, ...(pod ? { pod } : {}) })) };
   }
 
   return {
@@ -90,8 +98,8 @@ export function istioEnvoys(api: ApiServer, istiod: Istiod): IstioEnvoys {
         metadata: { name, namespace, labels: { ...labels, ...tls } },
         spec: { address, labels: { ...labels, ...tls }, serviceAccount },
       });
-      if (!sidecar) return { backend, address };
-      return { backend, address, envoy: await attach({ name, namespace, address, labels, serviceAccount }) };
+      if (!sidecar) return { backend, address, name };
+      return { backend, address, name, ...(await attach({ name, namespace, address, labels, serviceAccount })) };
     },
 
     async caller(name, namespace, port) {
@@ -107,9 +115,9 @@ export function istioEnvoys(api: ApiServer, istiod: Istiod): IstioEnvoys {
         },
       });
       const labels = { app: name, 'conformance/workload': name };
-      const envoy = await attach({ name, namespace, address, labels, serviceAccount: name });
+      const attached = await attach({ name, namespace, address, labels, serviceAccount: name });
       return {
-        envoy,
+        ...attached,
         address,
         to: (service, request = {}) => ({ address, port, host: `${service.name}.${service.namespace}`, ...request }),
       };
@@ -118,7 +126,7 @@ export function istioEnvoys(api: ApiServer, istiod: Istiod): IstioEnvoys {
     async gateway(name, namespace, pod) {
       await api.namespace(namespace);
       const address = pod?.address ?? loopbackAddress();
-      return attach({ name, namespace, address, labels: { istio: name }, serviceAccount: name }, 'router', pod);
+      return (await attach({ name, namespace, address, labels: { istio: name }, serviceAccount: name }, 'router', pod)).envoy;
     },
 
     stop: () => started.stop(),
@@ -152,33 +160,31 @@ interface Proxy {
   readonly address: string;
   readonly labels: Readonly<Record<string, string>>;
   readonly serviceAccount: string;
-  readonly sdsPort: number;
 }
 
-/** Node id and metadata as Istio's agent writes them (pkg/bootstrap); `sds-grpc` is the name istiod's configuration refers to. */
-function istioBootstrap(
-  xdsPort: number,
-  { name, namespace, address, labels, serviceAccount, sdsPort }: Proxy,
-  kind: 'sidecar' | 'router',
-): JsonObject {
+/** Id and metadata as Istio's agent writes them (pkg/bootstrap). */
+const nodeOf = ({ name, namespace, address, labels, serviceAccount }: Proxy, kind: 'sidecar' | 'router') => ({
+  id: `${kind}~${address}~${name}.${namespace}~${namespace}.svc.cluster.local`,
+  cluster: `${name}.${namespace}`,
+  metadata: {
+    NAME: name,
+    NAMESPACE: namespace,
+    CLUSTER_ID: 'Kubernetes',
+    MESH_ID: 'cluster.local',
+    ISTIO_VERSION: '1.31.0',
+    SERVICE_ACCOUNT: serviceAccount,
+    LABELS: { ...labels },
+    INSTANCE_IPS: address,
+    PROXY_CONFIG: {},
+    INTERCEPTION_MODE: 'NONE',
+  },
+});
+
+/** `sds-grpc` is the name istiod's configuration refers to. */
+function istioBootstrap(xdsPort: number, sdsPort: number, node: JsonObject): JsonObject {
   const fromAds = { ads: {}, resource_api_version: 'V3', initial_fetch_timeout: '0s' };
   return {
-    node: {
-      id: `${kind}~${address}~${name}.${namespace}~${namespace}.svc.cluster.local`,
-      cluster: `${name}.${namespace}`,
-      metadata: {
-        NAME: name,
-        NAMESPACE: namespace,
-        CLUSTER_ID: 'Kubernetes',
-        MESH_ID: 'cluster.local',
-        ISTIO_VERSION: '1.31.0',
-        SERVICE_ACCOUNT: serviceAccount,
-        LABELS: labels,
-        INSTANCE_IPS: address,
-        PROXY_CONFIG: {},
-        INTERCEPTION_MODE: 'NONE',
-      },
-    },
+    node,
     dynamic_resources: {
       ads_config: {
         api_type: 'GRPC',

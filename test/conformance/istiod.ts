@@ -80,7 +80,7 @@ export async function startIstiod(
         ready: async () => (await fetch(`http://${at(httpPort)}/ready`)).ok,
       }),
     );
-    const roots = await until('istiod has given out its roots', () => rootsIn(api));
+    const roots = await until('istiod has given out its roots', () => rootsIn(api, 'default'));
     const debug = async (path: string): Promise<Json> => {
       const response = await fetch(`http://${at(monitoringPort)}${path}`);
       const text = await response.text();
@@ -92,7 +92,7 @@ export async function startIstiod(
 }
 
 /** Of the ConfigMap that every namespace gets. */
-async function rootsIn(api: ApiServer): Promise<string> {
-  const { body } = await api.admin.ask('GET', '/api/v1/namespaces/default/configmaps/istio-ca-root-cert');
+export async function rootsIn(api: ApiServer, namespace: string): Promise<string> {
+  const { body } = await api.admin.ask('GET', `/api/v1/namespaces/${namespace}/configmaps/istio-ca-root-cert`);
   return z.object({ data: z.object({ 'root-cert.pem': z.string() }) }).parse(body).data['root-cert.pem'];
 }

@@ -1,6 +1,6 @@
 /** The product's own connector to a test's API server, and what it finds istiod by: a pod of a node whose kubelet forwards to it. */
 import { readKubeconfig } from '../../src/adapters/kubeconfig.ts';
-import { kubernetesCluster } from '../../src/adapters/kubernetes-cluster.ts';
+import { kubernetesCluster, type SpeakingCluster } from '../../src/adapters/kubernetes-cluster.ts';
 import type { Cluster, ResourceKind } from '../../src/dataplanes/kubernetes/cluster.ts';
 import { until } from '../e2e/until.ts';
 import type { ApiServer } from './api-server.ts';
@@ -8,7 +8,7 @@ import { ISTIO_NAMESPACE, type Istiod } from './istiod.ts';
 import { type Kubelet, startKubelet } from './kubelet.ts';
 
 /** As `token` says, the administrator if left out. */
-export function connector(api: Pick<ApiServer, 'kubeconfig'>, token?: string): Cluster {
+export function connector(api: Pick<ApiServer, 'kubeconfig'>, token?: string): SpeakingCluster {
   const kubeconfig = api.kubeconfig(token);
   return kubernetesCluster({ config: () => readKubeconfig(kubeconfig) });
 }
