@@ -202,7 +202,9 @@ describe('a root that is in the vault already', () => {
     const { vault, certificateId } = await imported({});
     await expect(adoptVersion(vault, { ...asked('r7'), certificateId: `${certificateId}0` })).rejects.toThrow(/look which versions/);
     await vault.setEnabled(certificateId, false);
-    await expect(adoptVersion(vault, { ...asked('r7'), certificateId })).rejects.toThrow(/is disabled; enable it in the vault, or rotate without it/);
+    await expect(adoptVersion(vault, { ...asked('r7'), certificateId })).rejects.toThrow(
+      /is disabled; enable it in the vault, or rotate without it/,
+    );
   });
 });
 
