@@ -1,8 +1,10 @@
 /**
  * `npm run simulate`: `--seed N` replays one history and prints all of it; `--from N --seeds M` runs many and says what they
- * covered. Exit code 1 and the seed when an invariant did not hold.
+ * covered: of rollouts, and of rotations of a root over a fleet that follows late, or not at all. Exit code 1 and the seed when an
+ * invariant did not hold.
  */
 import { parseArgs } from 'node:util';
+import { runHistory as runRotations } from '../trust/fleet/history.ts';
 import { coverageLine, coverageOf, NOTHING, sum } from './coverage.ts';
 import { runHistory } from './history.ts';
 
@@ -40,5 +42,27 @@ async function runMany(from: number, count: number): Promise<void> {
   console.log(coverageLine(coverage, (performance.now() - begun) / 1000));
 }
 
-if (values.seed === undefined) await runMany(whole('from', values.from), whole('seeds', values.seeds));
-else await replay(whole('seed', values.seed));
+function rotateMany(from: number, count: number): void {
+  const begun = performance.now();
+  const seen = { histories: 0, rotated: 0, aborted: 0, from: new Set<string>() };
+  for (let seed = from; seed < from + count; seed += 1) {
+    const { violation, rotated, abortedFrom } = runRotations(seed);
+    seen.histories += 1;
+    seen.rotated += rotated;
+    seen.aborted += abortedFrom.length;
+    for (const phase of abortedFrom) seen.from.add(phase);
+    if (violation === undefined) continue;
+    console.error(`Rotations of seed ${seed} violate an invariant: ${violation}`);
+    process.exitCode = 1;
+    break;
+  }
+  const seconds = ((performance.now() - begun) / 1000).toFixed(1);
+  const phases = [...seen.from].sort().join(', ');
+  console.log(`${seen.histories} fleets in ${seconds} s: ${seen.rotated} rotations, ${seen.aborted} aborts (from ${phases})`);
+}
+
+if (values.seed === undefined) {
+  const [from, count] = [whole('from', values.from), whole('seeds', values.seeds)];
+  await runMany(from, count);
+  rotateMany(from, count);
+} else await replay(whole('seed', values.seed));
