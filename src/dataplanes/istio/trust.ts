@@ -103,7 +103,8 @@ async function notTaken(options: IstioTrustOptions, { there, wanted, istiods, ch
   const roots = fingerprintsOf(wanted);
   if (!isNarrowerOrWider(there.rootFingerprints, roots)) return `${where} has other roots (${namesOf(there.roots)}); ${START_OVER}`;
   const above = there.signer && issuerAmong(there.signer, there.roots);
-  if (changes && (!above || !roots.includes(fingerprintOf(above)))) {
+  // Of what was written here, whoever is left behind was accepted.
+  if (changes && there.revision === 0 && !(above && roots.includes(fingerprintOf(above)))) {
     return `${where} has an issuer under a root that is none of this mesh's; ${START_OVER}`;
   }
   const narrow = changes ? istiods.find(({ multiRoot }) => !multiRoot) : undefined;
