@@ -2,7 +2,7 @@
  * The data planes that a mesh names, each reached by its own kind's connector: the one place that knows all of them. So it is for their trust,
  * but for plain Envoys, whose leafs are signed here.
  */
-import { consulOf } from './adapters/consul-data-plane.ts';
+import { consulOf, consulTrustOf } from './adapters/consul-data-plane.ts';
 import { istiodSigning } from './adapters/istiod-signing.ts';
 import { type ClusterSources, namedClusters } from './adapters/named-cluster.ts';
 import { remoteDataPlanes } from './adapters/remote-data-plane.ts';
@@ -66,6 +66,7 @@ export function namedTrust(
 ): (mesh: MeshSpec, dataPlane: DataPlaneSpec) => DataPlaneTrust | undefined {
   const clusterOf = namedClusters({ setting: namedSetting, credential, now: Date.now });
   return ({ certificates }, dataPlane) => {
+    if (dataPlane.kind === 'consul' && certificates) return consulTrustOf(dataPlane, namedSetting, certificates.leafLifeMs);
     if (dataPlane.kind !== 'istio' || dataPlane.cluster === undefined || !certificates) return undefined;
     const { name, controlPlaneNamespace, takeOver } = dataPlane;
     // Its CA comes from secrets of a Key Vault, and what is written into the cluster is overwritten from there.

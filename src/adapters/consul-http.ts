@@ -43,12 +43,12 @@ interface Answer {
   readonly text: string;
 }
 
-/** `timeoutMs`: within which Consul has answered each call, beside what a call asks it to wait. */
-export function consulOverHttp({ address, token }: ConsulAddress, timeoutMs = TIMEOUT_MS): Consul {
-  const base = address.replace(/\/+$/, '');
+/** One call and its answer, whatever that says. Throws `ConsulUnavailable`. */
+export type AskConsul = (method: string, path: string, body?: JsonObject, patienceMs?: number) => Promise<Answer>;
 
-  /** Throws `ConsulUnavailable`. */
-  async function ask(method: string, path: string, body?: JsonObject, patienceMs = timeoutMs): Promise<Answer> {
+export function askingConsul({ address, token }: ConsulAddress, timeoutMs = TIMEOUT_MS): AskConsul {
+  const base = address.replace(/\/+$/, '');
+  return async (method, path, body, patienceMs = timeoutMs) => {
     const headers = token === undefined ? {} : tokenHeader(token(), base);
     let answer: Answer;
     try {
@@ -67,9 +67,14 @@ export function consulOverHttp({ address, token }: ConsulAddress, timeoutMs = TI
     if (status === 429 || status === 502 || status === 503 || status === 504 || (status === 500 && TROUBLES.test(text)))
       throw new ConsulUnavailable(`Consul at ${base} answered ${status}: ${words(text)}`);
     return answer;
-  }
+  };
+}
 
-  const refused = ({ status, text }: Answer): Refused => ({ kind: 'refused', message: `Consul answered ${status}: ${words(text)}` });
+export const refused = ({ status, text }: Answer): Refused => ({ kind: 'refused', message: `Consul answered ${status}: ${words(text)}` });
+
+/** `timeoutMs`: within which Consul has answered each call, beside what a call asks it to wait. */
+export function consulOverHttp(consul: ConsulAddress, timeoutMs = TIMEOUT_MS): Consul {
+  const ask = askingConsul(consul, timeoutMs);
   const entryPath = (kind: string, name: string): string => `/v1/config/${kind}/${encodeURIComponent(name)}`;
 
   function written(answer: Answer): WriteOutcome {
@@ -118,7 +123,7 @@ export function tokenHeader(token: string, base: string): { readonly 'x-consul-t
   throw new ConsulUnavailable(`The token for Consul at ${base} holds letters that no token has; set it once more.`);
 }
 
-function parsed(text: string): Json {
+export function parsed(text: string): Json {
   return JSON.parse(text);
 }
 

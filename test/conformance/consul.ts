@@ -35,9 +35,9 @@ export interface Consul extends Running {
   readonly process: ServerProcess;
 }
 
-/** Some 1 s. */
-export async function startConsul(defaultPolicy: 'allow' | 'deny'): Promise<Consul> {
-  const command = await serverBinary('consul');
+/** Some 1 s. `hasty-consul` forgets roots within a second of the time after which it may. */
+export async function startConsul(defaultPolicy: 'allow' | 'deny', server: 'consul' | 'hasty-consul' = 'consul'): Promise<Consul> {
+  const command = await serverBinary(server);
   return startingTogether(async (started) => {
     const folder = await started.folder('consul');
     const [http = 0, grpc = 0, server = 0, serf = 0] = await freePorts(4);

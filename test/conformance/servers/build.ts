@@ -1,6 +1,7 @@
 /**
  * Builds the real servers of the conformance tests from their Go modules (`<folder>/go.mod` beside this file pins each), once for
- * each content of go.mod and go.sum, into a cache outside the tree; takes their CRDs from the same modules. Nothing here is ours.
+ * each content of go.mod and go.sum, into a cache outside the tree; takes their CRDs from the same modules. Nothing here is ours but
+ * what `around` names.
  * `node test/conformance/servers/build.ts [name …]` builds ahead of the tests and prints where things are.
  */
 import { execFile, spawn } from 'node:child_process';
@@ -21,6 +22,8 @@ interface Server {
   readonly package: string;
   /** With cold caches on two cores, the download included. */
   readonly minutes: number;
+  /** A program of ours around the server, in its folder. */
+  readonly around?: string;
 }
 
 const SERVERS = {
@@ -29,6 +32,7 @@ const SERVERS = {
   'pilot-discovery': { folder: 'istio', package: 'istio.io/istio/pilot/cmd/pilot-discovery', minutes: 5 },
   istioctl: { folder: 'istio', package: 'istio.io/istio/istioctl/cmd/istioctl', minutes: 1 },
   consul: { folder: 'consul', package: 'github.com/hashicorp/consul', minutes: 5 },
+  'hasty-consul': { folder: 'consul', package: './hasty', minutes: 5, around: 'hasty/main.go' },
   'osm-controller': { folder: 'osm', package: 'github.com/openservicemesh/osm/cmd/osm-controller', minutes: 2 },
 } as const satisfies Record<string, Server>;
 
@@ -58,12 +62,21 @@ const ENVIRONMENT = { CGO_ENABLED: '0', GOFLAGS: '-p=2 -buildvcs=false' };
 const { MESHWRIGHT_CACHE, XDG_CACHE_HOME, CI } = process.env;
 const cache = join(MESHWRIGHT_CACHE || defaultCacheDir(XDG_CACHE_HOME), 'servers');
 
-export const serverNames: readonly ServerName[] = ['etcd', 'kube-apiserver', 'pilot-discovery', 'istioctl', 'consul', 'osm-controller'];
+export const serverNames: readonly ServerName[] = [
+  'etcd',
+  'kube-apiserver',
+  'pilot-discovery',
+  'istioctl',
+  'consul',
+  'hasty-consul',
+  'osm-controller',
+];
 
 /** The path of the executable, built now if it has not been. @throws when there is no Go that can, or the build fails. */
-export function serverBinary(name: ServerName): Promise<string> {
-  const { folder, package: source, minutes } = SERVERS[name];
-  return made(`${name}-${process.platform}-${process.arch}`, folder, [source, ...BUILD], async (target) => {
+export async function serverBinary(name: ServerName): Promise<string> {
+  const { folder, package: source, minutes, around }: Server = SERVERS[name];
+  const own = around === undefined ? [] : [await readFile(join(import.meta.dirname, folder, around), 'utf8')];
+  return made(`${name}-${process.platform}-${process.arch}`, folder, [source, ...BUILD, ...own], async (target) => {
     say(`Building ${name}, once, in about ${minutes} ${minutes === 1 ? 'minute' : 'minutes'} …`);
     const began = performance.now();
     await go(folder, [...BUILD, '-o', target, source]);
