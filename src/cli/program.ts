@@ -4,6 +4,7 @@ import { z } from 'zod';
 import { jsonSchema, SPEC_KINDS } from '../spec/json-schema.ts';
 import { DATA_PLANE_KINDS } from '../spec/schema.ts';
 import { type AgentAsked, runAgent } from './agent.ts';
+import { addCertificates } from './certificate-commands.ts';
 import { type Connection, connect } from './connection.ts';
 import { type DriftOptions, showDrift } from './drifting.ts';
 import { type BootstrapAsked, printBootstrap } from './envoy-bootstrap.ts';
@@ -58,6 +59,7 @@ function programFor(terminal: Terminal): Command {
   addSteppingIn(program, terminal, connection);
   addPlanning(program, terminal, connection);
   addIdentities(program, terminal, connection);
+  addCertificates(program, terminal, connection);
   addOffline(program, terminal);
   return program;
 }
