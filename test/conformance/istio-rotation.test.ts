@@ -7,7 +7,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { istiodSigning } from '../../src/adapters/istiod-signing.ts';
 import { MemoryVault } from '../../src/adapters/memory-vault.ts';
 import { istioDataPlane } from '../../src/dataplanes/istio/data-plane.ts';
-import { type IstioTrustOptions, istioTrust } from '../../src/dataplanes/istio/trust.ts';
+import { istioTrust } from '../../src/dataplanes/istio/trust.ts';
 import type { JsonObject } from '../../src/journal/documents.ts';
 import { delegateIssuer, makeAuthority } from '../../src/trust/authorities.ts';
 import { signsUnder } from '../../src/trust/certificates.ts';
@@ -16,6 +16,7 @@ import { until } from '../e2e/until.ts';
 import { realEnvoy } from '../real-envoy.ts';
 import { certificatesSpec } from '../trust/samples.ts';
 import { type ApiServer, startApiServer } from './api-server.ts';
+import { tokenOfTheDocs } from './documented-roles.ts';
 import { type IstioCaller, type IstioEnvoys, type IstioWorkload, istioEnvoys } from './istio-envoys.ts';
 import { type MeshPods, meshPods } from './istio-mesh-pods.ts';
 import { ISTIO_NAMESPACE, type Istiod, startIstiod, TRUST_DOMAIN } from './istiod.ts';
@@ -40,6 +41,7 @@ certificates: { leafLife: ${LEAF_S}s, issuerLife: 1h, rootLife: 10h }
 
 describe.skipIf(!have)('the CA of an Istio mesh', () => {
   let api: ApiServer;
+  let documented: string;
   let mesh: RotatingMesh;
   let volume: SecretVolume;
   let istiod: Istiod;
@@ -50,16 +52,18 @@ describe.skipIf(!have)('the CA of an Istio mesh', () => {
   let other: IstioCaller;
   let targets: readonly Target[];
 
-  const west = (more: Partial<IstioTrustOptions> = {}) => {
-    const cluster = connector(api);
+  /** As whom the docs say; `token`: as somebody else. */
+  const west = (token = documented) => {
+    const cluster = connector(api, token);
     const place = { dataPlane: 'west', controlPlaneNamespace: ISTIO_NAMESPACE, leafLifeMs: LEAF_S * 1_000 };
-    return istioTrust({ cluster, signing: istiodSigning(cluster), takeOver: false, ...place, ...more });
+    return istioTrust({ cluster, signing: istiodSigning(cluster), takeOver: false, ...place });
   };
 
   beforeAll(async () => {
     api = await startApiServer('istio');
     await api.namespace(ISTIO_NAMESPACE);
     await api.admin.mustApply({ apiVersion: 'v1', kind: 'ServiceAccount', metadata: { namespace: ISTIO_NAMESPACE, name: 'default' } });
+    documented = await tokenOfTheDocs(api, 'istio.md', 'Certificates');
     mesh = await rotatingMesh(
       { mesh: 'shop', spec: SPEC },
       {
@@ -107,6 +111,40 @@ describe.skipIf(!have)('the CA of an Istio mesh', () => {
     expect(seen['west/web.shop']?.identity).toBe('spiffe://cluster.local/ns/shop/sa/web');
   });
 
+  it('is not known of a pod that cannot be asked, and of a proxy that is no pod', async () => {
+    await pods.proxy('ghost', 'shop', { adminPort: 0 });
+    const vm = await envoys.caller('vm', 'shop', catalog.port);
+    const seen = await until('both are seen', async () => {
+      const all = await members();
+      return all['west/vm.shop'] && all;
+    });
+    for (const [id, trouble] of [
+      ['west/ghost.shop', /could not be asked/],
+      ['west/vm.shop', /is no pod whose proxy could be asked/],
+    ] as const) {
+      expect(seen[id]).toMatchObject({ trusts: [], seenAt: 0, trouble: expect.stringMatching(trouble) });
+      expect(seen[id]?.mayPresentUntil).toBeGreaterThan(Date.now());
+    }
+    await vm.agent.stop();
+    await vm.envoy.stop();
+    await api.admin.ask('DELETE', '/api/v1/namespaces/shop/pods/ghost?gracePeriodSeconds=0');
+    await until('both are gone', async () => Object.keys(await members()).length === 4);
+  });
+
+  it('is not known without the permissions, which are named', async () => {
+    const blind = west(await api.user('sees-nothing', [{ apiGroups: [''], resources: ['pods'], verbs: ['list'] }]));
+    await expect(blind.look('shop', Date.now())).rejects.toThrow(/secrets "cacerts" is forbidden/);
+    const rules = [
+      { apiGroups: [''], resources: ['pods'], verbs: ['list'] },
+      { apiGroups: [''], resources: ['secrets', 'configmaps'], verbs: ['get'] },
+      { apiGroups: [''], resources: ['pods/portforward'], verbs: ['get', 'create'] },
+    ];
+    const seen = await west(await api.user('signs-nothing', rules)).look('shop', Date.now());
+    expect(seen.find(({ kind }) => kind === 'control-plane')).toMatchObject({
+      trouble: expect.stringMatching(/token of the service account/),
+    });
+  });
+
   it('rotates through all phases and loses no request, though one agent hears late of the new root', async () => {
     const before = (await mesh.state()).current;
     const shaken = await handshakes();
@@ -134,6 +172,22 @@ describe.skipIf(!have)('the CA of an Istio mesh', () => {
     const events = await mesh.events();
     const way = ['RotationBegun', 'AuthorityPrepared', 'DistributionBegun', 'IssuingBegun', 'SoakBegun', 'BundlePruned', 'RetirementBegun'];
     expect(events.filter((type) => [...way, 'RotationCompleted'].includes(type))).toEqual([...way, 'RotationCompleted']);
+  }, 240_000);
+
+  it('goes back from where both roots have signed, and loses no request', async () => {
+    const before = (await mesh.state()).current;
+    const traffic = targets.map((target) => startTraffic(target, 40));
+    await mesh.app.rotating.rotate('shop', { id: 'rotate-2', actor: 'kim' }, { compromised: false });
+    await inPhase('soaking');
+    await mesh.app.rotating.byHand('shop', { id: 'abort-2', actor: 'kim' }, { type: 'Abort', by: 'kim' });
+    await until('it is undone', async () => (await mesh.state()).rotation === undefined, 150_000);
+    const tallies = await Promise.all(traffic.map((each) => each.stop()));
+    expect(tallies.flatMap(({ failures }) => failures)).toEqual([]);
+    expect((await mesh.state()).current?.fingerprint).toBe(before?.fingerprint);
+    for (const { trusts, presents } of Object.values(await members())) {
+      expect(trusts).toEqual([before?.fingerprint]);
+      expect(before && presents && signsUnder((await mesh.state()).current ?? before, presents.issuer)).toBe(true);
+    }
   }, 240_000);
 
   it('loses requests where roots and issuer change in one write', async () => {
