@@ -5,16 +5,17 @@
 import type { Documents } from './journal/documents.ts';
 import { commitsOf } from './journal/history.ts';
 import { loadHead } from './journal/journal.ts';
-import type { Answer, Commit, Delivery, Head } from './journal/stream.ts';
+import { type Answer, type Commit, type Delivery, type Head, pendingKey } from './journal/stream.ts';
 import type { AdoptedMesh } from './reconcile/adopted-specs.ts';
 import type { Tending } from './reconcile/tending.ts';
 import { lookAtFleet, type TrustPorts } from './reconcile/trust-effects.ts';
 import type { TrustCommand } from './trust/commands.ts';
+import { expiringOf } from './trust/expiring.ts';
 import type { FleetLook } from './trust/gates.ts';
 import { type Inventory, inventoryOf, type ServingCertificate } from './trust/inventory.ts';
 import { type RotationPlan, rotationPlan } from './trust/rotation-plan.ts';
 import type { Rotation, TrustState } from './trust/state.ts';
-import { mustLeaveBy } from './trust/timing.ts';
+import { mustLeaveBy, rootsOf } from './trust/timing.ts';
 import { trustStream, trustStreamId } from './trust/trust-stream.ts';
 
 export type RotationStatus = Pick<Rotation, 'id' | 'cause' | 'startedAt' | 'startedBy' | 'phase' | 'approvals' | 'heldBy' | 'aborted'> & {
@@ -47,7 +48,10 @@ export interface Rotating {
   byHand(mesh: string, delivery: Asked, command: RotationByHand): Promise<Answer | undefined>;
   /** Past a gate, whoever is behind. */
   force(mesh: string, delivery: Asked): Promise<Answer | undefined>;
-  /** Looks at every mesh's vault and rotation, as events would have it: finds what none of them said. */
+  /**
+   * Looks at every mesh's vault and rotation, as events would have it: finds what none of them said. Begins the rotation that is due, and
+   * tells people of what is due, late or over and of what cannot be seen, once in each of its standings.
+   */
   takeInventory(): Promise<void>;
   /** Something was seen of whom a workload trusts, or what it presents. */
   observed(mesh: string): Promise<void>;
@@ -96,21 +100,38 @@ export function rotating(ports: RotatingPorts): Rotating {
     };
   }
 
-  /** Those of the vault that are no root or issuer; where it cannot be asked, that is reported and the rest is told. */
-  async function servingIn({ spec }: TrustState): Promise<readonly ServingCertificate[]> {
+  /** Those of the vault that are no root or issuer. `undefined`: it cannot be asked, which is reported; the rest is told. */
+  async function servingIn({ spec }: TrustState): Promise<readonly ServingCertificate[] | undefined> {
     if (!spec) return [];
     try {
       const { servingCertificates } = await import('./trust/x509/serving.ts');
       return servingCertificates(await (await ports.vault(spec)).list(), spec.name);
     } catch (error) {
       ports.report(`The certificates in the vault of ${spec.name} could not be listed.`, error);
-      return [];
+      return undefined;
     }
   }
 
   async function status(mesh: string): Promise<TrustStatus | undefined> {
     const head = await governed(mesh);
-    return head && statusOf(mesh, head, await servingIn(head.state));
+    return head && statusOf(mesh, head, (await servingIn(head.state)) ?? []);
+  }
+
+  async function tellOfExpiring(mesh: string): Promise<void> {
+    const head = await governed(mesh);
+    if (!head) return;
+    const { state, pending } = head;
+    const serving = await servingIn(state);
+    const inventory = inventoryOf(state, await look(mesh, head), serving?.filter(({ enabled }) => enabled) ?? [], now());
+    const items = expiringOf(inventory, {
+      unrenewed: rootsOf(state)
+        .filter((root) => pending[pendingKey('issuer', root.fingerprint)]?.error !== undefined)
+        .map(({ issuer }) => issuer.fingerprint),
+      isRotating: state.rotation !== undefined,
+      ...(serving ? {} : { vault: state.spec?.name ?? mesh }),
+    });
+    const delivery: Delivery = { id: `expiring/${mesh}/${head.version}/${inventory.at}`, actor: 'meshwright', recordRefusal: false };
+    await tending.trust.give(mesh, delivery, { type: 'NoteExpiring', items, rotateBy: inventory.rotateBy });
   }
 
   const withCertificates = async (): Promise<readonly string[]> =>
@@ -143,6 +164,7 @@ export function rotating(ports: RotatingPorts): Rotating {
         const day = new Date(now()).toISOString().slice(0, 10);
         const delivery: Delivery = { id: `inventory/${mesh}/${day}`, actor: 'meshwright', recordRefusal: false };
         await tending.trust.give(mesh, delivery, { type: 'Rotate', cause: 'due', by: 'meshwright' });
+        await tellOfExpiring(mesh);
       }
     },
     observed: tending.trust.observed,

@@ -7,7 +7,7 @@ import { envoyTrust } from '../src/dataplanes/envoy/trust.ts';
 import { putIdentities } from '../src/reconcile/identity-observations.ts';
 import { readTrust } from '../src/reconcile/model-trust.ts';
 import { putNode, putWatcher } from '../src/reconcile/observations.ts';
-import type { VaultCertificate } from '../src/trust/vault.ts';
+import { type VaultCertificate, VaultUnavailable } from '../src/trust/vault.ts';
 import { rootCertificate } from '../src/trust/x509/profiles.ts';
 import { meshFile, serviceFile, World } from './world.ts';
 
@@ -191,5 +191,72 @@ describe('an event of Key Vault', () => {
     expect(await world.app.receiveEvent(serving)).toMatchObject({ kind: 'ignored', reason: 'NotARoot' });
     const other = { ...serving, data: { ...serving.data, VaultName: 'office' } };
     expect(await world.app.receiveEvent(other)).toMatchObject({ kind: 'parked', reason: 'FitsNoMesh' });
+  });
+});
+
+describe('the daily inventory', () => {
+  const DAY = 86_400 * SECOND;
+  const told = ({ cards }: TrustWorld) => cards.filter(({ topic }) => topic === 'certificates-expiring').map(({ data }) => data.text);
+
+  async function withServing(name: string, days: number, world: TrustWorld): Promise<void> {
+    const { publicKey, privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
+    const certificate = await rootCertificate(
+      { sign: async (_id, _algorithm, message) => sign('sha256', message, { key: privateKey, dsaEncoding: 'ieee-p1363' }) },
+      {
+        trustDomain: 'www.example',
+        key: { keyId: name, publicKey: publicKey.export({ format: 'der', type: 'spki' }) },
+        algorithm: 'P-256',
+        serial: new Uint8Array(16).fill(9),
+        notBefore: world.now,
+        notAfter: world.now + days * DAY,
+      },
+    );
+    world.vault.importCertificate(name, certificate, privateKey, 'P-256');
+  }
+
+  it('tells of a serving certificate once when it is due, and again when it is late', async () => {
+    const world = await new TrustWorld().adopt(KEY_VAULT);
+    await withServing('www', 9, world);
+    await world.app.rotating.takeInventory();
+    expect(told(world)).toEqual([]);
+    await world.after(6.5 * DAY);
+    for (const _again of [1, 2]) await world.app.rotating.takeInventory();
+    expect(told(world)).toEqual([expect.stringMatching(/^The serving certificate www is to be replaced; it ends at [^ ]+Z\.$/)]);
+    await world.after(2 * DAY);
+    for (const _again of [1, 2]) await world.app.rotating.takeInventory();
+    expect(told(world)).toHaveLength(2);
+    expect(told(world)[1]).toMatch(/www should have been replaced by now/);
+  });
+
+  it('says nothing of one that is disabled, nor of one that was replaced', async () => {
+    const world = await new TrustWorld().adopt(KEY_VAULT);
+    await withServing('off', 9, world);
+    await withServing('www', 9, world);
+    const listed = await world.vault.list();
+    await world.vault.setEnabled(listed.find(({ name }) => name === 'off')?.certificateId ?? '', false);
+    await world.after(6.5 * DAY);
+    await withServing('www', 9, world);
+    await world.app.rotating.takeInventory();
+    expect(told(world)).toEqual([]);
+  });
+
+  it('says that the vault could not be asked, and keeps to itself what it does not know then', async () => {
+    class Faulty extends MemoryVault {
+      down = false;
+      override async list() {
+        if (this.down) throw new VaultUnavailable('it does not answer');
+        return super.list();
+      }
+    }
+    const vault = new Faulty();
+    const world = await new TrustWorld(vault).adopt(KEY_VAULT);
+    await withServing('www', 9, world);
+    await world.after(6.5 * DAY);
+    await world.app.rotating.takeInventory();
+    vault.down = true;
+    for (const _again of [1, 2]) await world.app.rotating.takeInventory();
+    vault.down = false;
+    await world.app.rotating.takeInventory();
+    expect(told(world)).toEqual([expect.stringContaining('www'), 'The vault of shop-root could not be looked at.']);
   });
 });

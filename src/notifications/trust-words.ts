@@ -62,4 +62,9 @@ export const TRUST_TELLINGS: { readonly [T in TrustCardTopic]: (told: Told) => T
     tone: 'good',
     sentence: `Everybody of ${domainOf(told)} was seen to trust the new root alone and to present certificates under it; the key of the old one is disabled.`,
   }),
+  'certificates-expiring': (told) => ({
+    title: `${told.mesh}: ${told.standing === 'unseen' ? 'certificates cannot be seen' : 'certificates come to their end'}`,
+    tone: told.standing === 'expired' || told.standing === 'late' ? 'urgent' : 'warning',
+    sentence: `${closed(told.text ?? 'The inventory has certificates that somebody has to see to')}${byWhen(` A rotation of the root of ${domainOf(told)} must have begun by`, told.until, told.at, '.')} \`meshwright certificates\` shows all of them.`,
+  }),
 };

@@ -43,6 +43,7 @@ const dataSchema = z.object({
   what: z.string().min(1).catch('Something that arrived'),
   trustDomain: text,
   cause: text,
+  standing: text,
 });
 
 /** What the sentences are made of. */

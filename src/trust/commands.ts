@@ -2,7 +2,7 @@
 import type { CertificatesSpec } from '../spec/certificates-schema.ts';
 import type { Authority, Delegation, Issuer } from './certificates.ts';
 import type { FleetLook } from './gates.ts';
-import type { ApprovedGate, Rotation } from './state.ts';
+import type { ApprovedGate, Expiring, Rotation } from './state.ts';
 
 export type TrustCommand =
   | {
@@ -32,6 +32,8 @@ export type TrustCommand =
   | { readonly type: 'Abort'; readonly by: string; readonly reason?: string }
   /** The keys of this root and of its issuer are disabled in the vault. */
   | { readonly type: 'KeyDisabled'; readonly root: string }
+  /** What the daily inventory found; `rotateBy` as it says. */
+  | { readonly type: 'NoteExpiring'; readonly items: readonly Expiring[]; readonly rotateBy: number | null }
   /** A time has come: for a rotation, for a new issuer, for leaving a phase. */
   | { readonly type: 'Elapsed' };
 

@@ -8,6 +8,7 @@ import type { TrustCommand, TrustContext } from './commands.ts';
 import { Draft } from './draft.ts';
 import type { TrustEvent } from './events.ts';
 import { isGated } from './evolve.ts';
+import { noteExpiring } from './expiring.ts';
 import { approvedGateOf, goBack, judgePhase, leave, looked, turnForward } from './phases.ts';
 import { goesBack, type TrustState } from './state.ts';
 import { canGoBack, delegationsOf, hasEnded, livesAt, mustLeaveBy, renewIssuerAt, rootsOf, rotateBy, turnAt } from './timing.ts';
@@ -45,6 +46,8 @@ export function decide(state: TrustState, command: TrustCommand, context: TrustC
       return abort(state, command, context);
     case 'KeyDisabled':
       return keyDisabled(state, command, context);
+    case 'NoteExpiring':
+      return noteExpiring(state, command, context);
     case 'Elapsed':
       return elapsed(state, context);
   }

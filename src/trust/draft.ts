@@ -14,7 +14,8 @@ export type TrustCardTopic =
   | 'rotation-held'
   | 'rotation-overdue'
   | 'rotation-aborted'
-  | 'rotation-completed';
+  | 'rotation-completed'
+  | 'certificates-expiring';
 
 export class Draft {
   state: TrustState;
@@ -48,7 +49,7 @@ export class Draft {
     return this.effect({ kind: 'key', target: root });
   }
 
-  card(topic: TrustCardTopic, text?: string): this {
+  card(topic: TrustCardTopic, text?: string, more: Effect['data'] = {}): this {
     const { rotation, trustDomain } = this.state;
     const data = {
       topic,
@@ -56,6 +57,7 @@ export class Draft {
       phase: rotation?.phase.name ?? null,
       cause: rotation?.cause ?? null,
       text: text ?? null,
+      ...more,
     };
     return this.effect({ kind: 'card', data });
   }

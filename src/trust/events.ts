@@ -2,7 +2,7 @@
 import { z } from 'zod';
 import { certificatesSpecSchema } from '../spec/certificates-schema.ts';
 import { authoritySchema, delegationSchema, issuerSchema } from './certificates.ts';
-import { CAUSES, GATES } from './state.ts';
+import { CAUSES, expiringSchema, GATES } from './state.ts';
 
 const by = z.string();
 const reason = z.string().exactOptional();
@@ -54,5 +54,7 @@ export const trustEventSchema = z.discriminatedUnion('type', [
   z.object({ type: z.literal('IssuerDelegated'), root: z.string(), delegation: delegationSchema.omit({ due: true }) }),
   /** Half of the life of what it signs with is over. */
   z.object({ type: z.literal('DelegationDue'), root: z.string(), dataPlane: z.string() }),
+  /** All that is due, late, over or unseen by now: people know of it. */
+  z.object({ type: z.literal('ExpiryNoted'), items: z.array(expiringSchema) }),
 ]);
 export type TrustEvent = z.infer<typeof trustEventSchema>;

@@ -59,6 +59,8 @@ function folded(state: TrustState, event: TrustEvent, { version, at }: EventCont
       return withAuthority(state, event.root, (authority) => delegationDue(authority, event.dataPlane));
     default:
       return state.rotation ? rotating(state, state.rotation, event, at) : state;
+    case 'ExpiryNoted':
+      return { ...state, noted: event.items };
   }
 }
 
@@ -74,7 +76,8 @@ type RotationEvent = Exclude<
       | 'IssuerDue'
       | 'IssuerRenewed'
       | 'IssuerDelegated'
-      | 'DelegationDue';
+      | 'DelegationDue'
+      | 'ExpiryNoted';
   }
 >;
 

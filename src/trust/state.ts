@@ -70,6 +70,16 @@ const rotationSchema = z.object({
 });
 export type Rotation = Readonly<z.infer<typeof rotationSchema>>;
 
+export const expiringSchema = z.object({
+  kind: z.enum(['root', 'issuer', 'serving', 'data-plane', 'vault']),
+  name: z.string(),
+  standing: z.enum(['due', 'late', 'expired', 'unseen']),
+  /** Epoch ms: until when it counts; of what cannot be seen: absent. */
+  notAfter: z.number().exactOptional(),
+});
+/** Something that somebody may have to see to. */
+export type Expiring = Readonly<z.infer<typeof expiringSchema>>;
+
 export const trustStateSchema = z.object({
   spec: certificatesSpecSchema.exactOptional(),
   trustDomain: z.string().exactOptional(),
@@ -98,6 +108,8 @@ export const trustStateSchema = z.object({
       certificateIds: z.array(z.string()),
     }),
   ),
+  /** Of what people were told by the inventory, as long as it is so; heads of before have none. */
+  noted: z.array(expiringSchema).default([]),
 });
 export type TrustState = Readonly<z.infer<typeof trustStateSchema>>;
 
@@ -108,6 +120,7 @@ export const initialTrustState: TrustState = {
   renewing: [],
   settingsVersion: 0,
   ended: [],
+  noted: [],
 };
 
 /** What workloads are to trust, and who signs for them. */

@@ -72,13 +72,28 @@ export const SAMPLES: Readonly<Record<string, { readonly topic: Topic; readonly 
   'rotation-overdue': { topic: 'rotation-overdue', data: { ...trust, phase: 'issuing', text: '1 of 6 are behind: edge/web-1.' } },
   'rotation-aborted': { topic: 'rotation-aborted', data: { ...trust, phase: 'returning', text: 'a client pins the old root' } },
   'rotation-completed': { topic: 'rotation-completed', data: { ...trust, phase: null } },
+  'certificates-expiring': {
+    topic: 'certificates-expiring',
+    data: {
+      ...trust,
+      phase: null,
+      cause: null,
+      standing: 'due',
+      until: minutes(60 * 24 * 40),
+      text: 'The serving certificate shop-web is to be replaced; it ends at 2026-12-16T09:00:00.000Z.',
+    },
+  },
+  'certificates-ended': {
+    topic: 'certificates-expiring',
+    data: { ...trust, phase: null, cause: null, standing: 'expired', until: null, text: 'The data plane edge could not be looked at.' },
+  },
 };
 
 /** They speak of a mesh and of none of its services. */
 /** Names and topics of what is about no service. */
 export const MESH_TOPICS: ReadonlySet<string> = new Set(
   Object.entries(SAMPLES).flatMap(([name, { topic }]) =>
-    /^(unmatched|silent-endpoints|trust-|rotation-)/.test(topic) ? [name, topic] : [],
+    /^(unmatched|silent-endpoints|trust-|rotation-|certificates-)/.test(topic) ? [name, topic] : [],
   ),
 );
 
