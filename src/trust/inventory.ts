@@ -27,6 +27,7 @@ export interface CertificateItem {
   readonly kind: 'root' | 'issuer' | 'serving';
   /** Of a root and its issuer: which root. */
   readonly role: RootRole | null;
+  /** Of an issuer that a data plane signs with: `<name> at <data plane>`. */
   readonly name: string;
   /** SHA-256 of the DER; of a serving certificate: null. */
   readonly fingerprint: string | null;
@@ -91,7 +92,7 @@ export function inventoryOf(state: TrustState, look: FleetLook, serving: readonl
     rotateBy: current && spec ? rotateBy(current, spec) : null,
     lastStart: current && spec ? current.notAfter - rotationMs(lives) : null,
     certificates: [
-      ...rootsOf(state).flatMap((authority) => [rootItem(state, authority, now), issuerItem(state, authority, now)]),
+      ...rootsOf(state).flatMap((authority) => [rootItem(state, authority, now), ...issuerItems(state, authority, now)]),
       ...serving.map((each) => servingItem(each, now)),
     ].sort((a, b) => a.notAfter - b.notAfter),
     workloads,
@@ -126,13 +127,26 @@ function rootItem(state: TrustState, authority: Authority, now: number): Certifi
   return { kind: 'root', role, name, fingerprint, notBefore, notAfter, daysLeft: daysUntil(notAfter, now), dueAt: due, standing, imported };
 }
 
-function issuerItem(state: TrustState, authority: Authority, now: number): CertificateItem {
+/** That of the vault, and those that data planes were handed last. */
+function issuerItems(state: TrustState, authority: Authority, now: number): readonly CertificateItem[] {
+  const name = state.spec?.name ?? '';
+  const delegated = state.dataPlanes.flatMap((dataPlane) => {
+    const newest = authority.delegated?.find((each) => each.dataPlane === dataPlane);
+    return newest ? [issuerItem(state, { ...authority, issuer: newest }, `${name} at ${dataPlane}`, now)] : [];
+  });
+  return [issuerItem(state, authority, name, now), ...delegated];
+}
+
+type OfIssuer = Pick<Authority, 'fingerprint' | 'notAfter'> & {
+  readonly issuer: Pick<Authority['issuer'], 'fingerprint' | 'notBefore' | 'notAfter'>;
+};
+
+function issuerItem(state: TrustState, authority: OfIssuer, name: string, now: number): CertificateItem {
   const { fingerprint, notBefore, notAfter } = authority.issuer;
   const due = renewIssuerAt(authority) ?? null;
   // From then on it signs leafs that live shorter than they should.
   const standing = standingAt(now, due, notAfter - livesAt(state, now).leafLifeMs, notAfter);
   const role = roleOf(state, authority.fingerprint);
-  const name = state.spec?.name ?? '';
   const daysLeft = daysUntil(notAfter, now);
   return { kind: 'issuer', role, name, fingerprint, notBefore, notAfter, daysLeft, dueAt: due, standing, imported: false };
 }

@@ -5,6 +5,7 @@ import { MemoryVault } from '../../src/adapters/memory-vault.ts';
 import { NotDelegated, newSigner } from '../../src/reconcile/delegating.ts';
 import { makeAuthority } from '../../src/trust/authorities.ts';
 import { signsUnder } from '../../src/trust/certificates.ts';
+import { inventoryOf } from '../../src/trust/inventory.ts';
 import { nextWake, rootsOf } from '../../src/trust/timing.ts';
 import { certificatesSpec, DAY, fingerprint, ISSUER_LIFE, SECOND } from './samples.ts';
 import { ALL, issuing, made, resting, rotateFor, Story, specify } from './story.ts';
@@ -69,6 +70,16 @@ describe('an issuer that is handed to a data plane', () => {
     expect([knows(1), knows(2)]).toEqual([true, true]);
     story.after(1.5 * DAY).given(handed(story, 3, 1, 'west', 2 * DAY));
     expect([knows(1), knows(2), knows(3)]).toEqual([false, true, true]);
+  });
+
+  it('is in the inventory, beside that of the vault, until when it counts and when it is due', () => {
+    const story = resting();
+    const begun = story.now;
+    story.given(handed(story, 1, 1, 'west', 2 * DAY));
+    const issuers = inventoryOf(story.state, story.look(), [], story.now).certificates.filter(({ kind }) => kind === 'issuer');
+    expect(issuers).toHaveLength(2);
+    expect(issuers[0]).toMatchObject({ name: 'mesh-root at west', fingerprint: fingerprint(2_001), role: 'current', dueAt: begun + DAY });
+    expect(issuers[1]).toMatchObject({ name: 'mesh-root', fingerprint: fingerprint(1_001) });
   });
 
   it('is not replaced under a root that signs no more', () => {
