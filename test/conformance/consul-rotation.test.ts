@@ -85,12 +85,20 @@ describe.skipIf(!have)('the certificates of a real Consul', () => {
     expect(handshakes).toBeGreaterThanOrEqual(requests);
   });
 
-  it('is held by one proxy that is behind, which in one call without Consul vouching for it cannot be talked to any more', async () => {
-    await mesh.cutOff();
+  it('is held by one proxy that is behind, which in one call that Consul does not vouch for cannot be talked to any more', async () => {
     const issuer = await signs();
+    await mesh.cutOff();
     await mesh.rotate();
     const { rotation } = await mesh.untilIt('it is held', (status) => status.rotation?.heldBy?.includes('1 of 3') ?? false);
     expect(rotation).toMatchObject({ phase: { name: 'distributing' }, heldBy: `1 of 3 are behind: ${CATALOG}.` });
+    await mesh.letBack();
+    await mesh.untilIt('both roots were seen once', ({ rotation: at }) => at?.phase.name === 'distributing' && 'passedAt' in at.phase);
+    // It trusts the roots, and will not hear of the issuer.
+    await mesh.cutOff();
+    const { pending } = await mesh.untilIt('the issuer waits', (status) => status.pending.some(({ error }) => error?.includes('sign yet')));
+    expect(pending.find(({ what }) => what === 'trust vms')?.error).toBe(
+      'The next issuer does not sign yet: conformance/catalog-1-sidecar-proxy is not known to believe in it.',
+    );
     expect(await signs()).toBe(issuer);
     expect(await lost(50)).toEqual([]);
 

@@ -61,13 +61,23 @@ export function consulTrust(
     return { kind: 'live', config, active: activeOf(all), entries: all };
   }
 
+  const settings = ({ revision }: TrustMaterial) => ({ LeafCertTTL: `${Math.floor(leafLifeMs / 1_000)}s`, [REVISION]: String(revision) });
+
   async function write(material: TrustMaterial, { key, certificates, crossSigned = false }: Writing): Promise<Refused | undefined> {
     const now = await live();
     if (now.kind === 'refused') return now;
-    const settings = { LeafCertTTL: `${Math.floor(leafLifeMs / 1_000)}s`, [REVISION]: String(material.revision) };
-    const config = { ...now.config, ...settings, PrivateKey: key, RootCert: certificates.join('') };
+    const config = { ...now.config, ...settings(material), PrivateKey: key, RootCert: certificates.join('') };
     const written = await consul.configure(config, { crossSigned });
     return written.kind === 'refused' ? written : undefined;
+  }
+
+  /** Where there was nothing else to write: a lower revision that comes late finds this one. */
+  async function noted(material: TrustMaterial): Promise<Brought> {
+    const now = await live();
+    if (now.kind === 'refused') return now;
+    if (Object.entries(settings(material)).every(([name, value]) => now.config[name] === value)) return BROUGHT;
+    const written = await consul.configure({ ...now.config, ...settings(material) }, { crossSigned: false });
+    return written.kind === 'refused' ? written : BROUGHT;
   }
 
   /** PEM of the other certificate of its key; made where there is none. */
@@ -159,7 +169,7 @@ export function consulTrust(
       const signing = signingOf(now);
       if (delegate) return signing ? handOver(material, delegate, now, signing) : signWith(material, await delegate(), true);
       if (!signing) return refuse('Consul signs with a key that this mesh did not give it, and so cannot be told whom to believe in.');
-      return (await believe(material, signing, material.roots.map(anchorOf))) ?? BROUGHT;
+      return (await believe(material, signing, material.roots.map(anchorOf))) ?? (await noted(material));
     },
 
     async look(_mesh, now) {
