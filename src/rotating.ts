@@ -42,6 +42,8 @@ export interface Rotating {
   status(mesh: string): Promise<TrustStatus | undefined>;
   /** Every mesh that has certificates; no vault is asked. */
   all(): Promise<readonly TrustStatus[]>;
+  /** As `all`, with serving certificates as the vaults listed them within ten minutes, however often it is asked. */
+  measured(): Promise<readonly TrustStatus[]>;
   rotate(mesh: string, delivery: Asked, of: { readonly compromised: boolean; readonly reason?: string }): Promise<Answer | undefined>;
   /** What a rotation would do, or what one under way has still to do. */
   plan(mesh: string, compromised: boolean): Promise<ReturnType<typeof rotationPlan> | undefined>;
@@ -69,6 +71,8 @@ export interface RotatingPorts extends Pick<TrustPorts, 'documents' | 'now' | 'v
   readonly tending: Tending;
   readonly meshes: () => Promise<readonly AdoptedMesh[]>;
 }
+
+const LISTED_FOR_MS = 600_000;
 
 export function rotating(ports: RotatingPorts): Rotating {
   const { documents, now, tending } = ports;
@@ -117,6 +121,22 @@ export function rotating(ports: RotatingPorts): Rotating {
     return head && statusOf(mesh, head, (await servingIn(head.state)) ?? []);
   }
 
+  const listed = new Map<string, { readonly at: number; readonly serving: ReturnType<typeof servingIn> }>();
+
+  /** Vaults count every call; one that does not answer is not asked again sooner either. */
+  async function servingLately(mesh: string, state: TrustState): Promise<readonly ServingCertificate[]> {
+    const at = now();
+    const last = listed.get(mesh);
+    const known = last && at < last.at + LISTED_FOR_MS ? last : { at, serving: servingIn(state) };
+    listed.set(mesh, known);
+    return (await known.serving) ?? [];
+  }
+
+  async function allWith(serving: typeof servingLately): Promise<readonly TrustStatus[]> {
+    const heads = await Promise.all((await withCertificates()).map(async (mesh) => ({ mesh, head: await governed(mesh) })));
+    return Promise.all(heads.flatMap(({ mesh, head }) => (head ? [serving(mesh, head.state).then((of) => statusOf(mesh, head, of))] : [])));
+  }
+
   async function tellOfExpiring(mesh: string): Promise<void> {
     const head = await governed(mesh);
     if (!head) return;
@@ -139,10 +159,8 @@ export function rotating(ports: RotatingPorts): Rotating {
 
   return {
     status,
-    async all() {
-      const heads = await Promise.all((await withCertificates()).map(async (mesh) => ({ mesh, head: await governed(mesh) })));
-      return Promise.all(heads.flatMap(({ mesh, head }) => (head ? [statusOf(mesh, head, [])] : [])));
-    },
+    all: () => allWith(async () => []),
+    measured: () => allWith(servingLately),
     rotate: (mesh, delivery, { compromised, reason }) =>
       give(mesh, delivery, {
         type: 'Rotate',

@@ -232,7 +232,7 @@ const TABLE: Readonly<Record<string, readonly string[]>> = {
   ],
   'src/wiring.ts': ['src/app.ts', 'src/azure.ts', 'src/environment.ts', 'src/api/authenticate.ts', 'src/local/adapters.ts'],
   // Programs and their doors.
-  'src/api': ['src/app.ts', 'src/receive.ts', 'src/wiring.ts', 'src/journal/stream.ts'],
+  'src/api': ['src/app.ts', 'src/receive.ts', 'src/rotating.ts', 'src/status.ts', 'src/wiring.ts', 'src/journal/stream.ts'],
   'src/dashboard': ['src/status.ts', 'src/notifications/standing-words.ts'],
   'src/local': [
     'src/app.ts',

@@ -77,7 +77,7 @@ const vaultEvent = (type: string, id: string, name = 'shop-root') => ({
 });
 
 /** A version that nobody here has asked for. */
-async function renewedByTheVault({ vault, now }: TrustWorld): Promise<VaultCertificate> {
+async function renewedByTheVault({ vault, now }: TrustWorld, name = 'shop-root'): Promise<VaultCertificate> {
   const { publicKey, privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
   const key = { keyId: 'auto', publicKey: publicKey.export({ format: 'der', type: 'spki' }) };
   const signing = {
@@ -86,7 +86,7 @@ async function renewedByTheVault({ vault, now }: TrustWorld): Promise<VaultCerti
   };
   const validity = { notBefore: now, notAfter: now + 30 * 86_400 * SECOND };
   const profile = { trustDomain: 'cluster.local', key, algorithm: 'P-256', serial: new Uint8Array(16).fill(7), ...validity } as const;
-  return vault.importCertificate('shop-root', await rootCertificate(signing, profile), privateKey, 'P-256');
+  return vault.importCertificate(name, await rootCertificate(signing, profile), privateKey, 'P-256');
 }
 
 describe('a spec with certificates', () => {
@@ -258,5 +258,30 @@ describe('the daily inventory', () => {
     vault.down = false;
     await world.app.rotating.takeInventory();
     expect(told(world)).toEqual([expect.stringContaining('www'), 'The vault of shop-root could not be looked at.']);
+  });
+});
+
+describe('what is measured', () => {
+  it('has the serving certificates, and asks the vault no more than each ten minutes for them', async () => {
+    class Counting extends MemoryVault {
+      lists = 0;
+      override async list() {
+        this.lists += 1;
+        return super.list();
+      }
+    }
+    const vault = new Counting();
+    const world = await new TrustWorld(vault).adopt();
+    await renewedByTheVault(world, 'www');
+    const serving = async () => {
+      const [status] = await world.app.rotating.measured();
+      return status?.inventory.certificates.filter(({ kind }) => kind === 'serving').map(({ name }) => name);
+    };
+    expect(await Promise.all([serving(), serving()])).toEqual([['www'], ['www']]);
+    expect(await serving()).toEqual(['www']);
+    expect(vault.lists).toBe(1);
+    world.now += 600 * SECOND;
+    expect(await serving()).toEqual(['www']);
+    expect(vault.lists).toBe(2);
   });
 });

@@ -39,6 +39,7 @@ describe('the built functions', () => {
       'lookForDrift: httpTrigger',
       'makeJoinToken: httpTrigger',
       'meshJournal: httpTrigger',
+      'metrics: httpTrigger',
       'observations: httpTrigger',
       'overview: httpTrigger',
       'owedDriftTimer: timerTrigger',
