@@ -10,7 +10,7 @@ const one = (labels: Readonly<Record<string, string>>, value: number) =>
 function read(line: string): { readonly labels: Record<string, string>; readonly value: string } {
   const labels: Record<string, string> = {};
   for (const [, label = '', value = ''] of line.matchAll(/([a-z]+)="((?:[^"\\\n]|\\["\\n])*)"/g))
-    labels[label] = value.replace(/\\(["\\n])/g, (_all, escaped: string) => (escaped === 'n' ? '\n' : escape));
+    labels[label] = value.replace(/\\(["\\n])/g, (_all, escaped: string) => (escaped === 'n' ? '\n' : escaped));
   return { labels, value: line.slice(line.lastIndexOf(' ') + 1) };
 }
 
