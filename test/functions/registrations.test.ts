@@ -58,6 +58,7 @@ describe('the built functions', () => {
       'stepIn: httpTrigger',
       'stepIntoRotation: httpTrigger',
       'sweep: timerTrigger',
+      'trustJournal: httpTrigger',
     ]);
   });
 
