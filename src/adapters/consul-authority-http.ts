@@ -21,6 +21,12 @@ const CONFIGURATION = '/v1/connect/ca/configuration';
 /** Proxies and gateways say so by their kind; a service that has a leaf without any says it of itself. */
 const HOLDS_A_LEAF = 'ServiceKind != "" or ServiceConnect.Native == true';
 const AT_A_TIME = 16;
+/** Who is not seen is not waited for. */
+const HIDDEN = {
+  kind: 'refused',
+  message:
+    'The token may not read every service and node, so that proxies could be overlooked; give it service_prefix "" and node_prefix "" to read.',
+} as const;
 
 export function consulAuthorityOverHttp(consul: ConsulAddress): ConsulAuthority {
   const ask = askingConsul(consul);
@@ -53,6 +59,7 @@ export function consulAuthorityOverHttp(consul: ConsulAddress): ConsulAuthority 
     async proxies() {
       const answer = await ask('GET', `/v1/catalog/services?${filter}`);
       if (answer.status !== 200) return refused(answer);
+      if (answer.isPart) return HIDDEN;
       const names = Object.keys(z.record(z.string(), z.json()).parse(parsed(answer.text)));
       const of: ListedProxy[] = [];
       for (let at = 0; at < names.length; at += AT_A_TIME) {
@@ -60,6 +67,7 @@ export function consulAuthorityOverHttp(consul: ConsulAddress): ConsulAuthority 
         const answers = await Promise.all(some.map((name) => ask('GET', `/v1/catalog/service/${encodeURIComponent(name)}?${filter}`)));
         for (const each of answers) {
           if (each.status !== 200) return refused(each);
+          if (each.isPart) return HIDDEN;
           for (const { Node, Address, ServiceID, ServiceAddress, ServicePort, ServiceKind } of instancesSchema.parse(parsed(each.text)))
             of.push({ id: `${Node}/${ServiceID}`, address: ServiceAddress || Address, port: ServicePort, kind: ServiceKind });
         }

@@ -41,6 +41,8 @@ interface Answer {
   readonly status: number;
   readonly index: number;
   readonly text: string;
+  /** The token may not see all that there is. */
+  readonly isPart: boolean;
 }
 
 /** One call and its answer, whatever that says. Throws `ConsulUnavailable`. */
@@ -59,7 +61,8 @@ export function askingConsul({ address, token }: ConsulAddress, timeoutMs = TIME
         ...(body === undefined ? {} : { body: JSON.stringify(body) }),
       });
       const index = Number(response.headers.get('x-consul-index') ?? 0) || 0;
-      answer = { status: response.status, index, text: await response.text() };
+      const isPart = response.headers.get('x-consul-results-filtered-by-acls') === 'true';
+      answer = { status: response.status, index, text: await response.text(), isPart };
     } catch (error) {
       throw new ConsulUnavailable(`Consul at ${base} gave no answer: ${explained(error, patienceMs)}.`, { cause: error });
     }
@@ -70,7 +73,10 @@ export function askingConsul({ address, token }: ConsulAddress, timeoutMs = TIME
   };
 }
 
-export const refused = ({ status, text }: Answer): Refused => ({ kind: 'refused', message: `Consul answered ${status}: ${words(text)}` });
+export const refused = ({ status, text }: Pick<Answer, 'status' | 'text'>): Refused => ({
+  kind: 'refused',
+  message: `Consul answered ${status}: ${words(text)}`,
+});
 
 /** `timeoutMs`: within which Consul has answered each call, beside what a call asks it to wait. */
 export function consulOverHttp(consul: ConsulAddress, timeoutMs = TIMEOUT_MS): Consul {

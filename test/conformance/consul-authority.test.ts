@@ -180,6 +180,11 @@ describe.skipIf(!have)("Consul's authority", () => {
     expect(brought).toEqual({ kind: 'refused', message: expect.stringContaining('conformance/native') });
     expect((await seen()).signs).toBe(signs);
     const members = await trustWith().look('shop', Date.now());
+    const blind = await consul.user(
+      'blind',
+      'operator = "write"\nservice_prefix "web" { policy = "read" }\nnode_prefix "" { policy = "read" }',
+    );
+    await expect(trustWith(HOUR, blind).look('shop', Date.now())).rejects.toThrow('could be overlooked');
     expect(members).toContainEqual(
       expect.objectContaining({ id: 'vms/conformance/native', seenAt: 0, trusts: [], trouble: expect.stringContaining('nobody can see') }),
     );
