@@ -65,6 +65,7 @@ export function namedTrust(
   credential: ClusterSources['credential'],
 ): (mesh: MeshSpec, dataPlane: DataPlaneSpec) => DataPlaneTrust | undefined {
   const clusterOf = namedClusters({ setting: namedSetting, credential, now: Date.now });
+  const known = new Map<string, DataPlaneTrust>();
   return ({ certificates }, dataPlane) => {
     if (dataPlane.kind === 'consul' && certificates) return consulTrustOf(dataPlane, namedSetting, certificates.leafLifeMs);
     if (dataPlane.kind !== 'istio' || dataPlane.cluster === undefined || !certificates) return undefined;
@@ -73,6 +74,11 @@ export function namedTrust(
     if (controlPlaneNamespace === AKS_NAMESPACE) return undefined;
     const cluster = clusterOf(dataPlane.cluster);
     const { leafLifeMs } = certificates;
-    return istioTrust({ cluster, signing: istiodSigning(cluster), dataPlane: name, controlPlaneNamespace, takeOver, leafLifeMs });
+    const signing = istiodSigning(cluster);
+    // One for all who use it, so that they share its looks.
+    const key = JSON.stringify([dataPlane, leafLifeMs]);
+    const made = known.get(key) ?? istioTrust({ cluster, signing, dataPlane: name, controlPlaneNamespace, takeOver, leafLifeMs });
+    known.set(key, made);
+    return made;
   };
 }

@@ -17,7 +17,9 @@ type Member = Awaited<ReturnType<DataPlaneTrust['look']>>[number];
 
 /** Of a sidecar's Envoy, on its own loopback. */
 const ADMIN_PORT = 15_000;
-const AT_ONCE = 8;
+const AT_ONCE = 16;
+/** A look ends before the claim of an effect does; whom there was no time to ask is not known. */
+const LOOK_MS = 8_000;
 
 export interface Membership {
   readonly cluster: Cluster;
@@ -26,6 +28,8 @@ export interface Membership {
   readonly controlPlaneNamespace: string;
   /** Of the mesh's spec: until then whoever cannot be asked may present something. */
   readonly leafLifeMs: number;
+  /** For how long proxies are asked; left out: 8 s. */
+  readonly lookMs?: number;
 }
 
 /** Throws where nobody can be asked: without cacerts, without an istiod, or where we may not. */
@@ -38,13 +42,22 @@ export async function membersOf(of: Membership, now: number): Promise<readonly M
   if ('message' in secret || 'message' in istiods || 'message' in proxies) return [];
   if (!istiods.pods.some(({ ready }) => ready)) throw new Error(`There is no ready pod labelled app=istiod in ${controlPlaneNamespace}.`);
   const namespaces = await behindIn(cluster, secret, new Set(proxies.pods.map(({ namespace }) => namespace)));
-  return [
-    ...(await inTurn(istiods.pods, (istiod) => istiodMember(of, istiod, secret, now))),
-    ...(await inTurn(proxies.pods, (proxy) => proxyMember(of, proxy, namespaces.get(proxy.namespace), now))),
-    ...(await strangers(of, istiods.pods, proxies.pods)).map((proxy) =>
-      unseen(of, proxy, 'proxy', now, 'it is connected to istiod and is no pod whose proxy could be asked'),
+  const inTime = before(of.lookMs ?? LOOK_MS);
+  const late = ({ pod, namespace }: ProxyPod) => unseen(of, `${pod}.${namespace}`, 'proxy', now, 'there was no time to ask it');
+  const [seenIstiods, seenProxies, others] = await Promise.all([
+    inTurn(istiods.pods, (istiod) => istiodMember(of, istiod, secret, now)),
+    inTurn(proxies.pods, (proxy) =>
+      inTime(
+        () => proxyMember(of, proxy, namespaces.get(proxy.namespace), now),
+        () => late(proxy),
+      ),
     ),
-  ];
+    strangers(of, istiods.pods, proxies.pods),
+  ]);
+  const unknown = others.map((proxy) =>
+    unseen(of, proxy, 'proxy', now, 'it is connected to istiod and is no pod whose proxy could be asked'),
+  );
+  return [...seenIstiods, ...seenProxies, ...unknown];
 }
 
 /** What it signs with is its `presents`, whom it tells workloads to trust its `trusts`. */
@@ -151,6 +164,13 @@ const unseen = ({ dataPlane, leafLifeMs }: Membership, id: string, kind: Member[
   mayPresentUntil: now + leafLifeMs,
   trouble,
 });
+
+/** `ask` while there is time, and `otherwise` for what is not done by then. */
+function before(ms: number): <Result>(ask: () => Promise<Result>, otherwise: () => Result) => Promise<Result> {
+  const signal = AbortSignal.timeout(ms);
+  const over = new Promise<void>((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }));
+  return (ask, otherwise) => (signal.aborted ? Promise.resolve(otherwise()) : Promise.race([ask(), over.then(otherwise)]));
+}
 
 const said = (error: unknown): string => (error instanceof Error ? error.message : String(error));
 

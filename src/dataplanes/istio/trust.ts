@@ -22,6 +22,7 @@ export interface IstioTrustOptions extends Membership {
 
 export function istioTrust(options: IstioTrustOptions): DataPlaneTrust {
   const { cluster, controlPlaneNamespace: namespace } = options;
+  let looking: ReturnType<typeof membersOf> | undefined;
   return {
     signing: {
       async signer() {
@@ -32,7 +33,13 @@ export function istioTrust(options: IstioTrustOptions): DataPlaneTrust {
       },
     },
     bring: (material, delegate) => bring(options, material, delegate),
-    look: (_mesh, now) => membersOf(options, now),
+    // Pages and metrics ask while a rotation does: who comes to a look under way is told what it sees, as of when it began.
+    look(_mesh, now) {
+      looking ??= membersOf(options, now).finally(() => {
+        looking = undefined;
+      });
+      return looking;
+    },
   };
 }
 
@@ -111,11 +118,9 @@ async function notTaken(options: IstioTrustOptions, { there, wanted, istiods, ch
   if (narrow) {
     return `${narrow.pod} takes no other roots than those it began with: set ISTIO_MULTIROOT_MESH=true in the environment of its Deployment (\`pilot.env\` of its chart) and let it restart.`;
   }
-  for (const { pod } of istiods.filter(({ ready }) => ready)) {
-    const wrong = await unlike(options, pod, there, roots);
-    if (wrong !== undefined) return wrong;
-  }
-  return undefined;
+  const ready = istiods.filter((each) => each.ready);
+  const unlikes = await Promise.all(ready.map(({ pod }) => unlike(options, pod, there, roots)));
+  return unlikes.find((each) => each !== undefined);
 }
 
 /** What an istiod has in memory decides, and not the Secret: it may have begun before that was there, or dropped it. */

@@ -44,7 +44,7 @@ describe('a member of an Istio mesh', () => {
     readonly roots: string;
     readonly told?: string;
     readonly istiod?: { readonly ready?: boolean; readonly gives?: string };
-    readonly proxy?: { readonly answer?: AskOutcome | 'nobody'; readonly phase?: string; readonly running?: boolean };
+    readonly proxy?: { readonly answer?: AskOutcome | 'nobody' | 'never'; readonly phase?: string; readonly running?: boolean };
     readonly connected?: readonly string[];
   }
 
@@ -76,6 +76,7 @@ describe('a member of an Istio mesh', () => {
         async get() {
           if (port === 15_014) return { kind: 'answered', status: 200, body: JSON.stringify({ clients }) };
           if (proxy.answer === 'nobody') throw new ClusterUnavailable('shop/web-1, port 15000 could not be asked: no answer.');
+          if (proxy.answer === 'never') return new Promise<AskOutcome>(() => {});
           return proxy.answer ?? loaded;
         },
         close() {},
@@ -83,7 +84,14 @@ describe('a member of an Istio mesh', () => {
     };
     const chain = [leaf.certificate, roots.a.issuer.certificate];
     const signing = { sample: async () => ({ kind: 'signed', chain, roots: pem(istiod.gives ?? written) }) as const };
-    const of = { cluster, signing, dataPlane: 'west', controlPlaneNamespace: 'istio-system', leafLifeMs: HOUR };
+    const of = {
+      cluster,
+      signing,
+      dataPlane: 'west',
+      controlPlaneNamespace: 'istio-system',
+      leafLifeMs: HOUR,
+      lookMs: proxy.answer === 'never' ? 20 : 60_000,
+    };
     return Object.fromEntries((await membersOf(of, T0)).map((member) => [member.id, member]));
   }
 
@@ -121,6 +129,7 @@ describe('a member of an Istio mesh', () => {
     ['it does not answer', { proxy: { answer: 'nobody' } }, /could not be asked/],
     ['it answers something else', { proxy: { answer: { kind: 'answered', status: 200, body: 'LIVE' } } }, /JSON/],
     ['it answers that it will not', { proxy: { answer: { kind: 'answered', status: 404, body: '' } } }, /answers 404/],
+    ['it never answers', { proxy: { answer: 'never' } }, /no time to ask it/],
     ['nobody may ask it', { proxy: { answer: { kind: 'refused', status: 403, message: 'Not allowed.' } } }, /Not allowed/],
   ])('is in trouble where %s', async (_what, mesh, trouble) => {
     const { 'west/web-1.shop': web } = await look({ roots: 'ab', ...mesh });
