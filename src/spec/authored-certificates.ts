@@ -14,6 +14,14 @@ const ISSUERS_OF_A_ROOT = 4;
 
 const audience = z.string().min(1).max(256).describe('The `aud` of its tokens');
 
+const objectId = z.uuid({ error: 'give the object id of the principal, a UUID' });
+
+/** A path would be taken for a part of what is asked for, and what is said of a person would be kept. */
+function isOriginAlone(address: string): boolean {
+  const { origin, href } = new URL(address);
+  return href === `${origin}/`;
+}
+
 const attestation = z
   .union(
     [
@@ -21,7 +29,9 @@ const attestation = z
       z
         .strictObject({
           kubernetes: z.strictObject({
-            issuer: z.url({ protocol: /^https$/ }).describe("The cluster's OIDC issuer"),
+            issuer: z
+              .url({ protocol: /^https$/, error: 'give the https address of the OIDC issuer' })
+              .describe("The cluster's OIDC issuer"),
             audience: audience.optional(),
             namespaces: z.array(nameSchema).min(1).max(1000).optional().describe('Whose service accounts may ask (all)'),
           }),
@@ -32,10 +42,10 @@ const attestation = z
       z
         .strictObject({
           entra: z.strictObject({
-            tenant: z.uuid(),
+            tenant: z.uuid({ error: 'give the id of the tenant, a UUID' }),
             audience,
             identities: z
-              .array(z.strictObject({ principal: z.uuid(), namespace: nameSchema, serviceAccount: nameSchema }))
+              .array(z.strictObject({ principal: objectId, namespace: nameSchema, serviceAccount: nameSchema }))
               .min(1)
               .max(1000)
               .describe('Which principal (object id) may have which identity'),
@@ -50,7 +60,8 @@ const attestation = z
 export const authoredCertificatesSchema = z
   .strictObject({
     vault: z
-      .url({ protocol: /^https$/, error: 'give the address of a Key Vault, such as `https://shop.vault.azure.net`' })
+      .url({ protocol: /^https$/, abort: true, error: 'give the address of a Key Vault, such as `https://shop.vault.azure.net`' })
+      .refine(isOriginAlone, { error: 'give the address of a Key Vault alone, without a path or a name before it' })
       .optional()
       .describe('The Key Vault that holds the keys of its authorities; left out: sealed files of a local host'),
     name: nameSchema.optional().describe("The name of the root's certificate in the vault (`<mesh>-root`)"),

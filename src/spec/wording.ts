@@ -72,7 +72,9 @@ export function complaintsOf(
     }
     if (issue.code === 'invalid_union') {
       const meant = issue.errors.filter((branch) => !branch.some((inner) => inner.path.length === 0 && isAboutForm(inner)));
-      const [only, ...others] = meant;
+      // Of several forms, the one that knows all of the keys.
+      const closest = meant.filter((branch) => !branch.some((inner) => inner.path.length === 0 && inner.code === 'unrecognized_keys'));
+      const [only, ...others] = closest.length > 0 ? closest : meant;
       if (only !== undefined && others.length === 0) return complaintsOf(schema, only, path);
     }
     if (issue.code === 'invalid_key') return complaintsOf(schema, issue.issues, path);
