@@ -165,6 +165,7 @@ export function createApp(adapters: Adapters): App {
       const problems = [
         ...unreachable(adapters, mesh, places),
         ...uncertified(adapters.trust, mesh, places),
+        ...(await certificates.problems(mesh)).map(places.problemOfMesh),
         ...refusedProblems(specFidelity(mesh, services), places),
       ];
       if (problems.length > 0) return { ok: false, problems: problemsInOrder(problems, files) };

@@ -49,7 +49,10 @@ export function certificateAdapters(
   };
 }
 
-function refusalOf(source: VaultSource, { vault }: CertificatesSpec): string | undefined {
+function refusalOf(source: VaultSource, { vault, approvals }: CertificatesSpec): string | undefined {
+  // Whoever has the token or a key is the same caller: nobody could approve as somebody else.
+  if (approvals.length > 0)
+    return 'Callers have no names of their own here yet, so that nobody could approve; leave `approvals` out of `certificates`.';
   if (source.kind === 'files' && vault !== undefined)
     return 'This host keeps its authorities in sealed files of its own; leave `vault` out of `certificates`.';
   if (source.kind === 'azure' && vault === undefined) return 'Name the Key Vault that holds the authorities, as `vault` of `certificates`.';

@@ -9,6 +9,8 @@ import { type Answer, type Commit, type Delivery, type Head, pendingKey } from '
 import type { AdoptedMesh } from './reconcile/adopted-specs.ts';
 import type { Tending } from './reconcile/tending.ts';
 import { lookAtFleet, type TrustPorts } from './reconcile/trust-effects.ts';
+import { DEFAULT_TRUST_DOMAIN } from './spec/adoption.ts';
+import type { MeshSpec } from './spec/schema.ts';
 import type { TrustCommand } from './trust/commands.ts';
 import { expiringOf } from './trust/expiring.ts';
 import type { FleetLook } from './trust/gates.ts';
@@ -38,6 +40,8 @@ export interface TrustStatus {
 export type RotationByHand = Extract<TrustCommand, { type: 'Proceed' | 'Approve' | 'Abort' }>;
 
 export interface Rotating {
+  /** Why such a spec of a mesh cannot follow the one that is in force, as far as its trust is concerned; one sentence each. */
+  problems(mesh: MeshSpec): Promise<readonly string[]>;
   /** With the serving certificates in its vault. `undefined`: the mesh's spec has no certificates. */
   status(mesh: string): Promise<TrustStatus | undefined>;
   /** Every mesh that has certificates; no vault is asked. */
@@ -118,7 +122,7 @@ export function rotating(ports: RotatingPorts): Rotating {
 
   async function status(mesh: string): Promise<TrustStatus | undefined> {
     const head = await governed(mesh);
-    return head && statusOf(mesh, head, (await servingIn(head.state)) ?? []);
+    return head && statusOf(mesh, head, await servingLately(mesh, head.state));
   }
 
   const listed = new Map<string, { readonly at: number; readonly serving: ReturnType<typeof servingIn> }>();
@@ -158,6 +162,7 @@ export function rotating(ports: RotatingPorts): Rotating {
     (await ports.meshes()).filter(({ spec }) => spec.certificates).map(({ mesh }) => mesh);
 
   return {
+    problems: async ({ name, ...spec }) => trustProblems((await trustHead(documents, name)).state, spec),
     status,
     all: () => allWith(async () => []),
     measured: () => allWith(servingLately),
@@ -188,6 +193,29 @@ export function rotating(ports: RotatingPorts): Rotating {
     observed: tending.trust.observed,
     history: (mesh, after, limit) => commitsOf(documents, trustStreamId(mesh), after, limit),
   };
+}
+
+/** What workloads have now would be refused, or could not be renewed. */
+function trustProblems({ current, rotation, spec, trustDomain }: TrustState, next: Omit<MeshSpec, 'name'>): readonly string[] {
+  if (!spec || !current) return [];
+  const { certificates } = next;
+  if (!certificates) {
+    return rotation
+      ? [`The rotation ${rotation.id} of its root is under way; let it end, or abort it, before \`certificates\` are taken out.`]
+      : [];
+  }
+  const problems: string[] = [];
+  if ((next.trustDomain ?? DEFAULT_TRUST_DOMAIN) !== trustDomain) {
+    problems.push(
+      `Its workloads have names in ${trustDomain} and would refuse those of another trust domain; keep it, or make a mesh of its own.`,
+    );
+  }
+  if (certificates.vault !== spec.vault || certificates.name !== spec.name) {
+    problems.push(
+      'Its root and issuer are in another vault, or under another name, and could sign no more; keep `vault` and `name` of `certificates`.',
+    );
+  }
+  return problems;
 }
 
 const trustHead = async (documents: Documents, mesh: string): Promise<Head<TrustState>> =>

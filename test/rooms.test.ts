@@ -179,6 +179,8 @@ const TABLE: Readonly<Record<string, readonly string[]>> = {
     'src/reconcile/adopted-specs.ts',
     'src/reconcile/tending.ts',
     'src/reconcile/trust-effects.ts',
+    'src/spec/adoption.ts',
+    'src/spec/schema.ts',
     'src/trust/*',
     'src/trust/x509/serving.ts',
   ],

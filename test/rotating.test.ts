@@ -109,6 +109,30 @@ describe('a spec with certificates', () => {
   });
 });
 
+describe('another spec of a mesh that has a root', () => {
+  const applied = async (world: TrustWorld, text: string) =>
+    world.app.apply([{ path: 'shop.yaml', text }, serviceFile('catalog')], { actor: 'kim' });
+  const head = meshFile('shop').text;
+
+  it.each([
+    ['with another trust domain', `${head}trustDomain: other.example\n${CERTIFICATES}`, 'names in cluster.local'],
+    ['with another vault', head + KEY_VAULT, 'could sign no more'],
+  ])('%s is refused, since its workloads could not talk', async (_, text, because) => {
+    const world = await new TrustWorld().adopt();
+    expect(await applied(world, text)).toMatchObject({ ok: false, problems: [{ message: expect.stringContaining(because) }] });
+  });
+
+  it('without certificates is refused while a rotation is under way, and releases them when it is over', async () => {
+    const world = await new TrustWorld().adopt();
+    await world.app.rotating.rotate('shop', { id: 'one', actor: 'kim' }, { compromised: false });
+    expect(await applied(world, head)).toMatchObject({ ok: false, problems: [{ message: expect.stringContaining('abort it') }] });
+    await world.app.rotating.byHand('shop', { id: 'back', actor: 'kim' }, { type: 'Abort', by: 'kim' });
+    expect(await world.pass(10)).toContain('none');
+    expect(await applied(world, head)).toMatchObject({ ok: true });
+    expect(await world.app.rotating.status('shop')).toBeUndefined();
+  });
+});
+
 describe('a rotation', () => {
   it('passes each phase once every proxy was seen to be there, and ends with the old key disabled', async () => {
     const world = await new TrustWorld().adopt();

@@ -39,7 +39,7 @@ function workloadText({ id, identity, trusts, presents, seenAt, trouble }: Workl
 }
 
 /** Who is where the phase needs it, in one line. */
-export function phaseText({ now, rotation, inventory }: TrustStatus): string {
+export function phaseText({ now, rotation, inventory, pending }: TrustStatus): string {
   if (!rotation) return 'No rotation is under way.';
   const { phase, heldBy } = rotation;
   const counted = inventory.workloads.filter(({ left }) => !left);
@@ -50,7 +50,9 @@ export function phaseText({ now, rotation, inventory }: TrustStatus): string {
   const onNew = counted.filter(({ presents }) => presents?.under === 'next');
   const soak = phase.until !== undefined && phase.until > now ? `, at least ${span(phase.until - now)} more` : '';
   const counts = `${counted.length} workloads: ${both.length} trust both roots, ${onlyNew.length} the new one alone, ${onNew.length} present leafs under it`;
-  return `${phase.name.padEnd(13)} ${counts}${soak}${heldBy === undefined ? '' : `. Held: ${heldBy}`}`;
+  const held = heldBy === undefined ? '' : `. Held: ${heldBy}`;
+  const owed = pending.flatMap(({ what, error }) => (error === undefined ? [] : [`. ${what} is tried again: ${error}`]));
+  return `${phase.name.padEnd(13)} ${counts}${soak}${held}${owed.join('')}`;
 }
 
 function rotationLines(rotation: NonNullable<TrustStatus['rotation']>, now: number): readonly string[] {

@@ -4,11 +4,12 @@ import { z } from 'zod';
 import { answerSchema, statusSchema } from './answers.ts';
 import { rotationPlanSchema, type TrustStatus, trustStatusSchema } from './certificate-answers.ts';
 import { certificatesText, phaseText, planText } from './certificate-text.ts';
-import type { Connection } from './connection.ts';
+import { type Connection, NobodyAnswers } from './connection.ts';
 import { Failure } from './failure.ts';
 import type { Terminal } from './terminal.ts';
 
 const LOOK_MS = 500;
+const LOOK_AGAIN_MS = 1_000;
 
 export interface CertificatesOptions {
   readonly mesh?: string;
@@ -60,7 +61,14 @@ async function follow(connection: Connection, terminal: Terminal, mesh: string):
   let shown = '';
   let followed: string | undefined;
   for (;;) {
-    const status = await statusOf(connection, mesh);
+    const status = await statusOf(connection, mesh).catch(async (error: unknown) => {
+      if (!(error instanceof NobodyAnswers)) throw error;
+      const lost = `${error.message} The rotation goes on; trying again each second.`;
+      if (lost !== shown) terminal.out(lost);
+      shown = lost;
+      await delay(LOOK_AGAIN_MS);
+    });
+    if (!status) continue;
     followed ??= status.rotation?.id ?? status.ended[0]?.id;
     if (status.rotation?.id !== followed) {
       const ended = status.ended.find(({ id }) => id === followed);

@@ -78,7 +78,9 @@ export function trustTending(ports: TrustTendingPorts): TrustTending {
           specVersion,
         }
       : { type: 'Release', specVersion };
-    await give(mesh, { id: `govern/${mesh}/${specVersion}`, ...OWN }, command);
+    const answer = await give(mesh, { id: `govern/${mesh}/${specVersion}`, ...OWN }, command);
+    // It is owed until it is in force: what stands against it now may be over later.
+    if (answer.outcome === 'refused') throw new Error(answer.message);
   }
 
   async function tend(mesh: string): Promise<boolean> {
