@@ -15,7 +15,8 @@ import { type KeyVaultStandIn, startKeyVault } from '../emulators/key-vault/star
 import { describeVault, made, newName, pendingOf, rootOver, usedNames } from './vault.contract.ts';
 
 const real = process.env.MESHWRIGHT_TEST_KEY_VAULT;
-if (real === undefined) process.stderr.write('skipped: a real Key Vault; name one by its address in MESHWRIGHT_TEST_KEY_VAULT\n');
+// No machine has one by itself: who names it asks for these tests.
+if (real === undefined) process.stderr.write('not asked for: a real Key Vault; name one by its address in MESHWRIGHT_TEST_KEY_VAULT\n');
 
 describeVault('Key Vault, by its stand-in', async () => {
   const keyVault = await startKeyVault({ pageSize: 2 });
@@ -23,13 +24,15 @@ describeVault('Key Vault, by its stand-in', async () => {
   return { vault: await open(), other: await open(), close: keyVault.stop };
 });
 
-describe.skipIf(real === undefined)('Azure', { timeout: 300_000 }, () => {
-  describeVault('a real Key Vault', async () => {
-    const [url, credential] = [real ?? '', new DefaultAzureCredential()];
-    const open = () => openKeyVault({ url, credential });
-    return { vault: await open(), other: await open(), close: () => deleteUsed(url, credential) };
+if (real !== undefined) {
+  describe('Azure', { timeout: 300_000 }, () => {
+    describeVault('a real Key Vault', async () => {
+      const credential = new DefaultAzureCredential();
+      const open = () => openKeyVault({ url: real, credential });
+      return { vault: await open(), other: await open(), close: () => deleteUsed(real, credential) };
+    });
   });
-});
+}
 
 async function deleteUsed(url: string, credential: TokenCredential): Promise<void> {
   const [certificates, keys] = [new CertificateClient(url, credential), new KeyClient(url, credential)];
