@@ -4,10 +4,13 @@
  */
 import { z } from 'zod';
 import type { Documents } from '../journal/documents.ts';
+import { race } from '../journal/races.ts';
 import { fingerprintSchema } from '../trust/certificates.ts';
 import { idOf, inBatches, OBSERVED_MS, type Place, partitionOf, upsert } from './observations.ts';
 
 const BATCH = 100;
+/** No leaf of a mesh's spec lives longer. Whatever a report says, no document is kept for longer than a store can promise. */
+const LONGEST_LEAF_MS = 20 * 366 * 86_400_000;
 
 /** Fingerprints of the roots it verifies with, and the leaf it presents: who signed it, until when it counts (epoch ms). */
 export const loadedSchema = z.object({
@@ -35,7 +38,8 @@ export async function putIdentities(
 ): Promise<void> {
   const partition = partitionOf(mesh, dataPlane);
   const operations = observed.map((each) => {
-    const until = Math.max(each.seenAt, each.loaded.leaf?.notAfter ?? 0) + OBSERVED_MS;
+    const ends = Math.min(each.loaded.leaf?.notAfter ?? 0, each.seenAt + LONGEST_LEAF_MS);
+    const until = Math.max(each.seenAt, ends) + OBSERVED_MS;
     return upsert(partition, 'identity', each.node, each.seenAt, each, until);
   });
   await inBatches(documents, partition, operations, BATCH);
@@ -56,12 +60,23 @@ const givenSchema = z.object({
 });
 export type GivenLeafs = Readonly<z.infer<typeof givenSchema>>;
 
-/** A leaf was given out: whether or not its proxy is ever heard of, it may present it until it ends. */
+/**
+ * A leaf was given out: whether or not its proxy is ever heard of, it may present it until it ends. Of those who give at once none goes unsaid.
+ * @throws ContentionError when others were faster again and again.
+ */
 export async function putGiven(documents: Documents, { mesh, dataPlane }: Place, given: GivenLeafs, now: number): Promise<void> {
   const partition = partitionOf(mesh, dataPlane);
-  const before = await documents.read(partition, idOf('given', given.node));
-  const until = Math.max(given.until, before ? givenSchema.parse(before.document.body).until : 0);
-  await documents.batch(partition, [upsert(partition, 'given', given.node, now, { ...given, until }, until + OBSERVED_MS)]);
+  const id = idOf('given', given.node);
+  const otherwise = `Leafs are given to ${given.node} of ${mesh} without pause; the request can be sent again.`;
+  await race(documents, `${partition}/${id}`, otherwise, async () => {
+    const before = await documents.read(partition, id);
+    const until = Math.max(given.until, before ? givenSchema.parse(before.document.body).until : 0);
+    const { document } = upsert(partition, 'given', given.node, now, { ...given, until }, until + OBSERVED_MS);
+    const written = await documents.batch(partition, [
+      before ? { op: 'replace', document, etag: before.etag } : { op: 'create', document },
+    ]);
+    return written.outcome === 'written' ? true : undefined;
+  });
 }
 
 /** Who may present a leaf still, or could until a while ago. */

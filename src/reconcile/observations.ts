@@ -70,7 +70,7 @@ export function upsert(
   now: number,
   observed: object,
   expiresAt = now + OBSERVED_MS,
-): Operation {
+): Extract<Operation, { op: 'upsert' }> {
   const body: JsonObject = JSON.parse(JSON.stringify(observed));
   return { op: 'upsert', document: { partition, id: idOf(kind, name), kind, ordinal: now, expiresAt, body } };
 }

@@ -41,6 +41,9 @@ const registrationSchema = z.object({
   gone: z.array(z.object({ address, port })).max(1_000).default([]),
 });
 
+/** Epoch ms: the end of the year 9999, beyond which no certificate can say that it ends (RFC 5280, 4.1.2.5). */
+const LATEST_END = 253_402_300_799_999;
+
 /** What an agent says, every few seconds; a bundle holds a handful of roots. */
 const identitySchema = z.object({
   mesh: name,
@@ -54,7 +57,7 @@ const identitySchema = z.object({
     .exactOptional(),
   loaded: z.object({
     roots: z.array(fingerprintSchema).max(32),
-    leaf: z.object({ fingerprint: fingerprintSchema, issuer: fingerprintSchema, notAfter: z.int().min(0) }).exactOptional(),
+    leaf: z.object({ fingerprint: fingerprintSchema, issuer: fingerprintSchema, notAfter: z.int().min(0).max(LATEST_END) }).exactOptional(),
   }),
   trouble: z.string().min(1).max(1_000).exactOptional(),
 });

@@ -146,6 +146,12 @@ describe('a report of what a proxy has loaded', () => {
       'NotAReport',
       { ...reporting, body: JSON.stringify({ ...report, loaded: { roots: Array(33).fill(root) } }) },
     ],
+    [
+      'of a leaf that ends later than a certificate can',
+      400,
+      'NotAReport',
+      { ...reporting, body: JSON.stringify({ ...report, loaded: { roots: [root], leaf: { ...leaf, notAfter: Date.UTC(10_000, 0) } } }) },
+    ],
     ['of an identity that is none', 400, 'NotAReport', { ...reporting, body: JSON.stringify({ ...report, identity: 'web' }) }],
   ])('%s is refused', async (_, status, reason, asking) => {
     const { ask, reported } = await opened();

@@ -1,0 +1,59 @@
+/** What agents said and what was given out: kept for as long as a store can promise, and lost to nobody who writes at the same time. */
+import { describe, expect, it } from 'vitest';
+import { MemoryDocuments } from '../../src/adapters/memory-documents.ts';
+import type { Documents } from '../../src/journal/documents.ts';
+import { givenTo, putGiven, putIdentities } from '../../src/reconcile/identity-observations.ts';
+import { forwarding } from '../journal/unreliable-documents.ts';
+
+const T0 = Date.parse('2026-11-22T14:00:00Z');
+const YEAR_MS = 366 * 86_400_000;
+const place = { mesh: 'shop', dataPlane: 'vms' };
+const fingerprint = (digit: string): string => digit.repeat(64);
+const given = (until: number) => ({ node: 'web', identity: 'spiffe://mesh.example/ns/shop/sa/web', until });
+
+describe('what an agent said', () => {
+  it('is written with an end that every store can keep, whatever it says of its leaf, and takes nobody else’s word with it', async () => {
+    const documents = new MemoryDocuments();
+    const leaf = (notAfter: number) => ({ fingerprint: fingerprint('b'), issuer: fingerprint('c'), notAfter });
+    await putIdentities(documents, place, [
+      { node: 'far', seenAt: T0, loaded: { roots: [], leaf: leaf(Number.MAX_SAFE_INTEGER) } },
+      { node: 'near', seenAt: T0, loaded: { roots: [], leaf: leaf(T0 + YEAR_MS) } },
+    ]);
+    const found = await documents.list({ partition: 'observations/shop/vms', kind: 'identity' });
+    const keptMs = found.map(({ document }) => (document.expiresAt ?? 0) - T0);
+    expect(keptMs).toHaveLength(2);
+    // Cosmos takes a time to live of so many seconds, and refuses the whole batch for more.
+    for (const kept of keptMs) expect(kept / 1_000).toBeLessThan(2 ** 31);
+    expect(Math.min(...keptMs)).toBeGreaterThan(YEAR_MS);
+  });
+});
+
+describe('what was given to a node by many at once', () => {
+  /** Nobody writes before all have read. */
+  function readTogether(stored: Documents, readers: number): Documents {
+    const all = Promise.withResolvers<void>();
+    let reads = 0;
+    return {
+      ...forwarding(stored),
+      async read(partition, id) {
+        const found = await stored.read(partition, id);
+        reads += 1;
+        if (reads === readers) all.resolve();
+        await all.promise;
+        return found;
+      },
+    };
+  }
+
+  it.each([
+    ['the first of it', []],
+    ['more of it', [T0 + 1_000]],
+  ])('ends with the last that any of them gave: %s', async (_, before) => {
+    const stored = new MemoryDocuments();
+    for (const until of before) await putGiven(stored, place, given(until), T0);
+    const documents = readTogether(stored, 4);
+    const ends = [T0 + 90_000, T0 + 30_000, T0 + 60_000, T0 + 20_000];
+    await Promise.all(ends.map((until) => putGiven(documents, place, given(until), T0)));
+    expect(await givenTo(stored, place)).toMatchObject([{ node: 'web', until: T0 + 90_000 }]);
+  });
+});
