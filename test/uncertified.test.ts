@@ -28,15 +28,19 @@ const mesh = (dataPlane: string) => ({
 const cluster = 'cluster: { kubeconfigSetting: WEST_KUBECONFIG }';
 
 describe('certificates', () => {
-  it('of Istio are rotated', async () => {
-    expect(await world().app.apply([mesh(`kind: istio, ${cluster}`)], { actor: 'kim' })).toMatchObject({ ok: true });
-  });
+  it.each([`kind: istio, ${cluster}`, 'kind: consul, address: "http://127.0.0.1:1", defaultPolicy: deny'])(
+    'are rotated: %s',
+    async (dataPlane) => {
+      expect(await world().app.apply([mesh(dataPlane)], { actor: 'kim' })).toMatchObject({ ok: true });
+    },
+  );
 
   it.each([
     [
       `kind: istio, controlPlaneNamespace: aks-istio-system, ${cluster}`,
       /the Istio add-on of AKS \(its CA comes from secrets of a Key Vault\) yet/,
     ],
+    [`kind: linkerd, ${cluster}`, /certificates of linkerd yet; leave `certificates` out, or have west in a mesh of its own/],
     [`kind: osm, ${cluster}`, /certificates of osm yet; leave `certificates` out, or have west in a mesh of its own/],
   ])('of what is named are not: %s', async (dataPlane, message) => {
     const applied = await world().app.apply([mesh(dataPlane)], { actor: 'kim' });

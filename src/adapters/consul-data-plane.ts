@@ -31,7 +31,15 @@ export function consulTrustOf(
 ): DataPlaneTrust | undefined {
   const at = addressOf(dataPlane, setting);
   return (
-    at && consulTrust(consulAuthorityOverHttp(at), { dataPlane: dataPlane.name, leafLifeMs, sayHello: tlsHello, issuedByItself, pause })
+    at &&
+    consulTrust(consulAuthorityOverHttp(at), {
+      dataPlane: dataPlane.name,
+      leafLifeMs,
+      sayHello: tlsHello,
+      issuedByItself,
+      pause,
+      now: Date.now,
+    })
   );
 }
 

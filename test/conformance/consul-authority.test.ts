@@ -3,6 +3,8 @@
  * back. No proxy is there to be waited for.
  */
 import { generateKeyPairSync, randomUUID, X509Certificate } from 'node:crypto';
+import { once } from 'node:events';
+import { createServer } from 'node:tls';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { z } from 'zod';
 import { consulTrustOf } from '../../src/adapters/consul-data-plane.ts';
@@ -14,6 +16,7 @@ import type { DelegatedIssuer, TrustMaterial } from '../../src/trust/data-plane-
 import { livesOf } from '../../src/trust/timing.ts';
 import { type Consul, startConsul } from './consul.ts';
 import { certificatesIn, fingerprint, HOUR } from './consul-rotation-mesh.ts';
+import { LOOPBACK } from './process.ts';
 import { haveServers } from './servers/build.ts';
 
 const have = await haveServers('consul');
@@ -29,7 +32,25 @@ const spec: CertificatesSpec = {
   attest: [],
 };
 const RULES = 'operator = "write"\nservice_prefix "" { policy = "read" }\nnode_prefix "" { policy = "read" }';
+const leafSchema = z.object({ CertPEM: z.string(), PrivateKeyPEM: z.string() });
 const rootsSchema = z.object({ Roots: z.array(z.object({ Active: z.boolean(), RootCert: z.string() })) });
+
+/** A server that believes callers under these, as a proxy says at its public port; whose leaf it shows does not matter. */
+function proxyThatBelieves({ CertPEM: cert, PrivateKeyPEM: key }: z.infer<typeof leafSchema>, ...roots: readonly Authority[]) {
+  const options = (...ca: readonly string[]) => ({ cert, key, ca: [...ca], requestCert: true });
+  const server = createServer(options(...roots.map(({ certificate }) => certificate)));
+  server.on('tlsClientError', () => {});
+  return {
+    believe: (...ca: readonly string[]) => server.setSecureContext(options(...ca)),
+    async listen(): Promise<number> {
+      server.listen(0, LOOPBACK);
+      await once(server, 'listening');
+      const at = server.address();
+      return typeof at === 'object' && at ? at.port : 0;
+    },
+    stop: async () => void (await once(server.close(), 'close')),
+  };
+}
 
 describe.skipIf(!have)("Consul's authority", () => {
   const vault = new MemoryVault();
@@ -86,11 +107,9 @@ describe.skipIf(!have)("Consul's authority", () => {
     const { Roots } = rootsSchema.parse((await consul.ask('GET', '/v1/connect/ca/roots')).body);
     return Roots.map(({ Active, RootCert }) => ({ active: Active, certificates: certificatesIn(RootCert) }));
   };
-  const leaf = async (): Promise<X509Certificate> => {
-    const { body } = await consul.ask('GET', `/v1/agent/connect/ca/leaf/probe-${randomUUID()}`);
-    return new X509Certificate(z.object({ CertPEM: z.string() }).parse(body).CertPEM);
-  };
-  const signedBy = async ({ certificate }: DelegatedIssuer) => (await leaf()).verify(new X509Certificate(certificate).publicKey);
+  const given = async () => leafSchema.parse((await consul.ask('GET', `/v1/agent/connect/ca/leaf/probe-${randomUUID()}`)).body);
+  const signedBy = async ({ certificate }: DelegatedIssuer) =>
+    new X509Certificate((await given()).CertPEM).verify(new X509Certificate(certificate).publicKey);
 
   it('goes along the phases: what is listed and who signs never change in one bringing', async () => {
     const first = await issuerUnder(old);
@@ -170,6 +189,34 @@ describe.skipIf(!have)("Consul's authority", () => {
   ])('refuses %s, and asks for no issuer', async (_what, trust, message) => {
     const nobody = () => Promise.reject(new Error('Nobody is to sign anew.'));
     expect(await trust().bring(material([old]), nobody)).toEqual({ kind: 'refused', message: expect.stringMatching(message) });
+  });
+
+  it('has one issuer wait until a proxy believes in it, however often it is brought, and gives it up where it is not wanted any more', async () => {
+    await trustWith().bring(material([old, next]));
+    const signs = (await seen()).signs;
+    const own = proxyThatBelieves(await given(), old, next);
+    const port = await own.listen();
+    const proxy = { ID: 'p', Name: 'p', Address: LOOPBACK, Port: port, Kind: 'connect-proxy', Proxy: { DestinationServiceName: 'x' } };
+    await consul.ask('PUT', '/v1/agent/service/register', proxy);
+    const issuer = await issuerUnder(next);
+    const brought = await trustWith().bring(material([next, old]), async () => issuer);
+    expect(brought).toEqual({ kind: 'refused', message: expect.stringContaining('does not sign yet: conformance/p is') });
+    expect((await seen()).signs).toBe(signs);
+    own.believe(old.certificate, next.certificate, issuer.certificate);
+    const nobody = () => Promise.reject(new Error('There is one already.'));
+    expect(await trustWith().bring(material([next, old]), nobody)).toEqual({ kind: 'brought' });
+    expect((await seen()).signs).toBe(issuer.fingerprint);
+    const configured = async () => JSON.stringify((await consul.ask('GET', '/v1/connect/ca/configuration')).body);
+    expect(await configured()).not.toContain('MeshwrightNext');
+
+    const waiting = await issuerUnder(old);
+    own.believe(old.certificate, next.certificate);
+    await trustWith().bring(material([old, next]), async () => waiting);
+    expect(await configured()).toContain('MeshwrightNext');
+    await trustWith().bring(material([next]));
+    expect(await configured()).not.toContain('MeshwrightNext');
+    await consul.ask('PUT', '/v1/agent/service/deregister/p');
+    await own.stop();
   });
 
   it('waits for a proxy that is listed and cannot be asked, by its name', async () => {

@@ -2,6 +2,7 @@
  * Whom a Consul mesh trusts and who signs for it, through Consul's own provider, which signs with the key that it is given. What its
  * proxies believe in is the first certificate of that key and whatever else stands in `RootCert`; docs/decisions has what was measured.
  */
+import { isDeepStrictEqual } from 'node:util';
 import type { JsonObject } from '../../journal/documents.ts';
 import type { DataPlaneTrust, DelegatedIssuer, TrustMaterial } from '../../trust/data-plane-trust.ts';
 import type { ConsulAuthority, Listed, SayHello } from './authority.ts';
@@ -13,9 +14,11 @@ import { ConsulUnavailable, type Refused } from './server.ts';
 const SHORTEST_LEAF_MS = 3_600_000;
 /** Consul keeps what it does not know. */
 const REVISION = 'MeshwrightRevision';
+/** Of the issuer that everybody is to believe in before it signs: where its key goes next, and by no other way back. */
+const NEXT = { certificate: 'MeshwrightNextCertificate', key: 'MeshwrightNextKey' } as const;
 const WRITES = 4;
-/** Proxies are told of roots at once; this long they are given to take them. */
-const TAKING = { times: 20, everyMs: 500 };
+/** Proxies are told of roots at once; so long they are given to take them. The rest of the time of an effect's claim is for the calls around it. */
+const TAKING = { forMs: 4_000, everyMs: 250 };
 
 export interface ConsulTrustOptions {
   readonly dataPlane: string;
@@ -24,6 +27,8 @@ export interface ConsulTrustOptions {
   /** Another certificate of an issuer's key, signed by that key; PEM in and out. */
   readonly issuedByItself: (issuer: string, privateKey: string, trustDomain: string) => Promise<string>;
   readonly pause: (ms: number) => Promise<void>;
+  /** Epoch ms. */
+  readonly now: () => number;
 }
 
 type Delegate = () => Promise<DelegatedIssuer>;
@@ -46,7 +51,7 @@ const BROUGHT = { kind: 'brought' } as const;
 
 export function consulTrust(
   consul: ConsulAuthority,
-  { dataPlane, leafLifeMs, sayHello, issuedByItself, pause }: ConsulTrustOptions,
+  { dataPlane, leafLifeMs, sayHello, issuedByItself, pause, now: clock }: ConsulTrustOptions,
 ): DataPlaneTrust {
   const entries = async (): Promise<readonly Entry[]> => entriesOf(heldBy(await consul.roots()));
 
@@ -63,10 +68,11 @@ export function consulTrust(
 
   const settings = ({ revision }: TrustMaterial) => ({ LeafCertTTL: `${Math.floor(leafLifeMs / 1_000)}s`, [REVISION]: String(revision) });
 
-  async function write(material: TrustMaterial, { key, certificates, crossSigned = false }: Writing): Promise<Refused | undefined> {
+  async function write(material: TrustMaterial, { key, certificates, crossSigned = false, next }: Writing): Promise<Refused | undefined> {
     const now = await live();
     if (now.kind === 'refused') return now;
-    const config = { ...now.config, ...settings(material), PrivateKey: key, RootCert: certificates.join('') };
+    const waiting = next ? { [NEXT.certificate]: next.certificate, [NEXT.key]: next.key } : {};
+    const config = { ...withoutNext(now.config), ...settings(material), PrivateKey: key, RootCert: certificates.join(''), ...waiting };
     const written = await consul.configure(config, { crossSigned });
     return written.kind === 'refused' ? written : undefined;
   }
@@ -75,8 +81,9 @@ export function consulTrust(
   async function noted(material: TrustMaterial): Promise<Brought> {
     const now = await live();
     if (now.kind === 'refused') return now;
-    if (Object.entries(settings(material)).every(([name, value]) => now.config[name] === value)) return BROUGHT;
-    const written = await consul.configure({ ...now.config, ...settings(material) }, { crossSigned: false });
+    const wanted = { ...withoutNext(now.config), ...settings(material) };
+    if (isDeepStrictEqual(wanted, now.config)) return BROUGHT;
+    const written = await consul.configure(wanted, { crossSigned: false });
     return written.kind === 'refused' ? written : BROUGHT;
   }
 
@@ -88,25 +95,25 @@ export function consulTrust(
 
   /**
    * Whom proxies believe in, without another signer: the list takes another content only under another first certificate, so that the key's
-   * two take turns. `orMore`: what is believed in besides does not matter yet.
+   * two take turns. `next`: an issuer is to be believed in too, and what else is does not matter yet.
    */
   async function believe(
     material: TrustMaterial,
     { issuer, key }: Signing,
     wanted: readonly Anchor[],
-    orMore = false,
+    next?: DelegatedIssuer,
   ): Promise<Refused | undefined> {
     for (let writes = 0; writes < WRITES; writes += 1) {
       const all = await entries();
       const active = activeOf(all);
       if (active.first.key !== issuer.key) throw new ConsulUnavailable('Somebody else has just given Consul another key to sign with.');
       const own = all.filter(({ first }) => first.key === issuer.key);
-      const isDone = isWithin(wanted, besides(active)) && (orMore || own.every((each) => isWithin(besides(each), wanted)));
+      const isDone = isWithin(wanted, besides(active)) && (next !== undefined || own.every((each) => isWithin(besides(each), wanted)));
       if (isDone) return undefined;
       const again =
         active.first.fingerprint === issuer.fingerprint ? await secondOf(own, { issuer, key }, material.trustDomain) : undefined;
       const certificates = [...(again === undefined ? [] : [again]), issuer.pem, ...wanted.map(({ pem }) => pem)];
-      const refused = await write(material, { key, certificates });
+      const refused = await write(material, { key, certificates, ...(next ? { next } : {}) });
       if (refused) return refused;
     }
     throw new ConsulUnavailable('Consul does not come to list what it was given.');
@@ -121,22 +128,22 @@ export function consulTrust(
 
   /** Ids of those that have not come to believe in it within the time that is given to them. */
   async function withoutFaithYet(issuer: Anchor): Promise<readonly string[]> {
-    for (let times = 1; ; times += 1) {
+    for (const until = clock() + TAKING.forMs; ; ) {
       const behind = await withoutFaithIn([issuer]);
-      if (behind.length === 0 || times >= TAKING.times) return behind;
+      if (behind.length === 0 || clock() >= until) return behind;
       await pause(TAKING.everyMs);
     }
   }
 
   /** First everybody believes in the next issuer, then it signs. */
-  async function handOver(material: TrustMaterial, delegate: Delegate, { active }: Live, signing: Signing): Promise<Brought> {
+  async function handOver(material: TrustMaterial, delegate: Delegate, { active, config }: Live, signing: Signing): Promise<Brought> {
     const roots = material.roots.map(anchorOf);
     const without = await withoutFaithIn(roots.filter((root) => isWithin([root], besides(active))));
     if (without.length > 0) return refuse(`The issuer stays as it is: ${told(without)} not known to trust the roots there are.`);
-    const delegated = await delegate();
+    const delegated = waitingIn(config, roots[0], clock()) ?? (await delegate());
     const next = anchorOf(delegated.certificate);
     const kept = besides(active).filter(({ signsItself }) => signsItself);
-    const refused = await believe(material, signing, [...union(roots, kept), next], true);
+    const refused = await believe(material, signing, [...union(roots, kept), next], delegated);
     if (refused) return refused;
     const behind = await withoutFaithYet(next);
     if (behind.length > 0) return refuse(`The next issuer does not sign yet: ${told(behind)} not known to believe in it.`);
@@ -191,6 +198,7 @@ interface Writing {
   /** PEM. */
   readonly certificates: readonly string[];
   readonly crossSigned?: boolean;
+  readonly next?: DelegatedIssuer;
 }
 
 const refuse = (message: string): Refused => ({ kind: 'refused', message });
@@ -212,6 +220,21 @@ function signingOf({ config, active }: Live): Signing | undefined {
   const issuer = signerOf(active);
   if (typeof key !== 'string' || publicKeyOf(key) !== issuer.key || issuer.signsItself) return undefined;
   return { issuer, key };
+}
+
+function withoutNext({ [NEXT.certificate]: _certificate, [NEXT.key]: _key, ...config }: JsonObject): JsonObject {
+  return config;
+}
+
+/** The issuer that an earlier run had made and that does not sign yet: under the root that is to sign, with more than half of its life left. */
+function waitingIn(config: JsonObject, root: Anchor | undefined, now: number): DelegatedIssuer | undefined {
+  const { [NEXT.certificate]: certificate, [NEXT.key]: key } = config;
+  if (typeof certificate !== 'string' || typeof key !== 'string') return undefined;
+  const anchor = anchorOf(certificate);
+  const { validFromDate } = anchor.certificate;
+  const isFresh = now < (validFromDate.getTime() + anchor.notAfter) / 2;
+  if (!isFresh || publicKeyOf(key) !== anchor.key || !root || !anchor.certificate.verify(root.certificate.publicKey)) return undefined;
+  return { fingerprint: anchor.fingerprint, certificate, key };
 }
 
 const isWithin = (some: readonly Anchor[], all: readonly Anchor[]): boolean =>
