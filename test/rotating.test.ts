@@ -201,6 +201,38 @@ describe('an event of Key Vault', () => {
     expect((await readTrust(world.documents, 'shop'))?.fingerprints).toHaveLength(2);
   });
 
+  it('about a version that is no root ends what it began, says why, and stands in no way', async () => {
+    const world = await new TrustWorld().adopt(KEY_VAULT);
+    const { publicKey, privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
+    const key = { keyId: 'auto', publicKey: publicKey.export({ format: 'der', type: 'spki' }) };
+    const signer = {
+      sign: async (_: string, _of: string, message: Uint8Array) => sign('sha256', message, { key: privateKey, dsaEncoding: 'ieee-p1363' }),
+    };
+    const validity = { notBefore: world.now, notAfter: world.now + 86_400 * SECOND };
+    const root = await rootCertificate(signer, {
+      trustDomain: 'cluster.local',
+      key,
+      algorithm: 'P-256',
+      serial: new Uint8Array(16).fill(7),
+      ...validity,
+    });
+    // Basic constraints with CA:TRUE become those of Key Vault's own renewal: CA:FALSE.
+    const flag = Buffer.from(root).indexOf(Buffer.from([0x06, 0x03, 0x55, 0x1d, 0x13]));
+    expect(flag).toBeGreaterThan(0);
+    const ca = Buffer.from(root).indexOf(Buffer.from([0x01, 0x01, 0xff]), flag + 8);
+    const renewed = Uint8Array.from(root);
+    renewed[ca + 2] = 0;
+    const { certificateId } = world.vault.importCertificate('shop-root', renewed, privateKey, 'P-256');
+    await world.app.receiveEvent(vaultEvent('CertificateNewVersionCreated', certificateId));
+    expect(await world.phase()).toBeUndefined();
+    expect((await world.app.rotating.status('shop'))?.ended).toMatchObject([{ cause: 'new-version', outcome: 'aborted' }]);
+    expect(world.cards.find(({ topic }) => topic === 'rotation-aborted')?.data.text).toMatch(/no root/);
+    expect(await world.app.rotating.rotate('shop', { id: 'next', actor: 'kim' }, { compromised: false })).toMatchObject({
+      outcome: 'accepted',
+    });
+    expect(await world.phase()).toBe('distributing');
+  });
+
   it('about a version that was made here begins nothing', async () => {
     const world = await new TrustWorld().adopt(KEY_VAULT);
     const [made] = await world.vault.versions('shop-root');

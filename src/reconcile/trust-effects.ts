@@ -7,7 +7,7 @@ import { loadHead, type Settlement, settle } from '../journal/journal.ts';
 import { type Head, type PendingEffect, pendingKey } from '../journal/stream.ts';
 import type { CertificatesSpec } from '../spec/certificates-schema.ts';
 import { adoptVersion, makeAuthority, makeIssuer } from '../trust/authorities.ts';
-import { signsUnder } from '../trust/certificates.ts';
+import { type Authority, signsUnder } from '../trust/certificates.ts';
 import type { TrustCommand } from '../trust/commands.ts';
 import type { DataPlaneTrust, TrustMaterial } from '../trust/data-plane-trust.ts';
 import { isGated } from '../trust/evolve.ts';
@@ -16,7 +16,7 @@ import { lookEveryMs, renewWithinMs } from '../trust/pace.ts';
 import { settingsOf, type TrustState } from '../trust/state.ts';
 import { rootsOf } from '../trust/timing.ts';
 import { trustStream, trustStreamId } from '../trust/trust-stream.ts';
-import type { Vault } from '../trust/vault.ts';
+import { type Vault, VaultRefused } from '../trust/vault.ts';
 import { newSigner } from './delegating.ts';
 import { allEnded, retry, runAll, type SettlingPorts, tell } from './settling.ts';
 
@@ -73,10 +73,23 @@ async function make(ports: TrustPorts, mesh: string, effect: PendingEffect): Pro
     return { effect, outcome: 'done' };
   }
   const adopts = wish === 'first' ? undefined : rotation?.adopts;
-  const authority =
-    adopts === undefined ? await makeAuthority(vault, asked) : await adoptVersion(vault, { ...asked, certificateId: adopts });
+  const authority = adopts === undefined ? await makeAuthority(vault, asked) : await adopted(vault, { ...asked, certificateId: adopts });
+  if (authority instanceof VaultRefused) {
+    await ports.promptTrust(mesh, `unusable/${mesh}/${wish}`, { type: 'NothingMade', wish, because: authority.message });
+    return { effect, outcome: 'done' };
+  }
   await ports.promptTrust(mesh, `made/${mesh}/${wish}`, { type: 'AuthorityMade', wish, authority });
   return { effect, outcome: 'done' };
+}
+
+/** What cannot be used is an answer too: a version that stays what it is would keep every later rotation waiting. */
+async function adopted(vault: Vault, asked: Parameters<typeof adoptVersion>[1]): Promise<Authority | VaultRefused> {
+  try {
+    return await adoptVersion(vault, asked);
+  } catch (error) {
+    if (error instanceof VaultRefused) return error;
+    throw error;
+  }
 }
 
 /** False: it was completed already, and is disabled once it is known. */

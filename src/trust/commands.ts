@@ -17,8 +17,11 @@ export type TrustCommand =
   | { readonly type: 'Rotate'; readonly cause: Rotation['cause']; readonly by: string; readonly reason?: string; readonly version?: string }
   /** What was asked of the vault is there: the first root, or the one that a rotation prepares. */
   | { readonly type: 'AuthorityMade'; readonly wish: string; readonly authority: Authority }
-  /** What was being made for an aborted rotation is given up: the vault has nothing of it. */
-  | { readonly type: 'NothingMade'; readonly wish: string }
+  /**
+   * What was being made for an aborted rotation is given up: the vault has nothing of it. `because`: the version that a rotation was to
+   * adopt can be no root, in one sentence.
+   */
+  | { readonly type: 'NothingMade'; readonly wish: string; readonly because?: string }
   | { readonly type: 'IssuerMade'; readonly root: string; readonly issuer: Issuer }
   /** Before its key is handed over: leafs under it are known as soon as there are any. */
   | { readonly type: 'Delegate'; readonly root: string; readonly delegation: Omit<Delegation, 'due'> }

@@ -126,6 +126,8 @@ function hasten(state: TrustState, { by, reason }: Of<'Rotate'>, context: TrustC
   const draft = new Draft(state, context);
   draft.record({ type: 'RotationHastened', cause: 'compromised', by, ...(reason === undefined ? {} : { reason }) });
   if (rotation.phase.name === 'prepared') leave(draft, by);
+  // It adopts nothing any more: whether the vault's own version can be used is not waited for.
+  if (rotation.phase.name === 'preparing') draft.effect({ kind: 'make', target: rotation.id });
   return draft.look().card('rotation-phase', reason).accepted(`The rotation ${rotation.id} goes on as of a compromised root.`);
 }
 
@@ -144,12 +146,23 @@ function authorityMade(state: TrustState, { wish, authority }: Of<'AuthorityMade
   return draft.accepted(`The root ${short(authority)} is made and verified.`);
 }
 
-function nothingMade(state: TrustState, { wish }: Of<'NothingMade'>, context: TrustContext): Decision<TrustEvent> {
+function nothingMade(state: TrustState, { wish, because }: Of<'NothingMade'>, context: TrustContext): Decision<TrustEvent> {
   const { rotation } = state;
-  const isMeant = rotation?.id === wish && rotation.phase.name === 'preparing' && rotation.aborted !== undefined;
-  if (!isMeant) return unchanged('NotGivenUp', 'Nobody gave this root up.');
+  const isPreparing = rotation?.id === wish && rotation.phase.name === 'preparing';
+  if (isPreparing && rotation.adopts !== undefined && because !== undefined) {
+    return endAdopting(new Draft(state, context), because).accepted(`The rotation ${wish} is undone: ${because}`);
+  }
+  if (!isPreparing || !rotation.aborted) return unchanged('NotGivenUp', 'Nobody gave this root up.');
   const draft = new Draft(state, context).record({ type: 'RotationAborted' });
-  return draft.accepted(`The rotation ${rotation.id} is undone: no root was made.`);
+  return draft.accepted(`The rotation ${wish} is undone: no root was made.`);
+}
+
+/** Nothing of it was begun in the vault: there is nothing to wait for or to put away. */
+function endAdopting(draft: Draft, reason: string): Draft {
+  if (!draft.state.rotation?.aborted) {
+    draft.record({ type: 'AbortBegun', by: OWN, from: 'preparing', reason }).card('rotation-aborted', reason);
+  }
+  return draft.record({ type: 'RotationAborted' });
 }
 
 const short = ({ fingerprint }: Authority): string => fingerprint.slice(0, 16);
@@ -256,12 +269,14 @@ function keyDisabled(state: TrustState, { root }: Of<'KeyDisabled'>, context: Tr
 }
 
 function elapsed(state: TrustState, context: TrustContext): Decision<TrustEvent> {
-  const { spec, current, rotation } = state;
+  const { spec, current } = state;
   const { now } = context;
   if (!spec || !current) return unchanged('NothingDue', 'Nothing is due.');
   const draft = new Draft(state, context);
   let said = 'What was due is under way.';
-  if (!rotation && now >= rotateBy(current, spec)) {
+  const turn = turnAt(state);
+  if (turn !== undefined && now >= turn) turned(draft);
+  if (!draft.state.rotation && now >= rotateBy(current, spec)) {
     const over = hasEnded(current, livesAt(state, now), now);
     said = begin(draft, current, { type: 'Rotate', cause: 'due', by: OWN }, over);
   }
@@ -274,8 +289,6 @@ function elapsed(state: TrustState, context: TrustContext): Decision<TrustEvent>
     if (due || renewAt === undefined || now < renewAt) continue;
     draft.record({ type: 'DelegationDue', root, dataPlane }).effect({ kind: 'trust', target: dataPlane });
   }
-  const turn = turnAt(state);
-  if (turn !== undefined && now >= turn) turned(draft);
   const { rotation: after } = draft.state;
   const by = mustLeaveBy(draft.state);
   if (after && by !== undefined && now >= by && after.overdue !== after.phase.name) {
@@ -290,6 +303,10 @@ function turned(draft: Draft): void {
   const { rotation, current } = draft.state;
   if (!rotation || !current) return;
   const ends = `The old root ends at ${new Date(current.notAfter).toISOString()}`;
+  if (rotation.phase.name === 'preparing') {
+    endAdopting(draft, `${ends} and is replaced by one that is made for it; the vault's own version is not verified by now.`);
+    return;
+  }
   if (rotation.phase.name === 'prepared') {
     const reason = `${ends} and is replaced by one that is made for it; nobody let the prepared one be used.`;
     draft.record({ type: 'AbortBegun', by: OWN, from: 'prepared', reason });

@@ -118,7 +118,11 @@ function rotating(state: TrustState, rotation: Rotation, event: RotationEvent, a
     case 'RotationHastened': {
       const { phase } = rotation;
       const soaked = phase.name === 'soaking' ? { ...phase, until: Math.min(phase.until, at) } : phase;
-      return having({ cause: event.cause, phase: soaked, ...(event.reason === undefined ? {} : { reason: event.reason }) });
+      const { adopts, ...rest } = rotation;
+      // A version that is not verified yet may be no root; one is made instead.
+      const kept = phase.name === 'preparing' || adopts === undefined ? rest : rotation;
+      const hastened = { ...kept, cause: event.cause, phase: soaked, ...(event.reason === undefined ? {} : { reason: event.reason }) };
+      return { ...state, rotation: hastened };
     }
     case 'AbortRevoked': {
       const { aborted: _aborted, ...rest } = rotation;
@@ -159,10 +163,11 @@ export const isGated = (phase: Phase): phase is GatedPhase =>
   phase.name !== 'preparing' && phase.name !== 'prepared' && phase.name !== 'retired' && phase.name !== 'discarding';
 
 function ended(state: TrustState, rotation: Rotation, outcome: 'rotated' | 'aborted', at: number): TrustState {
-  const { id, cause, to } = rotation;
+  const { id, cause, to, adopts } = rotation;
   const { rotation: _rotation, ...rest } = state;
   const current = outcome === 'rotated' ? (to ?? state.current) : state.current;
-  const certificateIds = [state.current, to].flatMap((root) => (root ? [root.certificateId] : []));
+  const roots = [state.current, to].flatMap((root) => (root ? [root.certificateId] : []));
+  const certificateIds = [...new Set([...roots, ...(adopts === undefined ? [] : [adopts])])];
   return {
     ...rest,
     ...(current ? { current } : {}),

@@ -86,15 +86,16 @@ export function canGoBack(current: Authority, lives: Lives, now: number): boolea
 }
 
 /**
- * Epoch ms: what has not come to an end by then does not wait for it. A root that waits for somebody to use it gives way to the one that
- * is due; whoever is on the way back to a root that ends goes forward again; where nobody is believed any more there is nothing to keep.
+ * Epoch ms: what has not come to an end by then does not wait for it. A root that waits for somebody to use it, or to be verified, gives way
+ * to the one that is due; whoever is on the way back to a root that ends goes forward again; where nobody is believed any more there is nothing to keep.
  */
 export function turnAt(state: TrustState): number | undefined {
   const { current, rotation, spec } = state;
   if (!current || !rotation || !spec) return undefined;
   const { name } = rotation.phase;
   const lives = livesAt(state, rotation.phase.since);
-  if (name === 'prepared' && rotation.cause === 'new-version') return rotateBy(current, spec);
+  const isAdopting = name === 'preparing' && rotation.adopts !== undefined;
+  if (isAdopting || (name === 'prepared' && rotation.cause === 'new-version')) return rotateBy(current, spec);
   if (name === 'restoring' || name === 'returning') return current.notAfter - soakMs(lives);
   return name === 'distributing' || name === 'dropping' ? current.notAfter + lives.skewMs + 1 : undefined;
 }

@@ -294,6 +294,38 @@ describe('a version that the vault has made by itself', () => {
     expect(story.state.rotation?.adopts).toBeUndefined();
   });
 
+  it('and is no usable root ends the rotation and says why: the next one begins at once, and late news of it is none', () => {
+    const story = resting().given(newVersion(2));
+    const because = 'It is no root: CA is FALSE.';
+    story
+      .when({ type: 'NothingMade', wish: story.state.rotation?.id ?? '', because })
+      .thenRecords('AbortBegun', 'RotationAborted')
+      .thenOwes('card rotation-aborted')
+      .thenSays(because)
+      .thenRests(1);
+    story.when(newVersion(2)).thenChangesNothing('KnownAlready').when(rotateFor('asked')).thenRecords('RotationBegun');
+    // Of a root that is made here, that the vault refuses today is no reason to give it up.
+    story.when({ type: 'NothingMade', wish: story.state.rotation?.id ?? '', because }).thenChangesNothing('NotGivenUp');
+  });
+
+  it('and is not verified when the root is due gives way to one that is made', () => {
+    const story = resting().given(newVersion(2));
+    const due = story.state.current ? rotateBy(story.state.current, certificatesSpec()) : 0;
+    renewingUntil(story, due + SECOND);
+    expect(story.state.ended[0]).toMatchObject({ cause: 'new-version', outcome: 'aborted' });
+    expect(story.state.rotation).toMatchObject({ cause: 'due', phase: { name: 'preparing' } });
+    expect(story.state.rotation?.adopts).toBeUndefined();
+  });
+
+  it('and is not verified when the root is said to be compromised is not waited for: a root is made', () => {
+    const story = resting().given(newVersion(2));
+    const id = story.state.rotation?.id ?? '';
+    story.when(rotateFor('compromised', 'eve')).thenRecords('RotationHastened').thenOwes(`make ${id}`, 'look fleet', 'card rotation-phase');
+    expect(story.state.rotation?.adopts).toBeUndefined();
+    story.when({ type: 'NothingMade', wish: id, because: 'so' }).thenChangesNothing('NotGivenUp');
+    story.when(made(story, 3)).thenRecords('AuthorityPrepared', 'DistributionBegun').thenTrusts(1, 3);
+  });
+
   it('is no news where it is ours: in force, being made, rotated from, or undone', () => {
     resting().when(newVersion(1)).thenChangesNothing('InForceAlready');
     preparing().when(newVersion(2)).thenChangesNothing('RotationUnderWay');
