@@ -155,7 +155,7 @@ export function createIssuing(options: IssuingOptions): Issuing {
       // A rotation counts with this leaf from now on, whether or not its proxy is ever heard of.
       const places = state.dataPlanes.filter((name, _, all) => named === undefined || name === named || !all.includes(named));
       for (const dataPlane of places) {
-        await putGiven(documents, { mesh, dataPlane }, { node: log.node, identity: profile.spiffeId, until: notAfter }, at);
+        await putGiven(documents, { mesh, dataPlane }, { node: log.node, identity: profile.spiffeId, fingerprint, notAfter }, at);
       }
       // While the vault signed, a rotation may have gone on: then this leaf goes nowhere.
       const roots = rootsWhere(await stateOf(mesh), signer);

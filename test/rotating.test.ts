@@ -4,7 +4,7 @@ import { describe, expect, it } from 'vitest';
 import { MemoryVault } from '../src/adapters/memory-vault.ts';
 import type { TrustAdapters } from '../src/app.ts';
 import { envoyTrust } from '../src/dataplanes/envoy/trust.ts';
-import { putIdentities } from '../src/reconcile/identity-observations.ts';
+import { putGiven, putIdentities } from '../src/reconcile/identity-observations.ts';
 import { readTrust } from '../src/reconcile/model-trust.ts';
 import { putNode, putWatcher } from '../src/reconcile/observations.ts';
 import { type VaultCertificate, VaultUnavailable } from '../src/trust/vault.ts';
@@ -47,6 +47,8 @@ class TrustWorld extends World {
       const leaf = { fingerprint: 'd'.repeat(64), issuer: trust.signer.fingerprint, notAfter: this.now + 20 * SECOND };
       await putIdentities(this.documents, place, [{ node, seenAt: this.now, loaded: { roots: [...trust.fingerprints], leaf } }]);
     }
+      const identity = 'spiffe://cluster.local/ns/shop/sa/web';
+      await putGiven(this.documents, place, { node, identity, fingerprint: leaf.fingerprint, notAfter: leaf.notAfter }, this.now);
   }
 
   async phase(): Promise<string | undefined> {

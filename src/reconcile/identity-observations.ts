@@ -52,26 +52,61 @@ export async function identitiesOf(documents: Documents, { mesh, dataPlane }: Pl
   return lasting.map(({ document }) => identitySchema.parse(document.body));
 }
 
+/** Of one node, the newest: it presents one of the last that it was given. */
+const REMEMBERED_LEAFS = 32;
+
 const givenSchema = z.object({
   node: z.string(),
   identity: z.string(),
   /** Epoch ms: the last of the leafs that it was given ends then. */
   until: z.number(),
+  // An older build writes neither.
+  /** Those that had not ended when the last was given, newest first. */
+  leafs: z.array(z.object({ fingerprint: fingerprintSchema, notAfter: z.number() })).exactOptional(),
+  /** Epoch ms: until then one may count that an older build gave, without its fingerprint. */
+  untoldUntil: z.number().exactOptional(),
 });
 export type GivenLeafs = Readonly<z.infer<typeof givenSchema>>;
+
+/** A leaf that is being given to a node. */
+export interface LeafForNode {
+  readonly node: string;
+  readonly identity: string;
+  readonly fingerprint: string;
+  /** Epoch ms. */
+  readonly notAfter: number;
+}
+
+function withLeaf(before: GivenLeafs | undefined, { node, identity, fingerprint, notAfter }: LeafForNode, now: number): GivenLeafs {
+  const others = (before?.leafs ?? []).filter((each) => each.notAfter > now && each.fingerprint !== fingerprint);
+  const untoldUntil = before && !before.leafs ? before.until : before?.untoldUntil;
+  return {
+    node,
+    identity,
+    until: Math.max(notAfter, before?.until ?? 0),
+    leafs: [{ fingerprint, notAfter }, ...others].slice(0, REMEMBERED_LEAFS),
+    ...(untoldUntil !== undefined && untoldUntil > now ? { untoldUntil } : {}),
+  };
+}
+
+/** Whether a leaf that a node is said to present was given to it; what an older build gave it cannot be told from others. */
+export function wasGiven(given: GivenLeafs | undefined, leaf: { readonly fingerprint: string; readonly notAfter: number }): boolean {
+  if (!given?.leafs) return given !== undefined;
+  return leaf.notAfter <= (given.untoldUntil ?? 0) || given.leafs.some(({ fingerprint }) => fingerprint === leaf.fingerprint);
+}
 
 /**
  * A leaf was given out: whether or not its proxy is ever heard of, it may present it until it ends. Of those who give at once none goes unsaid.
  * @throws ContentionError when others were faster again and again.
  */
-export async function putGiven(documents: Documents, { mesh, dataPlane }: Place, given: GivenLeafs, now: number): Promise<void> {
+export async function putGiven(documents: Documents, { mesh, dataPlane }: Place, leaf: LeafForNode, now: number): Promise<void> {
   const partition = partitionOf(mesh, dataPlane);
-  const id = idOf('given', given.node);
-  const otherwise = `Leafs are given to ${given.node} of ${mesh} without pause; the request can be sent again.`;
+  const id = idOf('given', leaf.node);
+  const otherwise = `Leafs are given to ${leaf.node} of ${mesh} without pause; the request can be sent again.`;
   await race(documents, `${partition}/${id}`, otherwise, async () => {
     const before = await documents.read(partition, id);
-    const until = Math.max(given.until, before ? givenSchema.parse(before.document.body).until : 0);
-    const { document } = upsert(partition, 'given', given.node, now, { ...given, until }, until + OBSERVED_MS);
+    const given = withLeaf(before && givenSchema.parse(before.document.body), leaf, now);
+    const { document } = upsert(partition, 'given', leaf.node, now, given, given.until + OBSERVED_MS);
     const written = await documents.batch(partition, [
       before ? { op: 'replace', document, etag: before.etag } : { op: 'create', document },
     ]);

@@ -2,14 +2,16 @@
 import { describe, expect, it } from 'vitest';
 import { MemoryDocuments } from '../../src/adapters/memory-documents.ts';
 import type { Documents } from '../../src/journal/documents.ts';
-import { givenTo, putGiven, putIdentities } from '../../src/reconcile/identity-observations.ts';
+import { givenTo, putGiven, putIdentities, wasGiven } from '../../src/reconcile/identity-observations.ts';
+import { upsert } from '../../src/reconcile/observations.ts';
 import { forwarding } from '../journal/unreliable-documents.ts';
 
 const T0 = Date.parse('2026-11-22T14:00:00Z');
 const YEAR_MS = 366 * 86_400_000;
 const place = { mesh: 'shop', dataPlane: 'vms' };
 const fingerprint = (digit: string): string => digit.repeat(64);
-const given = (until: number) => ({ node: 'web', identity: 'spiffe://mesh.example/ns/shop/sa/web', until });
+const web = { node: 'web', identity: 'spiffe://mesh.example/ns/shop/sa/web' };
+const leafUntil = (notAfter: number, print = fingerprint('d')) => ({ ...web, fingerprint: print, notAfter });
 
 describe('what an agent said', () => {
   it('is written with an end that every store can keep, whatever it says of its leaf, and takes nobody else’s word with it', async () => {
@@ -50,10 +52,40 @@ describe('what was given to a node by many at once', () => {
     ['more of it', [T0 + 1_000]],
   ])('ends with the last that any of them gave: %s', async (_, before) => {
     const stored = new MemoryDocuments();
-    for (const until of before) await putGiven(stored, place, given(until), T0);
+    for (const until of before) await putGiven(stored, place, leafUntil(until), T0);
     const documents = readTogether(stored, 4);
     const ends = [T0 + 90_000, T0 + 30_000, T0 + 60_000, T0 + 20_000];
-    await Promise.all(ends.map((until) => putGiven(documents, place, given(until), T0)));
-    expect(await givenTo(stored, place)).toMatchObject([{ node: 'web', until: T0 + 90_000 }]);
+    await Promise.all(ends.map((until, index) => putGiven(documents, place, leafUntil(until, fingerprint(`${index}`)), T0)));
+    const [given] = await givenTo(stored, place);
+    expect(given).toMatchObject({ node: 'web', until: T0 + 90_000 });
+    for (const index of ends.keys()) expect(wasGiven(given, { fingerprint: fingerprint(`${index}`), notAfter: T0 + 90_000 })).toBe(true);
+  });
+});
+
+describe('which leafs were given to a node', () => {
+  it('is known of those that have not ended, the newest first, and of no more than 32', async () => {
+    const documents = new MemoryDocuments();
+    await putGiven(documents, place, leafUntil(T0 + 1_000, fingerprint('e')), T0);
+    await putGiven(documents, place, leafUntil(T0 + 90_000, fingerprint('f')), T0 + 1_000);
+    expect((await givenTo(documents, place))[0]?.leafs).toEqual([{ fingerprint: fingerprint('f'), notAfter: T0 + 90_000 }]);
+    const many = Array.from({ length: 40 }, (_, index) => index.toString(16).padStart(64, '0'));
+    for (const each of many) await putGiven(documents, place, leafUntil(T0 + 90_000, each), T0 + 2_000);
+    expect((await givenTo(documents, place))[0]?.leafs?.map((leaf) => leaf.fingerprint)).toEqual(many.slice(8).reverse());
+  });
+
+  it('is not known of what an older build gave, which counts until that has ended', async () => {
+    const documents = new MemoryDocuments();
+    const partition = 'observations/shop/vms';
+    const older = upsert(partition, 'given', 'web', T0, { ...web, until: T0 + 60_000 });
+    await documents.batch(partition, [older]);
+    const unknown = (notAfter: number) => ({ fingerprint: fingerprint('a'), notAfter });
+    expect(wasGiven((await givenTo(documents, place))[0], unknown(T0 + 60_000))).toBe(true);
+
+    await putGiven(documents, place, leafUntil(T0 + 90_000), T0 + 1_000);
+    const [given] = await givenTo(documents, place);
+    expect([wasGiven(given, unknown(T0 + 60_000)), wasGiven(given, unknown(T0 + 90_000))]).toEqual([true, false]);
+
+    await putGiven(documents, place, leafUntil(T0 + 150_000), T0 + 61_000);
+    expect(wasGiven((await givenTo(documents, place))[0], unknown(T0 + 60_000))).toBe(false);
   });
 });

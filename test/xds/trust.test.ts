@@ -6,6 +6,7 @@ import { X509Certificate } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
 import { z } from 'zod';
 import { envoyTrust } from '../../src/dataplanes/envoy/trust.ts';
+import { putGiven } from '../../src/reconcile/identity-observations.ts';
 import { fingerprintOf } from '../../src/reconcile/model-trust.ts';
 import { type Authority, createAuthority } from '../dataplanes/envoy/identities.ts';
 import type { Answer } from '../dataplanes/envoy/workload.ts';
@@ -64,6 +65,10 @@ async function started() {
           : {}),
       },
     };
+    const { leaf: presented } = body.loaded;
+    // As whoever signs writes it down.
+    if (presented)
+      await putGiven(mesh.documents, { mesh: 'shop', dataPlane: 'vms' }, { node: id, identity: body.identity, ...presented }, Date.now());
     const headers = { authorization: `Bearer ${mesh.nodeToken}`, 'content-type': 'application/json' };
     const answer = await fetch(`${mesh.door}/identities`, { method: 'POST', headers, body: JSON.stringify(body) });
     expect(answer.status).toBe(200);

@@ -1,9 +1,9 @@
 /**
  * Trust on plain Envoys: roots are brought by the read model, from which the xds server serves them; who has what is read from what
- * agents said and what that server saw. An agent is believed as far as it says nothing that was never served.
+ * agents said and what that server saw. An agent is believed as far as it says nothing that was never served, or given, to its node.
  */
 import type { Documents } from '../../journal/documents.ts';
-import { type GivenLeafs, givenTo, type IdentityObservation, identitiesOf } from '../../reconcile/identity-observations.ts';
+import { type GivenLeafs, givenTo, type IdentityObservation, identitiesOf, wasGiven } from '../../reconcile/identity-observations.ts';
 import { type ModelledTrust, readTrust, writeTrust } from '../../reconcile/model-trust.ts';
 import { type NodeObservation, nodesOf } from '../../reconcile/observations.ts';
 import type { DataPlaneTrust } from '../../trust/data-plane-trust.ts';
@@ -33,7 +33,13 @@ export function envoyTrust(documents: Documents, dataPlane: string, poke: (mesh:
       const unknown = [...given.values()].filter(({ node }) => !heard.has(node) && !silent.some((each) => each.node === node));
       const members = [
         // The clock of the xds server may be ahead.
-        ...said.map((each) => speaking(dataPlane, { ...each, seenAt: Math.min(each.seenAt, now) }, seen.get(each.node), trust)),
+        ...said.map((each) =>
+          speaking(
+            dataPlane,
+            { ...each, seenAt: Math.min(each.seenAt, now) },
+            { seen: seen.get(each.node), given: given.get(each.node), trust },
+          ),
+        ),
         ...silent.map((node) => unheard(dataPlane, node, trust, now)),
         ...unknown.map((each) => unseen(dataPlane, each)),
       ];
@@ -56,13 +62,16 @@ const unseen = (dataPlane: string, { node, identity }: GivenLeafs): Member => ({
   trouble: 'it was given a leaf, and nobody has seen its Envoy',
 });
 
-function speaking(
-  dataPlane: string,
-  { node, identity, seenAt, loaded, trouble }: IdentityObservation,
-  seen: NodeObservation | undefined,
-  trust: ModelledTrust | undefined,
-): Member {
-  const wrong = refusal(seen, trust) ?? trouble ?? disbelief(loaded.roots, identity, seen, trust);
+/** What is known of a node without its agent's word. */
+interface Known {
+  readonly seen: NodeObservation | undefined;
+  readonly given: GivenLeafs | undefined;
+  readonly trust: ModelledTrust | undefined;
+}
+
+function speaking(dataPlane: string, { node, identity, seenAt, loaded, trouble }: IdentityObservation, known: Known): Member {
+  const { seen, given, trust } = known;
+  const wrong = refusal(seen, trust) ?? trouble ?? disbelief(loaded.roots, identity, seen, trust) ?? foreignLeaf(loaded.leaf, given);
   return {
     id: `${dataPlane}/${node}`,
     dataPlane,
@@ -70,9 +79,22 @@ function speaking(
     ...(identity === undefined ? {} : { identity }),
     seenAt,
     trusts: [...loaded.roots],
-    ...(loaded.leaf ? { presents: { issuer: loaded.leaf.issuer, notAfter: loaded.leaf.notAfter } } : {}),
+    ...presented(loaded.leaf, given),
     ...(wrong === undefined ? {} : { trouble: wrong }),
   };
+}
+
+type SaidLeaf = IdentityObservation['loaded']['leaf'];
+
+/** None that was never given to it: whatever end that is said to have, it would be waited for. */
+function presented(leaf: SaidLeaf, given: GivenLeafs | undefined): Pick<Member, 'presents'> {
+  if (!leaf || !given || !wasGiven(given, leaf)) return {};
+  return { presents: { issuer: leaf.issuer, notAfter: Math.min(leaf.notAfter, given.until) } };
+}
+
+function foreignLeaf(leaf: SaidLeaf, given: GivenLeafs | undefined): string | undefined {
+  if (!leaf || wasGiven(given, leaf)) return undefined;
+  return `not believed: it says that it presents ${shown(leaf.fingerprint)}, which was not given to it`;
 }
 
 /** Nobody ever said what it has loaded: it is seen for as long as it is connected, and is never where it must be. */
@@ -109,4 +131,4 @@ function disbelief(
 const sameRoots = (one: readonly string[], other: readonly string[]): boolean =>
   one.length === other.length && one.every((root) => other.includes(root));
 
-const shown = (root: string): string => `${root.slice(0, SHOWN)}…`;
+const shown = (fingerprint: string): string => `${fingerprint.slice(0, SHOWN)}…`;

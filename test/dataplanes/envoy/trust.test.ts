@@ -5,6 +5,7 @@ import { envoyTrust } from '../../../src/dataplanes/envoy/trust.ts';
 import { type IdentityObservation, putGiven, putIdentities } from '../../../src/reconcile/identity-observations.ts';
 import { fingerprintOf, readTrust } from '../../../src/reconcile/model-trust.ts';
 import { type NodeObservation, putNode, putWatcher } from '../../../src/reconcile/observations.ts';
+import { hasLeft } from '../../../src/trust/gates.ts';
 import { createAuthority } from './identities.ts';
 
 const T0 = Date.parse('2026-11-22T14:00:00Z');
@@ -14,6 +15,7 @@ const [first, second, stranger] = await Promise.all(['first', 'second', 'strange
 if (!first || !second || !stranger) throw new Error('not made');
 const [a, b, foreign] = [first.root, second.root, stranger.root].map(fingerprintOf);
 if (!a || !b || !foreign) throw new Error('not made');
+const web = { node: 'web', identity: 'spiffe://mesh.example/ns/shop/sa/web' };
 const leaf = { fingerprint: 'd'.repeat(64), issuer: a, notAfter: T0 + 60 * SECOND };
 
 async function world(roots: readonly string[] = [first?.root ?? '', second?.root ?? '']) {
@@ -35,8 +37,13 @@ async function world(roots: readonly string[] = [first?.root ?? '', second?.root
     trust,
     pokes,
     material,
-    says: (said: Partial<IdentityObservation> = {}) =>
-      putIdentities(documents, place, [{ node: 'web', seenAt: T0, loaded: { roots: [a ?? ''], leaf }, ...said }]),
+    /** What it says of its leaf is true: that was given to it. */
+    async says(said: Partial<IdentityObservation> = {}): Promise<void> {
+      await putGiven(documents, place, { ...web, ...leaf }, T0);
+      await putIdentities(documents, place, [{ node: 'web', seenAt: T0, loaded: { roots: [a ?? ''], leaf }, ...said }]);
+    },
+    claims: (claimed: typeof leaf) =>
+      putIdentities(documents, place, [{ node: 'web', seenAt: T0, loaded: { roots: [a ?? ''], leaf: claimed } }]),
     sees: (seen: Partial<NodeObservation> = {}) => putNode(documents, place, { node: 'web', via: 'x1', served: 1, ...seen }, T0),
     look: (now = T0) => trust.look('shop', now),
     one: async (now = T0) => (await trust.look('shop', now))[0],
@@ -54,7 +61,7 @@ describe('roots', () => {
 });
 
 describe('a leaf that was given out', () => {
-  const given = (until: number) => ({ node: 'web', identity: 'spiffe://mesh.example/ns/shop/sa/web', until });
+  const given = (notAfter: number) => ({ ...web, fingerprint: 'e'.repeat(64), notAfter });
 
   it('counts until it ends, whatever its proxy was seen to present', async () => {
     const { documents, says, sees, one } = await world();
@@ -81,6 +88,45 @@ describe('a leaf that was given out', () => {
 });
 
 describe('a proxy', () => {
+describe('a leaf of which an agent speaks', () => {
+  const bundle = { offered: [a, b], accepted: [a, b] };
+  const lives = { leafLifeMs: 60 * SECOND, skewMs: 15 * SECOND };
+  const far = Date.UTC(9999, 0);
+
+  it('counts no longer than what was given to its node, whatever end it is said to have', async () => {
+    const { claims, sees, one, documents } = await world();
+    await sees({ bundle });
+    await putGiven(documents, place, { ...web, ...leaf }, T0);
+    await claims({ ...leaf, notAfter: far });
+    expect(await one()).toMatchObject({ presents: { issuer: a, notAfter: leaf.notAfter } });
+    expect(await one()).not.toHaveProperty('trouble');
+  });
+
+  it.each([
+    ['another was', true],
+    ['none was', false],
+  ])('is not believed where it was never given to its node, though %s, and holds nothing once its node is silent', async (_, another) => {
+    const { claims, sees, one, documents } = await world();
+    await sees({ bundle });
+    if (another) await putGiven(documents, place, { ...web, fingerprint: 'e'.repeat(64), notAfter: leaf.notAfter }, T0);
+    await claims({ ...leaf, notAfter: far });
+    const member = await one();
+    expect(member).toMatchObject({ trouble: 'not believed: it says that it presents dddddddddddd…, which was not given to it' });
+    expect(member).not.toHaveProperty('presents');
+    if (!member) throw new Error('nobody is seen');
+    expect([hasLeft(member, T0 + 75 * SECOND, lives), hasLeft(member, T0 + 75 * SECOND + 1, lives)]).toEqual([false, true]);
+  });
+
+  it('may be the one before the last that was given', async () => {
+    const { claims, sees, one, documents } = await world();
+    await sees({ bundle });
+    await putGiven(documents, place, { ...web, ...leaf }, T0);
+    await putGiven(documents, place, { ...web, fingerprint: 'e'.repeat(64), notAfter: leaf.notAfter + SECOND }, T0 + SECOND);
+    await claims(leaf);
+    expect(await one()).not.toHaveProperty('trouble');
+  });
+});
+
   it('is where its agent says, once it was served that', async () => {
     const { says, sees, look } = await world();
     await says({ identity: 'spiffe://mesh.example/ns/shop/sa/web', loaded: { roots: [a, b], leaf } });
@@ -95,6 +141,7 @@ describe('a proxy', () => {
         trusts: [a, b],
         presents: { issuer: a, notAfter: leaf.notAfter },
       },
+        mayPresentUntil: leaf.notAfter,
     ]);
   });
 
