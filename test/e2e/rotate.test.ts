@@ -32,6 +32,17 @@ beforeAll(async () => {
 });
 afterAll(() => mesh?.stop());
 
+describe('Prometheus', () => {
+  it('reads when the root ends, and that no rotation is under way', async () => {
+    const metrics = await mesh.call('GET', '/metrics');
+    expect(metrics).toMatchObject({ status: 200, contentType: 'text/plain; version=0.0.4; charset=utf-8' });
+    expect(metrics.body).toMatch(
+      /^meshwright_certificate_ends_in_seconds\{mesh="shop",kind="root",role="current",name="shop-root"\} \d+(\.\d+)?$/m,
+    );
+    expect(metrics.body).toContain('meshwright_rotation_phase{mesh="shop",phase="none"} 1\n');
+  });
+});
+
 describe('the command line', () => {
   it('says what there is, until when, and what a rotation would write', async () => {
     const { code, out } = await cli('certificates');
