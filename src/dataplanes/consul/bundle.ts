@@ -61,10 +61,8 @@ export function signedBy(leaf: X509Certificate, anchors: readonly Anchor[]): Anc
   return signers.find(({ signsItself }) => !signsItself) ?? signers[0];
 }
 
-/** Whether the certificate's subject is this name (DER): in it, the key follows right after (RFC 5280, 4.1). */
-export function isNamed({ certificate, key }: Pick<Anchor, 'certificate' | 'key'>, name: Uint8Array): boolean {
-  return certificate.raw.includes(Buffer.concat([name, Buffer.from(key, 'hex')]));
-}
+/** Whether the certificate's subject is this name (DER). */
+export const isNamed = ({ certificate }: Anchor, name: Uint8Array): boolean => subjectOf(certificate.raw).equals(name);
 
 /** Of a private key (PEM), hex SubjectPublicKeyInfo; `undefined`: it is none. */
 export function publicKeyOf(privateKey: string): string | undefined {
@@ -76,3 +74,19 @@ export function publicKeyOf(privateKey: string): string | undefined {
 }
 
 const hex = (bytes: Uint8Array): string => Buffer.from(bytes).toString('hex');
+
+/** Of a certificate that was read: the sixth of TBSCertificate, after version, serial number, signature, issuer and validity (RFC 5280, 4.1). */
+function subjectOf(der: Buffer): Buffer {
+  const { content: tbs } = elementAt(der, 0);
+  let at = elementAt(der, tbs).content;
+  for (let before = 0; before < 5; before += 1) at = elementAt(der, at).end;
+  return der.subarray(at, elementAt(der, at).end);
+}
+
+/** Where the DER element at `at` has its content, and its end. */
+function elementAt(der: Buffer, at: number): { readonly content: number; readonly end: number } {
+  const first = der.readUInt8(at + 1);
+  const octets = first < 0x80 ? 0 : first & 0x7f;
+  const content = at + 2 + octets;
+  return { content, end: content + (octets === 0 ? first : der.readUIntBE(at + 2, octets)) };
+}

@@ -10,15 +10,21 @@ import { type Anchor, isNamed, signedBy } from './bundle.ts';
 type Member = Awaited<ReturnType<DataPlaneTrust['look']>>[number];
 
 const AT_A_TIME = 32;
+/** With the last ones' time to answer, less than an effect's claim. */
+const ASKING_MS = 6_000;
 /** Its port shows the leaf that it presents to others. Gateways show those of the world outside, or none. */
 const SHOWS_ITS_LEAF = 'connect-proxy';
 
 export type Heard = { readonly proxy: ListedProxy } & ({ readonly hello: Hello } | { readonly trouble: string });
 
-export async function helloOfAll(proxies: readonly ListedProxy[], sayHello: SayHello): Promise<readonly Heard[]> {
+/** Whoever has not been asked when the time for it is over is not known of. `now`: epoch ms. */
+export async function helloOfAll(proxies: readonly ListedProxy[], sayHello: SayHello, now: () => number): Promise<readonly Heard[]> {
   const heard: Heard[] = [];
+  const until = now() + ASKING_MS;
   for (let at = 0; at < proxies.length; at += AT_A_TIME) {
-    heard.push(...(await Promise.all(proxies.slice(at, at + AT_A_TIME).map((proxy) => helloOf(proxy, sayHello)))));
+    const some = proxies.slice(at, at + AT_A_TIME);
+    if (now() < until) heard.push(...(await Promise.all(some.map((proxy) => helloOf(proxy, sayHello)))));
+    else heard.push(...some.map((proxy) => ({ proxy, trouble: 'there was no time to ask it, so many others did not answer' })));
   }
   return heard;
 }

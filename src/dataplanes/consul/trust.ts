@@ -121,7 +121,7 @@ export function consulTrust(
 
   /** Ids of proxies that are not known to believe in all of these. */
   async function withoutFaithIn(anchors: readonly Anchor[]): Promise<readonly string[]> {
-    const heard = await helloOfAll(heldBy(await consul.proxies()), sayHello);
+    const heard = await helloOfAll(heldBy(await consul.proxies()), sayHello, clock);
     const behind = heard.filter((each) => 'trouble' in each || !anchors.every((anchor) => believesIn(each.hello, anchor)));
     return behind.map(({ proxy }) => proxy.id);
   }
@@ -184,7 +184,7 @@ export function consulTrust(
       const anchors = anchorsOf(all);
       const { fingerprint: issuer, notAfter } = signerOf(activeOf(all));
       const trusts = anchors.map(({ fingerprint }) => fingerprint);
-      const heard = await helloOfAll(heldBy(proxies), sayHello);
+      const heard = await helloOfAll(heldBy(proxies), sayHello, clock);
       return [
         { id: `${dataPlane}/consul`, dataPlane, kind: 'control-plane', seenAt: now, trusts, presents: { issuer, notAfter } },
         ...heard.map((each) => memberOf(each, dataPlane, anchors, now)),
