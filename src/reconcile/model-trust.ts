@@ -21,11 +21,13 @@ const bodySchema = z.object({
   roots: z.array(certificateSchema).min(1),
   signer: z.object({ fingerprint: fingerprintSchema, certificate: certificateSchema }),
   renewWithinMs: z.number(),
+  // An older build writes none; it comes with the first write of the next rotation.
+  lives: z.object({ leafLifeMs: z.number().positive(), skewMs: z.number().nonnegative() }).exactOptional(),
   formerRoots: z.array(fingerprintSchema),
 });
 const stampSchema = z.object({ revision: z.number() });
 
-export interface ModelledTrust extends TrustMaterial {
+export interface ModelledTrust extends Omit<TrustMaterial, 'lives'>, Partial<Pick<TrustMaterial, 'lives'>> {
   /** Place in the order of the mesh's changes. */
   readonly sequence: number;
   /** Fingerprints of `roots`, in their order. */
@@ -52,7 +54,7 @@ export async function writeTrust(
   documents: Documents,
   material: TrustMaterial,
 ): Promise<{ readonly revision: number; readonly sequence: number }> {
-  const { mesh, trustDomain, revision, roots, signer, renewWithinMs } = material;
+  const { mesh, trustDomain, revision, roots, signer, renewWithinMs, lives } = material;
   const partition = partitionOf(mesh);
   const otherwise = `The model of ${mesh} is being written by others without pause; its roots will be tried again.`;
   return race(documents, partition, otherwise, async () => {
@@ -66,7 +68,7 @@ export async function writeTrust(
     const fingerprints = roots.map(fingerprintOf);
     const earlier = before.success ? [...before.data.roots.map(fingerprintOf), ...before.data.formerRoots] : [];
     const formerRoots = [...new Set(earlier)].filter((each) => !fingerprints.includes(each)).slice(0, FORMER);
-    const checked = bodySchema.parse({ trustDomain, revision, roots, signer, renewWithinMs, formerRoots });
+    const checked = bodySchema.parse({ trustDomain, revision, roots, signer, renewWithinMs, lives, formerRoots });
     const body: JsonObject = JSON.parse(JSON.stringify(checked));
     const sequence = (pointer?.document.ordinal ?? 0) + 1;
     const document: StoredDocument = { partition, id: TRUST_ID, kind: 'trust', ordinal: sequence, body };

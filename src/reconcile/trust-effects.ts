@@ -14,7 +14,7 @@ import { isGated } from '../trust/evolve.ts';
 import type { FleetLook } from '../trust/gates.ts';
 import { lookEveryMs, renewWithinMs } from '../trust/pace.ts';
 import { settingsOf, type TrustState } from '../trust/state.ts';
-import { rootsOf } from '../trust/timing.ts';
+import { livesOf, rootsOf } from '../trust/timing.ts';
 import { trustStream, trustStreamId } from '../trust/trust-stream.ts';
 import { type Vault, VaultRefused } from '../trust/vault.ts';
 import { newSigner } from './delegating.ts';
@@ -122,6 +122,7 @@ export function materialOf(mesh: string, state: TrustState, members: number): Tr
     roots: settings.roots.map((root) => root.certificate),
     signer: { fingerprint, certificate },
     renewWithinMs: renewWithinMs(members, spec),
+    lives: livesOf(spec),
   };
 }
 

@@ -1,5 +1,5 @@
 /** What a rotation needs of a data plane, whatever mesh it is. Implemented by `src/dataplanes/<mesh>`. */
-import type { FleetLook } from './gates.ts';
+import type { FleetLook, Lives } from './gates.ts';
 
 /** Whom workloads are to trust and who signs for them, as PEM; changed in one of the two at a time. */
 export interface TrustMaterial {
@@ -13,6 +13,8 @@ export interface TrustMaterial {
   readonly signer: { readonly fingerprint: string; readonly certificate: string };
   /** Workloads come for new leafs within this time, each at a random moment of it. */
   readonly renewWithinMs: number;
+  /** Of leafs. What was opened with one must have ended when it and what clocks may be apart have passed: a root that goes waits that long. */
+  readonly lives: Lives;
 }
 
 /** An issuer of path length 0 and its key, for a data plane that signs leafs by itself. Nobody else ever has the key. */

@@ -12,12 +12,14 @@ export function evolve(state: TrustState, event: TrustEvent, context: EventConte
   return saysTheSame(state, after) ? after : { ...after, settingsVersion: context.version };
 }
 
-/** Whether workloads are to trust the same roots and have their leafs from the same issuer. */
+/** Whether workloads are to trust the same roots and have leafs of the same issuer and life. */
 function saysTheSame(before: TrustState, after: TrustState): boolean {
-  const [was, is] = [settingsOf(before), settingsOf(after)];
-  const told = (settings: typeof is) =>
-    settings && JSON.stringify([settings.roots.map(({ fingerprint }) => fingerprint).sort(), settings.signer.issuer.fingerprint]);
-  return told(was) === told(is);
+  const told = (state: TrustState) => {
+    const settings = settingsOf(state);
+    const roots = settings?.roots.map(({ fingerprint }) => fingerprint).sort();
+    return settings && JSON.stringify([roots, settings.signer.issuer.fingerprint, state.spec?.leafLifeMs]);
+  };
+  return told(before) === told(after);
 }
 
 function folded(state: TrustState, event: TrustEvent, { version, at }: EventContext): TrustState {

@@ -2,6 +2,7 @@
  * One plain-Envoy data plane as this server knows it: the plans of its services, its endpoints under leases, and what its
  * nodes are served. Holds no I/O and no clock; when the store is away it goes on serving what it has.
  */
+import { isDeepStrictEqual } from 'node:util';
 import { INBOUND, plansByName, qualifiedName } from '../dataplanes/envoy/naming.ts';
 import { renderNode, renderShared, unservable } from '../dataplanes/envoy/render.ts';
 import { type Endpoint, type EnvoyNode, type Identity, ownPartOf } from '../dataplanes/envoy/resources.ts';
@@ -48,7 +49,7 @@ export class DataPlaneView {
   /** By what a node is given of its own: nodes that listen alike are served the same. */
   readonly #snapshots = new Map<string, Snapshot>();
   /** What nodes with an identity trust, encoded once for all of them; until there is any, each has a file. */
-  #bundle: { readonly revision: number; readonly secrets: ResourceSet } | undefined;
+  #bundle: ({ readonly revision: number; readonly secrets: ResourceSet } & Pick<Identity, 'lives'>) | undefined;
   /** By the fingerprint of a set of secrets: the fingerprints of its roots. */
   readonly #rootsIn = new Map<string, readonly string[]>();
   readonly #encode: EncodeResource;
@@ -106,7 +107,7 @@ export class DataPlaneView {
   }
 
   /** Served with the next `update`. A bundle that cannot be encoded leaves the one before. */
-  trust({ revision, roots, fingerprints }: ModelledTrust): void {
+  trust({ revision, roots, fingerprints, lives }: ModelledTrust): void {
     if (this.#bundle && revision <= this.#bundle.revision) return;
     const secret = encodeResource(bundleSecret(roots), this.#encode);
     if ('ok' in secret) {
@@ -114,7 +115,7 @@ export class DataPlaneView {
       return;
     }
     const secrets = resourceSet(new Map([[secret.name, secret]]), this.#bundle?.secrets);
-    this.#bundle = { revision, secrets };
+    this.#bundle = { revision, secrets, ...(lives ? { lives } : {}) };
     this.#rootsIn.delete(secrets.fingerprint);
     this.#rootsIn.set(secrets.fingerprint, fingerprints);
     const [oldest] = this.#rootsIn.keys();
@@ -196,7 +197,9 @@ export class DataPlaneView {
 
   /** Whose bundle comes from here, where there is one. */
   #asServed(node: EnvoyNode): EnvoyNode {
-    return node.identity && this.#bundle ? { ...node, identity: { ...node.identity, bundle: 'served' } } : node;
+    if (!node.identity || !this.#bundle) return node;
+    const { lives } = this.#bundle;
+    return { ...node, identity: { directory: node.identity.directory, bundle: 'served', ...(lives ? { lives } : {}) } };
   }
 
   /** Made when a node is there to be served, once a sequence for all that have the same identity. */
@@ -204,7 +207,7 @@ export class DataPlaneView {
     if (!node.identity || this.#plans.every(({ security }) => security === undefined)) return this.#shared;
     const known = this.#sharedWith.get(node.identity.directory);
     if (known?.sequence === this.#sequence) return known.shared;
-    const identity = known && known.identity.bundle === node.identity.bundle ? known.identity : node.identity;
+    const identity = known && isDeepStrictEqual(known.identity, node.identity) ? known.identity : node.identity;
     const built = this.#build(this.#plans, this.#endpoints, identity, known?.shared ?? this.#shared);
     if (!built.ok) {
       this.#refuse(

@@ -10,10 +10,11 @@ import { serviceSpec } from '../rollouts/story.ts';
 
 const [first, second] = await Promise.all([createAuthority('first'), createAuthority('second')]);
 const signer = { fingerprint: fingerprintOf(first.root), certificate: first.root };
+const lives = { leafLifeMs: 60_000, skewMs: 15_000 };
 const plan = planService('shop', serviceSpec(), { split: [{ version: 'v1', weight: 100 }] });
 
 const write = (documents: Documents, revision: number, roots: readonly string[]) =>
-  writeTrust(documents, { mesh: 'shop', trustDomain: 'mesh.example', revision, roots, signer, renewWithinMs: 5_000 });
+  writeTrust(documents, { mesh: 'shop', trustDomain: 'mesh.example', revision, roots, signer, renewWithinMs: 5_000, lives });
 const prints = (...authorities: readonly { readonly root: string }[]) => authorities.map(({ root }) => fingerprintOf(root));
 
 describe('whom workloads trust', () => {
@@ -31,6 +32,7 @@ describe('whom workloads trust', () => {
       formerRoots: [],
       signer,
       renewWithinMs: 5_000,
+      lives,
     });
     expect(await readTrust(documents, 'office')).toBeUndefined();
   });
@@ -76,6 +78,22 @@ describe('whom workloads trust', () => {
     expect((await readTrust(documents, 'shop'))?.formerRoots).toEqual(prints(first));
     await write(documents, 4, [first.root]);
     expect((await readTrust(documents, 'shop'))?.formerRoots).toEqual(prints(second));
+  });
+});
+
+describe('whom workloads trust, as an older build wrote it', () => {
+  it('is read without what was not known then', async () => {
+    const documents = new MemoryDocuments();
+    await write(documents, 3, [first.root]);
+    const found = await documents.read('model/shop', 'trust');
+    if (!found) throw new Error('not written');
+    const { lives: _unknown, ...body } = found.document.body;
+    await documents.batch('model/shop', [{ op: 'upsert', document: { ...found.document, body } }]);
+    const { lives: read, ...rest } = (await readTrust(documents, 'shop')) ?? {};
+    expect(read).toBeUndefined();
+    expect(rest).toMatchObject({ revision: 3, fingerprints: prints(first), renewWithinMs: 5_000 });
+    expect(await write(documents, 4, [first.root])).toMatchObject({ revision: 4 });
+    expect((await readTrust(documents, 'shop'))?.lives).toEqual(lives);
   });
 });
 

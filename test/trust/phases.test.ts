@@ -50,6 +50,15 @@ describe('the first root', () => {
   it('comes under an older spec no more', () => {
     resting().when(specify(certificatesSpec(), 1)).thenChangesNothing('OlderSpec');
   });
+
+  it('is brought as something new where leafs are to live otherwise, since connections end with them, and for nothing else', () => {
+    const story = resting();
+    const { settingsVersion } = story.state;
+    story.given(specify(certificatesSpec(), 2));
+    expect(story.state.settingsVersion).toBe(settingsVersion);
+    story.given(specify(certificatesSpec({ leafLifeMs: MINUTE }), 3));
+    expect(story.state.settingsVersion).toBe(story.version);
+  });
 });
 
 describe('a rotation', () => {

@@ -35,6 +35,7 @@ function trusting(revision: number, ...authorities: readonly { readonly root: st
     formerRoots: [],
     signer,
     renewWithinMs: 1,
+    lives: { leafLifeMs: 60_000, skewMs: 15_000 },
   };
 }
 
@@ -58,6 +59,10 @@ function viewing() {
       view.trust(trust);
       sequence += 1;
       view.update([], emptyRegistry(), sequence);
+    },
+    duration(node: EnvoyNode, type: 'cluster' | 'listener') {
+      const text = JSON.stringify([...(view.snapshotFor(node)?.sets[type].resources.values() ?? [])].map(({ json }) => json));
+      return [...text.matchAll(/"max_connection_duration":"([^"]+)"/g)].map(([, ms]) => ms);
     },
     /** What its TLS contexts name as the bundle, in the order of the text. */
     sources(node: EnvoyNode) {
@@ -106,6 +111,25 @@ describe('the bundle of nodes with an identity', () => {
     expect([after?.cluster, after?.listener, after?.route]).toEqual([before?.cluster, before?.listener, before?.route]);
     expect(after?.cluster.fingerprint).toBe(before?.cluster.fingerprint);
     expect(after?.listener.fingerprint).toBe(before?.listener.fingerprint);
+  });
+
+  it('comes with how long a leaf lives: callers leave a connection then, and those it is with see to it within what clocks may be apart', () => {
+    const { take, view, duration } = viewing();
+    const node = identified('a', 15_006);
+    expect([duration(node, 'cluster'), duration(node, 'listener')]).toEqual([[], []]);
+    take(trusting(1, first));
+    expect([duration(node, 'cluster'), duration(node, 'listener')]).toEqual([['60s'], ['70s']]);
+    expect(JSON.stringify(view.snapshotFor(node)?.sets.listener.resources.get('inbound')?.json)).toContain('"drain_timeout":"5s"');
+    expect([duration(plain, 'cluster'), duration(plain, 'listener')]).toEqual([[], []]);
+    take({ ...trusting(2, first), lives: { leafLifeMs: 20_000, skewMs: 5_000 } });
+    expect([duration(node, 'cluster'), duration(node, 'listener')]).toEqual([['20s'], ['22.500s']]);
+  });
+
+  it('comes without it from a build that did not say it', () => {
+    const { take, duration } = viewing();
+    const { lives: _unknown, ...older } = trusting(1, first);
+    take(older);
+    expect([duration(identified('a', 15_006), 'cluster'), duration(identified('a', 15_006), 'listener')]).toEqual([[], []]);
   });
 
   it('is known again by its set, and is never one of before', () => {

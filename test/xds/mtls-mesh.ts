@@ -10,7 +10,7 @@ import { MemoryDocuments } from '../../src/adapters/memory-documents.ts';
 import { envoyDataPlane } from '../../src/dataplanes/envoy/observe.ts';
 import type { EnvoyNode } from '../../src/dataplanes/envoy/resources.ts';
 import type { Documents } from '../../src/journal/documents.ts';
-import type { PlannedSecurity } from '../../src/plan/plan.ts';
+import type { PlannedSecurity, ServicePlan } from '../../src/plan/plan.ts';
 import { planService } from '../../src/plan/plan-service.ts';
 import { writeFragment } from '../../src/reconcile/model.ts';
 import { startXdsServer } from '../../src/xds/server.ts';
@@ -25,8 +25,22 @@ const TOKEN = 'nodes';
 export const TRUST_DOMAIN = 'mesh.example';
 export const spiffe = (account: string): string => `spiffe://${TRUST_DOMAIN}/ns/shop/sa/${account}`;
 
-/** `documents`: where the model is, and what is seen is written. `now`: the clock of the xds server. */
-export async function startMesh({ documents = new MemoryDocuments(), now = Date.now }: { documents?: Documents; now?: () => number } = {}) {
+export interface MeshOptions {
+  /** Where the model is, and what is seen is written. */
+  readonly documents?: Documents;
+  /** The clock of the xds server. */
+  readonly now?: () => number;
+  readonly protocol?: ServicePlan['protocol'];
+  /** Between the Envoys: one for each request, or one for many, which outlives the certificate that it was opened with. */
+  readonly connections?: 'fresh' | 'kept';
+}
+
+export async function startMesh({
+  documents = new MemoryDocuments(),
+  now = Date.now,
+  protocol = 'http',
+  connections = 'fresh',
+}: MeshOptions = {}) {
   const envoy = (await envoyForTests()) ?? '';
   const cleanUp: (() => void | Promise<void>)[] = [];
   onTestFinished(async () => {
@@ -35,7 +49,7 @@ export async function startMesh({ documents = new MemoryDocuments(), now = Date.
   const folder = await mkdtemp(join(tmpdir(), 'meshwright-mtls-'));
   cleanUp.push(() => rm(folder, { recursive: true, force: true }));
   const authority = await createAuthority('first');
-  const workload = await startWorkload('catalog');
+  const workload = await startWorkload('catalog', { http2: protocol !== 'http' });
   cleanUp.push(workload.stop);
   const server = await startXdsServer({
     documents,
@@ -58,6 +72,7 @@ export async function startMesh({ documents = new MemoryDocuments(), now = Date.
     writeIdentity(directoryOf(id), await leafFrom.issue(spiffe(account)), bundle);
 
   const admins = new Map<string, number>();
+  const ports = new Map<string, number>();
   const envoys = new Map<string, RunningEnvoy>();
   async function start(node: EnvoyNode): Promise<RunningEnvoy> {
     const admin = await freePort();
@@ -84,12 +99,13 @@ export async function startMesh({ documents = new MemoryDocuments(), now = Date.
     stopServing: stop,
     /** What the data plane says of the service's newest plan. */
     observe: async (sequence: number) => {
-      const fragment = { ...place, service: 'catalog', revision, sequence, plan: planOf(undefined) };
+      const fragment = { ...place, service: 'catalog', revision, sequence, plan: planOf({ protocol, connections }) };
       return envoyDataPlane(documents, place.dataPlane, () => undefined).observe(fragment, now());
     },
     async plan(security?: Pick<PlannedSecurity, 'stage' | 'allow'>): Promise<number> {
       revision += 1;
-      const { sequence } = await writeFragment(documents, { mesh: 'shop', service: 'catalog', revision, plan: planOf(security) });
+      const plan = planOf({ protocol, connections }, security);
+      const { sequence } = await writeFragment(documents, { mesh: 'shop', service: 'catalog', revision, plan });
       await fetch(`${door}/poke/shop`, { method: 'POST' });
       return sequence;
     },
@@ -121,6 +137,7 @@ export async function startMesh({ documents = new MemoryDocuments(), now = Date.
     async caller(id: string, account?: string, files: 'new' | 'left' = 'new'): Promise<() => Promise<Answer>> {
       const port = await freePort();
       if (account !== undefined && files === 'new') await identify(id, account);
+      ports.set(id, port);
       await start({
         id,
         ...place,
@@ -131,6 +148,8 @@ export async function startMesh({ documents = new MemoryDocuments(), now = Date.
       await until(`${id} is answered`, async () => (await ask().catch(() => undefined)) !== undefined);
       return ask;
     },
+    /** Where a caller's Envoy takes its calls. */
+    portOf: (id: string): number => ports.get(id) ?? 0,
     /** One of the Envoy's own counters. */
     stat: statOf,
     /** Waits until an Envoy has read one of its files so many times. */
@@ -145,10 +164,12 @@ export async function startMesh({ documents = new MemoryDocuments(), now = Date.
   return mesh;
 }
 
-/** A connection for each request: one that is open outlives the certificate that it was opened with. */
-function planOf(security: Pick<PlannedSecurity, 'stage' | 'allow'> | undefined) {
-  const spec = serviceSpec({ dataPlanes: ['vms'] });
+function planOf(
+  { protocol, connections }: Required<Pick<MeshOptions, 'protocol' | 'connections'>>,
+  security?: Pick<PlannedSecurity, 'stage' | 'allow'>,
+): ServicePlan {
+  const spec = serviceSpec({ dataPlanes: ['vms'], protocol });
   const plan = planService('shop', spec, { split: [{ version: 'v1', weight: 100 }] });
-  const fresh = { circuitBreaker: { maxRequestsPerConnection: 1 } };
+  const fresh = connections === 'fresh' ? { circuitBreaker: { maxRequestsPerConnection: 1 } } : {};
   return { ...plan, ...fresh, ...(security ? { security: { ...security, trustDomain: TRUST_DOMAIN, serviceAccount: 'catalog' } } : {}) };
 }

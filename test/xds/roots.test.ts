@@ -70,7 +70,8 @@ async function running(store = storeThatFails()) {
       revision += 1;
       const signer = { fingerprint: a, certificate: first.root };
       const trusted = roots.map(({ root }) => root);
-      await trust.bring({ mesh: 'shop', trustDomain: 'mesh.example', revision, roots: trusted, signer, renewWithinMs: 10_000 });
+      const lives = { leafLifeMs: 60_000, skewMs: 15_000 };
+      await trust.bring({ mesh: 'shop', trustDomain: 'mesh.example', revision, roots: trusted, signer, renewWithinMs: 10_000, lives });
     },
     async plan(weight: number): Promise<number> {
       revision += 1;

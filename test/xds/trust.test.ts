@@ -9,8 +9,8 @@ import { envoyTrust } from '../../src/dataplanes/envoy/trust.ts';
 import { putGiven } from '../../src/reconcile/identity-observations.ts';
 import { fingerprintOf } from '../../src/reconcile/model-trust.ts';
 import { type Authority, createAuthority } from '../dataplanes/envoy/identities.ts';
-import type { Answer } from '../dataplanes/envoy/workload.ts';
 import { until } from '../e2e/until.ts';
+import { constantly } from './constantly.ts';
 import { spiffe, startMesh, TRUST_DOMAIN } from './mtls-mesh.ts';
 import { envoyForTests } from './real-envoy.ts';
 
@@ -89,6 +89,8 @@ async function started() {
         roots: roots.map(({ root }) => root),
         signer: { fingerprint: fingerprintOf(signer.root), certificate: signer.root },
         renewWithinMs: 1_000,
+        // Of its connections none lives as long as that: `connection-life.test.ts`.
+        lives: { leafLifeMs: 3_600_000, skewMs: 300_000 },
       };
       expect(await trust.bring(material)).toEqual({ kind: 'brought' });
     },
@@ -108,33 +110,6 @@ async function started() {
           return trusted && member?.trouble === undefined && member?.presents?.issuer === fingerprintOf(issuer.root);
         });
       }),
-  };
-}
-
-/** Asks without a pause until it is stopped; resolves with how many were asked and everything that was no 200. */
-function constantly(asks: readonly (() => Promise<Answer>)[]) {
-  let going = true;
-  let asked = 0;
-  const failures: string[] = [];
-  const all = Promise.all(
-    asks.map(async (ask) => {
-      while (going) {
-        const { status, body } = await ask();
-        asked += 1;
-        if (status !== 200) failures.push(`${status} ${body}`);
-      }
-    }),
-  );
-  return {
-    async more(count: number): Promise<void> {
-      const enough = asked + count;
-      await until(`${count} more requests were made`, () => asked >= enough);
-    },
-    async stop() {
-      going = false;
-      await all;
-      return failures;
-    },
   };
 }
 

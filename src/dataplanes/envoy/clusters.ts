@@ -51,7 +51,13 @@ function cluster(plan: ServicePlan, version: string, identity: Identity | undefi
     upstream_connection_options: { tcp_keepalive: { keepalive_probes: 3, keepalive_time: 30, keepalive_interval: 10 } },
     ...transport(plan, identity),
     // Below the hour after which the other side's Envoy closes, so that no request meets a closing connection.
-    typed_extension_protocol_options: protocolOptions(plan.protocol, '300s', circuitBreaker?.maxRequestsPerConnection),
+    typed_extension_protocol_options: protocolOptions(plan.protocol, {
+      idle_timeout: '300s',
+      ...(circuitBreaker?.maxRequestsPerConnection === undefined
+        ? {}
+        : { max_requests_per_connection: circuitBreaker.maxRequestsPerConnection }),
+      ...lifeOfConnections(plan, identity),
+    }),
   };
 }
 
@@ -101,6 +107,12 @@ function transport({ security, namespace }: ServicePlan, identity: Identity | un
     : { transport_socket_matches: [{ name: 'mtls', match: TAKES_MTLS, transport_socket: tls }] };
 }
 
+/** Nothing is verified again once a connection is open. The caller lets go of it, between two requests: whoever it called could not know of one on its way. */
+function lifeOfConnections({ security }: ServicePlan, identity: Identity | undefined): JsonObject {
+  if (security === undefined || identity?.lives === undefined) return {};
+  return { max_connection_duration: protoDuration(identity.lives.leafLifeMs) };
+}
+
 /** The workload beside the node. `protocol` absent: no plan says yet, so it is spoken to as its caller speaks. */
 export function inboundCluster(workloadPort: number, protocol: Protocol | undefined): JsonObject {
   return {
@@ -109,7 +121,7 @@ export function inboundCluster(workloadPort: number, protocol: Protocol | undefi
     connect_timeout: '2s',
     circuit_breakers: { thresholds: [{ ...limits(), max_retries: UNLIMITED }] },
     // Servers close idle connections early (Node after 5 s, gunicorn after 2 s), and a request that meets the closing is lost. Connecting anew over loopback is cheap.
-    typed_extension_protocol_options: protocolOptions(protocol, '1s'),
+    typed_extension_protocol_options: protocolOptions(protocol, { idle_timeout: '1s' }),
     load_assignment: loadAssignment(INBOUND, [{ address: '127.0.0.1', port: workloadPort }]),
   };
 }
@@ -122,19 +134,16 @@ export function outsideCluster(name: string, host: string, port: number): JsonOb
     dns_lookup_family: 'ALL',
     connect_timeout: '2s',
     circuit_breakers: { thresholds: [{ ...limits(), max_retries: UNLIMITED }] },
-    typed_extension_protocol_options: protocolOptions('http', '30s'),
+    typed_extension_protocol_options: protocolOptions('http', { idle_timeout: '30s' }),
     load_assignment: loadAssignment(name, [{ address: host, port }]),
   };
 }
 
-function protocolOptions(protocol: Protocol | undefined, idleTimeout: string, maxRequestsPerConnection?: number): JsonObject {
+function protocolOptions(protocol: Protocol | undefined, common: JsonObject): JsonObject {
   return {
     'envoy.extensions.upstreams.http.v3.HttpProtocolOptions': {
       '@type': 'type.googleapis.com/envoy.extensions.upstreams.http.v3.HttpProtocolOptions',
-      common_http_protocol_options: {
-        idle_timeout: idleTimeout,
-        ...(maxRequestsPerConnection === undefined ? {} : { max_requests_per_connection: maxRequestsPerConnection }),
-      },
+      common_http_protocol_options: common,
       ...upstreamProtocol(protocol),
     },
   };

@@ -7,6 +7,7 @@ import type { JsonObject } from '../../journal/documents.ts';
 import type { ServicePlan } from '../../plan/plan.ts';
 import { accessLogs } from './access-log.ts';
 import { authorizationFilters } from './authorization.ts';
+import { protoDuration } from './duration.ts';
 import { socketAddress } from './endpoints.ts';
 import { FAULT_FILTER, GATEWAY, INBOUND, OUTBOUND } from './naming.ts';
 import type { Endpoint, Identity } from './resources.ts';
@@ -67,6 +68,7 @@ export function inboundListener(
         // The workload learns who calls from this header; one that a caller sent is taken away, on plaintext too.
         forward_client_cert_details: 'SANITIZE_SET',
         set_current_client_cert_details: { uri: true },
+        ...lifeOfConnections(identity),
       }),
     ],
     transport_socket: downstreamTls(identity),
@@ -84,6 +86,23 @@ export function inboundListener(
       { name: 'plaintext', filters: [manager({})] },
     ],
   });
+}
+
+/** Envoy's own time for callers to leave by themselves. */
+const DRAIN_MS = 5_000;
+
+/**
+ * Callers that are none of our Envoys may never leave. Those that are have left before (`clusters.ts`): a request that meets the end of
+ * an HTTP/1 connection would be lost. First they are told, by `connection: close` or GOAWAY; what is under way is answered.
+ */
+function lifeOfConnections({ lives }: Identity): JsonObject {
+  if (lives === undefined) return {};
+  const { leafLifeMs, skewMs } = lives;
+  const drainMs = Math.min(DRAIN_MS, Math.floor(skewMs / 2));
+  return {
+    common_http_protocol_options: { max_connection_duration: protoDuration(leafLifeMs + skewMs - drainMs) },
+    drain_timeout: protoDuration(drainMs),
+  };
 }
 
 function inboundManager(plan: ServicePlan, callers: JsonObject, logs: readonly JsonObject[]): JsonObject {

@@ -3,6 +3,7 @@
  * snake_case field names (the same words as in an Envoy configuration file), and what the renderer is told of a node.
  */
 import type { JsonObject } from '../../journal/documents.ts';
+import type { TrustMaterial } from '../../trust/data-plane-trust.ts';
 
 export type EnvoyResourceType = 'cluster' | 'endpoints' | 'listener' | 'route' | 'secret';
 
@@ -39,6 +40,8 @@ export interface Identity {
   readonly directory: string;
   /** The bundle comes over ADS, as the mesh's roots are known there; left out: it is the file. Never said by the Envoy itself. */
   readonly bundle?: 'served';
+  /** Of the leafs, known with such a bundle: connections are to end with the leafs that they were opened with. */
+  readonly lives?: TrustMaterial['lives'];
 }
 
 /** What an Envoy says of itself in its bootstrap (`node.metadata`), after parsing. */

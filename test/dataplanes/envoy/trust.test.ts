@@ -29,6 +29,7 @@ async function world(roots: readonly string[] = [first?.root ?? '', second?.root
     roots: trusted,
     signer: { fingerprint: a ?? '', certificate: first?.root ?? '' },
     renewWithinMs: 10_000,
+    lives: { leafLifeMs: 60_000, skewMs: 15_000 },
   });
   await trust.bring(material(1, roots));
   await putWatcher(documents, place, { via: 'x1', aliveUntil: T0 + 3_600 * SECOND }, T0);
@@ -87,7 +88,6 @@ describe('a leaf that was given out', () => {
   });
 });
 
-describe('a proxy', () => {
 describe('a leaf of which an agent speaks', () => {
   const bundle = { offered: [a, b], accepted: [a, b] };
   const lives = { leafLifeMs: 60 * SECOND, skewMs: 15 * SECOND };
@@ -127,6 +127,7 @@ describe('a leaf of which an agent speaks', () => {
   });
 });
 
+describe('a proxy', () => {
   it('is where its agent says, once it was served that', async () => {
     const { says, sees, look } = await world();
     await says({ identity: 'spiffe://mesh.example/ns/shop/sa/web', loaded: { roots: [a, b], leaf } });
@@ -140,8 +141,8 @@ describe('a leaf of which an agent speaks', () => {
         seenAt: T0,
         trusts: [a, b],
         presents: { issuer: a, notAfter: leaf.notAfter },
-      },
         mayPresentUntil: leaf.notAfter,
+      },
     ]);
   });
 

@@ -29,8 +29,8 @@ export interface Workload {
 
 /**
  * Answers with `name`. A request's header `x-do` tells it what to do at its first, second ... try, the last for all that
- * follow: a status, `reset`, `refuse` (an HTTP/2 stream), `late` (after 400 ms) or `wait` (until `release`). Tries are those
- * of one host and path.
+ * follow: a status, `reset`, `refuse` (an HTTP/2 stream), `late` (after 400 ms), `echo` (what comes, as it comes) or `wait` (until
+ * `release`). Tries are those of one host and path.
  */
 export async function startWorkload(name: string, options: { http2?: boolean; always?: string } = {}): Promise<Workload> {
   const received: Received[] = [];
@@ -54,6 +54,7 @@ export async function startWorkload(name: string, options: { http2?: boolean; al
     else if (what === 'refuse') {
       if ('stream' in response) response.stream.close(constants.NGHTTP2_REFUSED_STREAM);
     } else if (what === 'late') setTimeout(answer, 400).unref();
+    else if (what === 'echo') incoming.pipe(response);
     else if (what === 'wait') waiting.push(answer);
     else answer(Number(what));
   }

@@ -48,7 +48,8 @@ describe('the Secret that istiod signs with', () => {
     const [first = of('a')] = letters(roots).map(of);
     const { fingerprint, certificate } = first.authority.issuer;
     const signer = { fingerprint, certificate };
-    return { mesh: 'shop', trustDomain: 'shop.example', revision, roots: letters(roots).map(root), signer, renewWithinMs: 1_000 };
+    const lives = { leafLifeMs: 60_000, skewMs: 15_000 };
+    return { mesh: 'shop', trustDomain: 'shop.example', revision, roots: letters(roots).map(root), signer, renewWithinMs: 1_000, lives };
   };
   const letters = (text: string) =>
     (['a', 'b', 'c'] as const).filter((each) => text.includes(each)).sort((x, y) => text.indexOf(x) - text.indexOf(y));
