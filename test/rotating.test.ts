@@ -6,10 +6,10 @@ import type { TrustAdapters } from '../src/app.ts';
 import { envoyTrust } from '../src/dataplanes/envoy/trust.ts';
 import { putGiven, putIdentities } from '../src/reconcile/identity-observations.ts';
 import { readTrust } from '../src/reconcile/model-trust.ts';
-import { putNode, putWatcher } from '../src/reconcile/observations.ts';
+import { putNode, putReadiness, putWatcher } from '../src/reconcile/observations.ts';
 import { type VaultCertificate, VaultUnavailable } from '../src/trust/vault.ts';
 import { rootCertificate } from '../src/trust/x509/profiles.ts';
-import { meshFile, serviceFile, World } from './world.ts';
+import { deployment, meshFile, serviceFile, World } from './world.ts';
 
 const place = { mesh: 'shop', dataPlane: 'edge' };
 const SECOND = 1_000;
@@ -18,6 +18,8 @@ const KEY_VAULT = 'certificates: { vault: https://shop.vault.azure.net, leafLife
 
 class TrustWorld extends World {
   readonly vault: MemoryVault;
+  /** What nodes have taken up of the mesh's changes. */
+  served = 1;
 
   constructor(vault = new MemoryVault()) {
     const trust: TrustAdapters = {
@@ -43,12 +45,16 @@ class TrustWorld extends World {
     const bundle = { offered: [...trust.fingerprints], accepted: [...trust.fingerprints] };
     await putWatcher(this.documents, place, { via: 'x1', aliveUntil: this.now + 3_600 * SECOND }, this.now);
     for (const node of nodes) {
-      await putNode(this.documents, place, { node, via: 'x1', served: 1, bundle }, this.now);
+      await putNode(this.documents, place, { node, via: 'x1', served: this.served, bundle }, this.now);
       const leaf = { fingerprint: 'd'.repeat(64), issuer: trust.signer.fingerprint, notAfter: this.now + 20 * SECOND };
-      await putIdentities(this.documents, place, [{ node, seenAt: this.now, loaded: { roots: [...trust.fingerprints], leaf } }]);
-    }
       const identity = 'spiffe://cluster.local/ns/shop/sa/web';
       await putGiven(this.documents, place, { node, identity, fingerprint: leaf.fingerprint, notAfter: leaf.notAfter }, this.now);
+      await putIdentities(this.documents, place, [{ node, seenAt: this.now, loaded: { roots: [...trust.fingerprints], leaf } }]);
+    }
+  }
+
+  async rollout(): Promise<string | undefined> {
+    return (await this.app.service('shop', 'catalog'))?.rollout?.phase;
   }
 
   async phase(): Promise<string | undefined> {
@@ -160,6 +166,21 @@ describe('a rotation', () => {
     }
     expect((await readTrust(world.documents, 'shop'))?.revision).toBe(before?.revision);
     expect((await world.app.rotating.status('shop'))?.rotation?.heldBy).toContain('edge/web-2');
+  });
+
+  it('waits while a rollout is between two weights, and goes on when that has ended', async () => {
+    const world = await new TrustWorld().adopt();
+    await world.follow('web-1');
+    await putReadiness(world.documents, place, { service: 'catalog', via: 'x1', versions: { v1: 'ready', v2: 'ready' } }, world.now);
+    expect(await world.app.receiveEvent(deployment('d1', 'catalog', 'v2'))).toMatchObject({ answers: [{ outcome: 'accepted' }] });
+    expect(await world.rollout()).toBe('shifting');
+    await world.app.rotating.rotate('shop', { id: 'one', actor: 'kim' }, { compromised: false });
+    expect(await world.pass(5, 'web-1')).toEqual(['distributing']);
+    expect((await world.app.rotating.status('shop'))?.rotation?.heldBy).toContain('catalog is between two weights');
+    // The node has taken up the new weights, too.
+    world.served = 99;
+    expect(await world.pass(5, 'web-1')).toContain('issuing');
+    expect(await world.rollout()).toBe('holding');
   });
 
   it('is asked for by somebody else while one is under way in vain', async () => {

@@ -40,7 +40,7 @@ export const TRUST_TELLINGS: { readonly [T in TrustCardTopic]: (told: Told) => T
   'rotation-phase': (told) => ({
     title: `${told.mesh}: rotation, ${told.phase ?? 'the next phase'}`,
     tone: 'info',
-    sentence: closed(PHASES[told.phase ?? ''] ?? `The rotation of ${domainOf(told)} goes on`),
+    sentence: `${closed(PHASES[told.phase ?? ''] ?? `The rotation of ${domainOf(told)} goes on`)}${told.text === undefined ? '' : ` ${closed(told.text)}`}`,
   }),
   'rotation-held': (told) => ({
     title: `${told.mesh}: the rotation waits`,

@@ -125,7 +125,7 @@ function hasten(state: TrustState, { by, reason }: Of<'Rotate'>, context: TrustC
   if (rotation.aborted) return refused('GoesBack', 'It goes back to that root; let it go forward first (proceed), then say so again.');
   const draft = new Draft(state, context);
   draft.record({ type: 'RotationHastened', cause: 'compromised', by, ...(reason === undefined ? {} : { reason }) });
-  if (rotation.phase.name === 'prepared') leave(draft, by);
+  if (rotation.phase.name === 'prepared') leave(draft, { by });
   // It adopts nothing any more: whether the vault's own version can be used is not waited for.
   if (rotation.phase.name === 'preparing') draft.effect({ kind: 'make', target: rotation.id });
   return draft.look().card('rotation-phase', reason).accepted(`The rotation ${rotation.id} goes on as of a compromised root.`);
@@ -190,7 +190,7 @@ function proceed(state: TrustState, { by }: Of<'Proceed'>, context: TrustContext
   if (Object.values(rotation.approvals).includes(by)) {
     return refused('SameEyes', `${by} has approved a gate of this rotation; somebody else must let its root be used.`);
   }
-  leave(draft, by);
+  leave(draft, { by });
   return draft.accepted(`${by} lets the prepared root be used: it is being distributed.`);
 }
 

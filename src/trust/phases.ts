@@ -8,7 +8,7 @@ import type { Draft } from './draft.ts';
 import { type GatedPhase, isGated } from './evolve.ts';
 import { type FleetLook, type Judgement, judgeFleet, type Member, presentsUnder, trustsAll, trustsOnly } from './gates.ts';
 import type { ApprovedGate, PhaseName, Rotation, TrustState } from './state.ts';
-import { hasEnded, livesAt, soakMs } from './timing.ts';
+import { hasEnded, livesAt, mustLeaveBy, soakMs } from './timing.ts';
 
 /** What a rotation stands on once its root is made. */
 interface Under {
@@ -115,8 +115,13 @@ function goOn(draft: Draft): void {
   const phase = draft.state.rotation?.phase.name;
   const gate = phase && approvedGateOf(phase);
   const kept = gate && keptBy(draft, gate);
-  if (kept === undefined) leave(draft);
-  else if (hold(draft, kept)) draft.card('rotation-held', kept);
+  if (kept === undefined) {
+    const { locked } = draft.context;
+    leave(draft, gate && locked !== undefined ? { because: `It does not wait any longer, although ${locked}.` } : {});
+    return;
+  }
+  const until = mustLeaveBy(draft.state);
+  if (hold(draft, kept)) draft.card('rotation-held', kept, until === undefined ? {} : { until });
 }
 
 function keptBy({ state, context }: Draft, gate: ApprovedGate): string | undefined {
@@ -124,11 +129,14 @@ function keptBy({ state, context }: Draft, gate: ApprovedGate): string | undefin
   if (spec?.approvals.includes(gate) && rotation?.approvals[gate] === undefined) {
     return `All are ready; ${gate} waits for somebody other than ${rotation?.startedBy} to approve it.`;
   }
-  return context.locked === undefined ? undefined : `All are ready; ${gate} waits while ${context.locked}.`;
+  const until = mustLeaveBy(state) ?? Number.POSITIVE_INFINITY;
+  // It is advice: a rollout that stands still keeps no root in use past its time, and none that nobody is to trust.
+  if (context.locked === undefined || !rotation || skipsSoak(rotation) || context.now >= until) return undefined;
+  return `All are ready; ${gate} waits while ${context.locked}.`;
 }
 
-/** To the next phase, whatever was seen. `by`: who let a prepared root be used. */
-export function leave(draft: Draft, by?: string): void {
+/** To the next phase, whatever was seen. `by`: who let a prepared root be used; `because`: what people are told besides. */
+export function leave(draft: Draft, { by, because }: { readonly by?: string; readonly because?: string } = {}): void {
   const under = underWay(draft.state);
   if (!under) return;
   const { current, to, rotation } = under;
@@ -144,13 +152,13 @@ export function leave(draft: Draft, by?: string): void {
       if (hasEnded(current, lives, now)) leave(draft);
       return;
     case 'distributing':
-      draft.record({ type: 'IssuingBegun' }).bring().card('rotation-phase');
+      draft.record({ type: 'IssuingBegun' }).bring().card('rotation-phase', because);
       return;
     case 'issuing':
       draft.record({ type: 'SoakBegun', until: skipsSoak(rotation) ? now : lastOfOldSigner(rotation, now) + soakMs(lives) }).look();
       return;
     case 'soaking':
-      draft.record({ type: 'BundlePruned' }).bring().card('rotation-phase');
+      draft.record({ type: 'BundlePruned' }).bring().card('rotation-phase', because);
       return;
     case 'pruned':
       draft.record({ type: 'RetirementBegun' }).key(current.fingerprint);

@@ -1,6 +1,6 @@
 /** Where people and events step in: aborts from everywhere, four eyes, a compromise, a root that waits for somebody. */
 import { describe, expect, it } from 'vitest';
-import { rotateBy } from '../../src/trust/timing.ts';
+import { mustLeaveBy, rotateBy } from '../../src/trust/timing.ts';
 import { certificatesSpec, DAY, fingerprint, HOUR, LEAF, MINUTE, ROOT_LIFE, SECOND, SKEW, versionOf } from './samples.ts';
 import {
   ALL,
@@ -210,6 +210,45 @@ describe('the change lock of the mesh', () => {
       .after(OVER);
     story.seenTwice(ALL, { trusts: [1, 2], under: 2 }).thenHolds('soaking', /pruning waits while so/);
     goesAllTheWayBack(story.given(abort));
+  });
+
+  it('is advice: it holds nothing once waiting would let the old root end first, and people are told so', () => {
+    const story = distributing().locked('a rollout of cart is under way');
+    const by = mustLeaveBy(story.state) ?? 0;
+    renewingUntil(story, by - MINUTE);
+    story.after(by - MINUTE - story.now).seenTwice(ALL, { trusts: [1, 2], under: 1 });
+    story.thenHolds('distributing', /waits while a rollout of cart/).thenCards('rotation-held', { until: by });
+    story.looked(by - story.now);
+    story.thenRecords('IssuingBegun').thenCards('rotation-phase', { text: expect.stringMatching(/although a rollout of cart/) });
+    // Its issuer was renewed meanwhile.
+    const under = Number.parseInt(story.state.rotation?.to?.issuer.fingerprint ?? '', 16) - 1_000;
+    story
+      .seenTwice(ALL, { trusts: [1, 2], under })
+      .thenPhase('soaking')
+      .after(OVER);
+    story.seenTwice(ALL, { trusts: [1, 2], under }).thenHolds('soaking', /pruning waits/);
+    story.after((mustLeaveBy(story.state) ?? 0) - story.now).seenTwice(ALL, { trusts: [1, 2], under });
+    story.thenPhase('pruned');
+  });
+
+  it('holds nothing of a root that is compromised or has ended', () => {
+    const story = distributing(certificatesSpec(), 'compromised')
+      .locked('so')
+      .seenTwice(ALL, { trusts: [1, 2], under: 1 });
+    story
+      .thenPhase('issuing')
+      .seenTwice(ALL, { trusts: [1, 2], under: 2 })
+      .thenPhase('soaking');
+    story.seenTwice(ALL, { trusts: [1, 2], under: 2 }).thenPhase('pruned');
+    const ended = resting()
+      .after(ROOT_LIFE + SKEW + SECOND)
+      .given({ type: 'Elapsed' })
+      .locked('so');
+    ended
+      .given(made(ended, 2))
+      .seenTwice(ALL, { trusts: [1, 2], under: 2 })
+      .thenPhase('soaking');
+    ended.seenTwice(ALL, { trusts: [1, 2], under: 2 }).thenPhase('pruned');
   });
 });
 

@@ -188,6 +188,13 @@ export class Story {
     expect(owed.map(wordOf).sort()).toEqual([...effects].sort());
     return this;
   }
+
+  /** Among what the decision calls for, people are told this. */
+  thenCards(topic: string, data: Readonly<Record<string, unknown>>): this {
+    const owed = this.#decision?.kind === 'accepted' ? this.#decision.effects : [];
+    expect(owed.find((effect) => effect.kind === 'card' && effect.data?.topic === topic)?.data).toMatchObject(data);
+    return this;
+  }
 }
 
 const wordOf = ({ kind, target, data }: Effect): string => `${kind} ${target === undefined ? data?.topic : target}`;
