@@ -30,7 +30,9 @@ function folded(state: TrustState, event: TrustEvent, { version, at }: EventCont
     }
     case 'TrustReleased': {
       const { spec: _spec, rotation: _rotation, ...rest } = withFormerLeafs(state, 0, at);
-      return { ...rest, establishing: false, specVersion: event.specVersion };
+      // Nobody makes what was called for: whoever takes certificates up again calls for it anew.
+      const current = rest.current && { ...rest.current, ...undue(rest.current) };
+      return { ...rest, ...(current ? { current } : {}), establishing: false, renewing: [], specVersion: event.specVersion };
     }
     case 'EstablishingBegun':
       return { ...state, establishing: true };
@@ -211,6 +213,9 @@ function delegating(authority: Authority, delegation: Delegation, at: number): A
   const before = (authority.delegated ?? []).filter(({ notAfter }) => notAfter > at);
   return { ...authority, delegated: [delegation, ...before] };
 }
+
+const undue = ({ delegated }: Authority): Pick<Authority, 'delegated'> =>
+  delegated ? { delegated: delegated.map(({ due: _due, ...each }) => each) } : {};
 
 function delegationDue(authority: Authority, dataPlane: string): Authority {
   const { delegated = [] } = authority;

@@ -132,6 +132,26 @@ describe('a spec', () => {
   });
 });
 
+describe('certificates that were released and are taken up again', () => {
+  it('have their issuer renewed when it is due, though another was called for before', () => {
+    const story = resting().elapse().thenRecords('IssuerDue').given({ type: 'Release', specVersion: 2 });
+    story.given(specify(certificatesSpec(), 3)).when({ type: 'Elapsed' });
+    story.thenRecords('IssuerDue').thenOwes(`issuer ${fingerprint(1)}`);
+  });
+
+  it('have what a data plane signs with replaced when it is due, though that was called for before', () => {
+    const story = resting();
+    const [notBefore, notAfter] = [story.now, story.now + DAY];
+    const delegation = { dataPlane: 'east', fingerprint: fingerprint(500), notBefore, notAfter };
+    story
+      .given({ type: 'Delegate', root: fingerprint(1), delegation })
+      .elapse()
+      .thenRecords('DelegationDue');
+    story.given({ type: 'Release', specVersion: 2 }, specify(certificatesSpec(), 3)).when({ type: 'Elapsed' });
+    story.thenRecords('DelegationDue').thenOwes('trust east');
+  });
+});
+
 describe('what the vault says late', () => {
   it('changes nothing', () => {
     resting()
