@@ -6,6 +6,7 @@
 import { z } from 'zod';
 import type { Documents, Found, JsonObject, StoredDocument } from './journal/documents.ts';
 import { sha256 } from './journal/hash.ts';
+import { race } from './journal/races.ts';
 import { type AttestationRefusal, type Attested, refusedToken } from './trust/attestation.ts';
 import type { Identity } from './trust/identity.ts';
 
@@ -98,7 +99,7 @@ export async function attestByOwnToken(
   if (token.kind === 'renewal' && token.node !== node) {
     return refusedToken(
       'NodeNotTheSame',
-      `The renewal token was given to another node than ${node}; each node joins with a token of its own.`,
+      `The renewal token was given to another node than ${node}; each node, and one that is renamed, joins with a token of its own.`,
     );
   }
   const use = async (): Promise<AttestationRefusal | undefined> => {
@@ -113,7 +114,10 @@ interface FoundToken<Kind extends StoredToken['kind']> {
   readonly token: Extract<StoredToken, { kind: Kind }>;
 }
 
-/** In one batch: the join token is used up, and the renewal token counts. Of two who show it at once, one joins. */
+/**
+ * In one batch: the join token is used up, and the renewal token counts. Of two who show it at once, one joins. A workload that was away for too
+ * long, or whose node has another name now, joins again with the secret that it has.
+ */
 async function join(
   documents: Documents,
   mesh: string,
@@ -121,33 +125,34 @@ async function join(
   { renewal, node }: { readonly renewal: string; readonly node: string },
   now: number,
 ): Promise<AttestationRefusal | undefined> {
+  const partition = partitionOf(mesh);
   const { id } = found.document;
   const { namespace, serviceAccount } = token;
-  const before = await documents.read(partitionOf(mesh), renewal);
-  if (before && !hasEnded(before, now)) return taken;
   const used = documentOf(mesh, id, { ...token, used: { at: now, node } }, now);
-  const document = documentOf(
-    mesh,
-    renewal,
-    { kind: 'renewal', namespace, serviceAccount, endsAt: now + RENEWAL_LIFE_MS, node, joinedBy: id },
-    now,
-  );
-  const outcome = await documents.batch(partitionOf(mesh), [
-    { op: 'replace', document: used, etag: found.etag },
-    // A workload that was away for too long joins again with the secret that it has.
-    before ? { op: 'replace', document, etag: before.etag } : { op: 'create', document },
-  ]);
-  if (outcome.outcome === 'written') return undefined;
-  return outcome.index === 0
-    ? refusedToken('JoinTokenUsed', 'The join token was used just now and works once; ask an operator for another one.')
-    : taken;
+  const endsAt = now + RENEWAL_LIFE_MS;
+  const document = documentOf(mesh, renewal, { kind: 'renewal', namespace, serviceAccount, endsAt, node, joinedBy: id }, now);
+  const otherwise = `The secret of ${node} is used by others without pause; the request can be sent again.`;
+  const ended = await race(documents, `${partition}/${renewal}`, otherwise, async () => {
+    const before = await documents.read(partition, renewal);
+    if (before && !mayReplace(before, token, now)) return taken;
+    const outcome = await documents.batch(partition, [
+      { op: 'replace', document: used, etag: found.etag },
+      before ? { op: 'replace', document, etag: before.etag } : { op: 'create', document },
+    ]);
+    if (outcome.outcome === 'written') return 'joined';
+    return outcome.index === 0 ? usedJustNow : undefined;
+  });
+  return ended === 'joined' ? undefined : ended;
 }
 
+const usedJustNow = refusedToken('JoinTokenUsed', 'The join token was used just now and works once; ask an operator for another one.');
 const taken = refusedToken('TokenMalformed', 'The secret to come again by is taken already; make another 32 random bytes.');
 
-function hasEnded({ document }: Found, now: number): boolean {
+/** What the same workload has left behind, under whatever name of its node, or somebody long ago. */
+function mayReplace({ document }: Found, { namespace, serviceAccount }: Identity, now: number): boolean {
   const token = tokenSchema.parse(document.body);
-  return token.kind === 'renewal' && token.endsAt <= now;
+  if (token.kind !== 'renewal') return false;
+  return token.endsAt <= now || (token.namespace === namespace && token.serviceAccount === serviceAccount);
 }
 
 async function slide(documents: Documents, mesh: string, { found, token }: FoundToken<'renewal'>, now: number): Promise<undefined> {

@@ -48,8 +48,8 @@ const accountToken = ({ issuer }: Shop, rest: Record<string, unknown> = {}) =>
   issuer.token({ sub: 'system:serviceaccount:shop:web', aud: AUDIENCE, ...rest });
 const principalToken = ({ entra }: Shop) => entra.token({ sub: PRINCIPAL, oid: PRINCIPAL, tid: TENANT, aud: 'api://meshwright' });
 
-async function joinToken({ issuing }: Pick<IssuingMesh, 'issuing'>, lifeMs = 60 * MINUTE): Promise<string> {
-  const made = await issuing.makeJoinToken(MESH, { identity: web, lifeMs, actor: 'an operator' });
+async function joinToken({ issuing }: Pick<IssuingMesh, 'issuing'>, lifeMs = 60 * MINUTE, identity = web): Promise<string> {
+  const made = await issuing.makeJoinToken(MESH, { identity, lifeMs, actor: 'an operator' });
   if (made.kind !== 'made') throw new Error(made.message);
   return made.token;
 }
@@ -298,7 +298,29 @@ describe('a join token', () => {
   it('cannot take a secret that is somebody else’s', async () => {
     const mesh = await shop();
     await join(mesh, await joinToken(mesh), 'secret');
-    expect(await join(mesh, await joinToken(mesh), 'secret', 'web-2')).toMatchObject({ reason: 'TokenMalformed' });
+    const other = await joinToken(mesh, 60 * MINUTE, { ...web, serviceAccount: 'cart' });
+    expect(await join(mesh, other, 'secret')).toMatchObject({ reason: 'TokenMalformed' });
+    expect(await join(mesh, other, 'secret of its own')).toMatchObject({ kind: 'issued' });
+  });
+
+  it('lets a workload in again whose node has another name now, with the secret that it has', async () => {
+    const mesh = await shop();
+    await join(mesh, await joinToken(mesh), 'secret');
+    expect(await renew(mesh, 'secret', 'renamed')).toMatchObject({ reason: 'NodeNotTheSame' });
+    const token = await joinToken(mesh);
+    expect(await join(mesh, token, 'secret', 'renamed')).toMatchObject({ kind: 'issued' });
+    expect(await renew(mesh, 'secret', 'renamed')).toMatchObject({ kind: 'issued' });
+    expect(await renew(mesh, 'secret')).toMatchObject({ reason: 'NodeNotTheSame' });
+    expect(await join(mesh, token, 'secret')).toMatchObject({ reason: 'JoinTokenUsed' });
+  });
+
+  it('of two that come at once with one secret uses up both, and one of the nodes comes again', async () => {
+    const mesh = await shop();
+    const tokens = [await joinToken(mesh), await joinToken(mesh)];
+    const answers = await Promise.all(tokens.map((token, index) => join(mesh, token, 'secret', `web-${index}`)));
+    expect(answers.map(({ kind }) => kind)).toEqual(['issued', 'issued']);
+    const again = await Promise.all([0, 1].map((index) => renew(mesh, 'secret', `web-${index}`)));
+    expect(again.filter(({ kind }) => kind === 'issued')).toHaveLength(1);
   });
 
   it('is in the store as its digest alone', async () => {

@@ -9,7 +9,7 @@ import { keepSecret } from './identity-files.ts';
 import type { AgentSettings } from './settings.ts';
 
 /** Refusals after which the next token may do. */
-export const TRY_NEXT: readonly string[] = ['TokenUnknown', 'TokenExpired', 'JoinTokenUsed'];
+export const TRY_NEXT: readonly string[] = ['TokenUnknown', 'TokenExpired', 'JoinTokenUsed', 'NodeNotTheSame'];
 
 /** In the order to show them. Throws where there is none, saying which file is to hold it. `cameBefore`: it was given a leaf once. */
 export async function tokensToShow(

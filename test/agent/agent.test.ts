@@ -82,6 +82,15 @@ describe('an agent that begins', () => {
     expect(bundle.validation_context.trusted_ca.inline_string).toBe(current?.certificate);
   });
 
+  it('comes back under another name by another join token, with the secret that it has', { timeout: 60_000 }, async () => {
+    const here = await start(SHORT_MS);
+    const first = await here.agent('web-1', 'web', {}, ['--once']);
+    expect(await first.ended).toBe(0);
+    const renamed = await here.agent('web-2', 'web', { MESHWRIGHT_IDENTITY_DIRECTORY: here.directoryOf('web-1') });
+    await until('it has another', () => heard(renamed, 'LeafRenewed'));
+    expect(heard(renamed, 'LeafRefused')).toBeUndefined();
+  });
+
   it('loses no place in the mesh with an answer that was lost: killed at any time, it comes again', { timeout: 60_000 }, async () => {
     const here = await start(LONG_MS);
     let came: AgentProcess | undefined;
