@@ -21,7 +21,7 @@ const EVERYBODY = ['vms/consul', CATALOG, WEB];
 /** Proxies come for another leaf at a random moment of 30 s. */
 const RENEWED_MS = 60_000;
 
-describe.skipIf(!have)('the certificates of a real Consul', () => {
+describe.skipIf(!have)('the certificates of a real Consul', { timeout: 4 * RENEWED_MS }, () => {
   let mesh: RotationMesh;
   let traffic: ReturnType<RotationMesh['traffic']>;
   beforeAll(async () => {
