@@ -9,7 +9,7 @@ import type { CertificateClient, CertificateOperation } from '@azure/keyvault-ce
 import type { CryptographyClient, JsonWebKey, KeyClient, KeyProperties } from '@azure/keyvault-keys';
 import type { KeyAlgorithm } from '../trust/certificates.ts';
 import { type Begun, type Vault, type VaultCertificate, type VaultKey, VaultRefused, VaultUnavailable } from '../trust/vault.ts';
-import { CALL_LIMITS, type CallLimits, KeyVaultAnswer, KeyVaultCalls } from './key-vault-calls.ts';
+import { CALL_LIMITS, type CallLimits, KeyVaultAnswer, KeyVaultCalls, type Role } from './key-vault-calls.ts';
 import {
   isForItsKey,
   isStep,
@@ -156,11 +156,12 @@ class KeyVault implements Vault {
 
   async setEnabled(id: string, enabled: boolean): Promise<void> {
     const { collection, name, version } = objectOf(this.#url, id);
+    // What is not there any more signs nothing.
+    const set = (role: Role, update: (signal: AbortSignal) => Promise<unknown>) =>
+      enabled ? this.#calls.repeatable(role, update) : this.#calls.find(role, update);
     if (collection === 'certificates')
-      await this.#calls.repeatable(CERTIFICATES, (abortSignal) =>
-        this.#certificates.updateCertificateProperties(name, version, { enabled, abortSignal }),
-      );
-    else await this.#calls.repeatable(KEYS, (abortSignal) => this.#keys.updateKeyProperties(name, version, { enabled, abortSignal }));
+      await set(CERTIFICATES, (abortSignal) => this.#certificates.updateCertificateProperties(name, version, { enabled, abortSignal }));
+    else await set(KEYS, (abortSignal) => this.#keys.updateKeyProperties(name, version, { enabled, abortSignal }));
   }
 
   async list(): Promise<readonly VaultCertificate[]> {

@@ -90,6 +90,8 @@ class LocalVault implements Vault {
   }
 
   async setEnabled(id: string, enabled: boolean): Promise<void> {
+    const named = ID.exec(id)?.[1];
+    if (!enabled && named !== undefined && !(await this.#files.read(`${named}.json`))) return;
     const path = await this.#pathOf(id);
     if (enabled) await this.#files.remove(`${path}.disabled`);
     else await this.#files.write(`${path}.disabled`, '');

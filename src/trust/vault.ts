@@ -22,7 +22,10 @@ export interface Vault {
   makeKey(request: { readonly name: string; readonly algorithm: KeyAlgorithm; readonly wish: string }): Promise<VaultKey>;
   /** ECDSA (r || s) or RSASSA-PKCS1-v1_5 with SHA-256, with SHA-384 for P-384, over `message`. */
   sign(keyId: string, algorithm: KeyAlgorithm, message: Uint8Array): Promise<Uint8Array>;
-  /** A version of a certificate with its key, or of a key alone. Disabled: it signs no more, and can be enabled again. */
+  /**
+   * A version of a certificate with its key, or of a key alone. Disabled: it signs no more, and can be enabled again. What was deleted signs
+   * no more either: disabling it is no error, enabling it is `VaultRefused`.
+   */
   setEnabled(id: string, enabled: boolean): Promise<void>;
   /** The newest version of every certificate in the vault, whoever uses it. */
   list(): Promise<readonly VaultCertificate[]>;

@@ -196,6 +196,22 @@ export function describeVault(what: string, open: () => Promise<OpenVault>): voi
       expect(await vault.versions(certificate.name)).toEqual([{ ...certificate, enabled: false }]);
     });
 
+    it('has nothing to disable of what is gone, and cannot enable it', async () => {
+      const certificate = await made(vault, newName(), 'rotation-1');
+      const key = await vault.makeKey({ name: newName(), algorithm: 'P-256', wish: 'issuer-1' });
+      for (const id of [certificate.certificateId, key.keyId]) {
+        const gone = id.replace(/[^/]+$/, (version) => (/^9+$/.test(version) ? '8' : '9').repeat(version.length));
+        await vault.setEnabled(gone, false);
+        await expect(vault.setEnabled(gone, true)).rejects.toThrow(VaultRefused);
+        await vault.setEnabled(
+          id.replace(/[^/]+\/([^/]+)$/, (_all, version) => `${newName()}/${version}`),
+          false,
+        );
+      }
+      expect(await vault.versions(certificate.name)).toEqual([certificate]);
+      await vault.sign(key.keyId, 'P-256', MESSAGE);
+    });
+
     it('refuses an algorithm that is not the key’s, and ids that are none of its own', async () => {
       const { keyId } = await vault.makeKey({ name: newName(), algorithm: 'P-256', wish: 'issuer-1' });
       const refusals = [
@@ -203,6 +219,7 @@ export function describeVault(what: string, open: () => Promise<OpenVault>): voi
         () => vault.sign(keyId, 'P-384', MESSAGE),
         () => vault.sign('https://elsewhere.example/keys/root/1', 'P-256', MESSAGE),
         () => vault.setEnabled('local:certificates/../../000001', true),
+        () => vault.setEnabled('https://elsewhere.example/keys/root/1', false),
       ];
       for (const refusal of refusals) await expect(refusal()).rejects.toThrow(VaultRefused);
     });
