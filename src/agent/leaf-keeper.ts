@@ -115,6 +115,8 @@ export function leafKeeper(settings: AgentSettings, clock: AgentClock, say: Say)
     },
 
     hurry(signer, withinMs) {
+      // A rotation that went back may come again.
+      if (held?.issuer === signer) hurriedFor = undefined;
       if (!held || held.issuer === signer || hurriedFor === signer) return;
       hurriedFor = signer;
       const delay = hurriedDelay(withinMs, clock.chance());
