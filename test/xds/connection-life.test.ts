@@ -11,6 +11,7 @@ import { connect as connectTls } from 'node:tls';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { envoyTrust } from '../../src/dataplanes/envoy/trust.ts';
 import { fingerprintOf } from '../../src/reconcile/model-trust.ts';
+import type { TrustMaterial } from '../../src/trust/data-plane-trust.ts';
 import { type Authority, createAuthority } from '../dataplanes/envoy/identities.ts';
 import { LOOPBACK } from '../dataplanes/envoy/workload.ts';
 import { until } from '../e2e/until.ts';
@@ -20,16 +21,18 @@ import { envoyForTests } from './real-envoy.ts';
 
 const envoy = await envoyForTests();
 const allow = [{ callers: [{ namespace: 'shop', serviceAccount: 'web' }] }];
-/** Our callers leave after 2 s; whoever does not is told after 5 s, and is left 3 s later. */
-const lives = { leafLifeMs: 2_000, skewMs: 6_000 };
+/** Our callers leave after 2 s, and nobody would be told to before a minute. */
+const callersLeave = { leafLifeMs: 2_000, skewMs: 60_000 };
+/** Whoever does not leave after 2 s is told after 5 s, and is left 3 s later. */
+const othersAreLeft = { leafLifeMs: 2_000, skewMs: 6_000 };
 /** How many requests go by while something is as it is. */
 const SOME = 100;
 
 const UPSTREAM = 'cluster.catalog.shop\\|v1';
 const INBOUND = 'http.inbound';
 
-async function started(options: Pick<MeshOptions, 'protocol'> = {}) {
-  const mesh = await startMesh({ ...options, connections: 'kept' });
+async function started(lives: TrustMaterial['lives'], protocol: MeshOptions['protocol'] = 'http') {
+  const mesh = await startMesh({ protocol, connections: 'kept' });
   const trust = envoyTrust(mesh.documents, 'vms', () => void fetch(`${mesh.door}/poke/shop`, { method: 'POST' }));
   let revision = 0;
   const bring = async (roots: readonly Authority[], signer: Authority): Promise<void> => {
@@ -98,7 +101,7 @@ describe.skipIf(!envoy)('connections that are kept', () => {
       timeout: 120_000,
     },
     async (protocol) => {
-      const world = await started({ protocol });
+      const world = await started(callersLeave, protocol);
       const { mesh, bring, leafsOf } = world;
       const second = await createAuthority('second');
       const ask = await mesh.caller('web', 'web');
@@ -131,7 +134,7 @@ describe.skipIf(!envoy)('connections that are kept', () => {
   );
 
   it('end when nobody uses them too', { timeout: 60_000 }, async () => {
-    const world = await started();
+    const world = await started(callersLeave);
     const ask = await world.mesh.caller('web', 'web');
     await until('it is let in', async () => (await ask()).status === 200);
     await until('none is left', async () => (await world.mesh.stat('web', `${UPSTREAM}.upstream_cx_active`)) === 0);
@@ -139,7 +142,7 @@ describe.skipIf(!envoy)('connections that are kept', () => {
   });
 
   it('end no stream that is under way, however long that is', { timeout: 60_000 }, async () => {
-    const world = await started({ protocol: 'grpc' });
+    const world = await started(othersAreLeft, 'grpc');
     const { mesh } = world;
     const ask = await mesh.caller('web', 'web');
     await until('it is let in', async () => (await ask()).status === 200);
@@ -166,7 +169,7 @@ describe.skipIf(!envoy)('connections that are kept', () => {
 
 describe.skipIf(!envoy)('whoever has a leaf and is none of our Envoys', () => {
   it('is let go over HTTP/1 when the leaf has ended, idle or not, with an answer to what it has asked', { timeout: 60_000 }, async () => {
-    const world = await started();
+    const world = await started(othersAreLeft);
     const { mesh } = world;
     const tls = await strangerTo(world);
     const ended = once(await idleSocket(tls), 'close');
@@ -183,7 +186,7 @@ describe.skipIf(!envoy)('whoever has a leaf and is none of our Envoys', () => {
   });
 
   it('is told over HTTP/2, and what is under way is answered', { timeout: 60_000 }, async () => {
-    const world = await started();
+    const world = await started(othersAreLeft);
     const { mesh } = world;
     const tls = await strangerTo(world);
     const session = connectHttp2('https://catalog', { createConnection: () => connectTls(tls) });
