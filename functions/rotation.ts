@@ -12,6 +12,9 @@ const rotateSchema = z.strictObject({ reason: z.string().min(1).max(500).exactOp
 const stepSchema = z.strictObject({
   reason: z.string().min(1).max(500).exactOptional(),
   gate: z.enum(['issuing', 'pruning']).exactOptional(),
+  /** What was looked at before a gate is forced. */
+  rotation: z.string().max(100).exactOptional(),
+  phase: z.string().max(100).exactOptional(),
 });
 
 const none = (mesh: string) => problem(404, 'NoCertificates', `No adopted spec of a mesh ${mesh} has \`certificates\`.`);
@@ -77,7 +80,11 @@ app.http('stepIntoRotation', {
       const command = commandOf(action, asked.data, actor);
       if (command === undefined)
         return problem(404, 'UnknownAction', 'Ask for abort, proceed, force, or approve with {"gate": "issuing"} or "pruning".');
-      const answer = await (command === 'force' ? app.rotating.force(mesh, delivery) : app.rotating.byHand(mesh, delivery, command));
+      const { rotation, phase } = asked.data;
+      if (command === 'force' && (rotation === undefined || phase === undefined))
+        return problem(400, 'NotARequest', 'To force a gate, send {"rotation": "<id>", "phase": "<name>"} as `certificates` shows them.');
+      const of = { rotation: rotation ?? '', phase: phase ?? '' };
+      const answer = await (command === 'force' ? app.rotating.force(mesh, delivery, of) : app.rotating.byHand(mesh, delivery, command));
       return answer ? answered(answer) : none(mesh);
     }),
 });

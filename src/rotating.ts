@@ -52,8 +52,8 @@ export interface Rotating {
   /** What a rotation would do, or what one under way has still to do. */
   plan(mesh: string, compromised: boolean): Promise<ReturnType<typeof rotationPlan> | undefined>;
   byHand(mesh: string, delivery: Asked, command: RotationByHand): Promise<Answer | undefined>;
-  /** Past a gate, whoever is behind. */
-  force(mesh: string, delivery: Asked): Promise<Answer | undefined>;
+  /** Past a gate, whoever is behind; `of`: the rotation and its phase that were looked at. */
+  force(mesh: string, delivery: Asked, of: { readonly rotation: string; readonly phase: string }): Promise<Answer | undefined>;
   /**
    * Looks at every mesh's vault and rotation, as events would have it: finds what none of them said. Begins the rotation that is due, and
    * tells people of what is due, late or over and of what cannot be seen, once in each of its standings.
@@ -178,9 +178,9 @@ export function rotating(ports: RotatingPorts): Rotating {
       return head && rotationPlan(head.state, await look(mesh, head), now(), compromised ? 'compromised' : 'asked');
     },
     byHand: give,
-    async force(mesh, delivery) {
+    async force(mesh, delivery, { rotation, phase }) {
       const head = await governed(mesh);
-      return head && give(mesh, delivery, { type: 'Force', by: delivery.actor, look: await look(mesh, head) });
+      return head && give(mesh, delivery, { type: 'Force', by: delivery.actor, rotation, phase, look: await look(mesh, head) });
     },
     async takeInventory() {
       for (const mesh of await withCertificates()) {

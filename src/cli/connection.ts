@@ -21,7 +21,12 @@ export class UnknownMesh extends Failure {}
 export interface Connection {
   /** @throws Failure for whatever is not the answer that `schema` describes. */
   get<Answer>(path: string, schema: z.ZodType<Answer>): Promise<Answer>;
-  post<Answer>(path: string, body: unknown, schema: z.ZodType<Answer>): Promise<Answer>;
+  /** `more`: further headers. */
+  post<Answer>(path: string, body: unknown, schema: z.ZodType<Answer>, more?: Readonly<Record<string, string>>): Promise<Answer>;
+}
+
+interface Asking extends RequestInit {
+  readonly headers?: Readonly<Record<string, string>>;
 }
 
 /** `url` as given, or `MESHWRIGHT_URL`, or where `npm start` listens. */
@@ -29,9 +34,10 @@ export function connect(url: string | undefined, terminal: Terminal): Connection
   const base = readUrl(url ?? (terminal.environment.MESHWRIGHT_URL || DEFAULT_URL));
   const shown = `${base.origin}${base.pathname}`.replace(/\/$/, '');
 
-  async function ask<Answer>(path: string, options: RequestInit, schema: z.ZodType<Answer>): Promise<Answer> {
+  async function ask<Answer>(path: string, options: Asking, schema: z.ZodType<Answer>): Promise<Answer> {
     const token = await tokenFor(base, terminal);
     const headers = {
+      ...options.headers,
       accept: 'application/json',
       ...(options.body ? { 'content-type': 'application/json' } : {}),
       // The second is where the Functions host on Azure looks for its keys, before this program's own code runs.
@@ -64,7 +70,7 @@ export function connect(url: string | undefined, terminal: Terminal): Connection
 
   return {
     get: (path, schema) => ask(path, { method: 'GET' }, schema),
-    post: (path, body, schema) => ask(path, { method: 'POST', body: JSON.stringify(body) }, schema),
+    post: (path, body, schema, headers = {}) => ask(path, { method: 'POST', body: JSON.stringify(body), headers }, schema),
   };
 }
 

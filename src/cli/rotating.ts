@@ -1,4 +1,5 @@
 /** `meshwright certificates`, `rotate` and `rotation`: what certificates are at, and replacing a root in front of one's eyes. */
+import { randomUUID } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
 import { z } from 'zod';
 import { answerSchema, statusSchema } from './answers.ts';
@@ -50,7 +51,7 @@ export async function rotate(connection: Connection, terminal: Terminal, options
     throw new Failure('Nothing is done yet: these break first. Say --yes to rotate as of a compromised root.', { exitCode: 2 });
   }
   const asked = { ...(reason === undefined ? {} : { reason }), ...(compromised ? { compromised } : {}) };
-  const answer = await connection.post(`${pathOf(mesh)}/rotation`, asked, answerSchema);
+  const answer = await connection.post(`${pathOf(mesh)}/rotation`, asked, answerSchema, once());
   if (answer.outcome === 'refused') throw new Failure(answer.message);
   terminal.out(answer.message);
   if (wait) await follow(connection, terminal, mesh);
@@ -90,10 +91,26 @@ export async function stepIntoRotation(
   step: RotationStep,
   { mesh, reason, gate }: RotationStepOptions,
 ): Promise<void> {
-  const asked = { ...(reason === undefined ? {} : { reason }), ...(gate === undefined ? {} : { gate }) };
-  const answer = await connection.post(`${pathOf(await meshOf(connection, mesh))}/rotation/${step}`, asked, answerSchema);
+  const named = await meshOf(connection, mesh);
+  const asked = {
+    ...(reason === undefined ? {} : { reason }),
+    ...(gate === undefined ? {} : { gate }),
+    ...(step === 'force' ? await lookedAt(connection, terminal, named) : {}),
+  };
+  const answer = await connection.post(`${pathOf(named)}/rotation/${step}`, asked, answerSchema, once());
   if (answer.outcome === 'refused') throw new Failure(answer.message);
   terminal.out(answer.message);
+}
+
+/** Of one invocation: an answer that was lost and asked for again by whatever lies between is no second step. */
+const once = () => ({ 'idempotency-key': randomUUID() });
+
+/** Which gate is forced, as whoever forces it sees it. */
+async function lookedAt(connection: Connection, terminal: Terminal, mesh: string): Promise<{ rotation: string; phase: string }> {
+  const status = await statusOf(connection, mesh);
+  if (!status.rotation) throw new Failure('No rotation is under way; there is no gate to force.');
+  terminal.out(phaseText(status));
+  return { rotation: status.rotation.id, phase: status.rotation.phase.name };
 }
 
 const pathOf = (mesh: string): string => `meshes/${encodeURIComponent(mesh)}`;

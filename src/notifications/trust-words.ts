@@ -16,6 +16,24 @@ const PHASES: Readonly<Record<string, string>> = {
   pruned: 'Nobody presents a certificate under the old root; it is being taken from the trust bundles',
 };
 
+const AGAIN = 'See to those that are behind, or let it go forward again with `meshwright rotation proceed`.';
+const KEY = 'See that its vault can be reached and lets the key be disabled.';
+const FORWARD =
+  'Waiting is not safe any more: see to what it waits for, let it go on without those that are behind with `meshwright rotation force`, or take it back with `meshwright rotation abort` while there is time.';
+/** Once a phase should have been left; of those that are not here: `FORWARD`. */
+const LATE: Readonly<Record<string, string>> = {
+  preparing: 'See that its vault can be reached and makes the root.',
+  prepared: 'Use the prepared root with `meshwright rotation proceed`, or put it away with `meshwright rotation abort`.',
+  retired: KEY,
+  restoring: AGAIN,
+  returning: AGAIN,
+  dropping: AGAIN,
+  discarding: KEY,
+};
+
+const waiting = ({ until, at }: Told): string =>
+  until !== undefined && until <= at ? FORWARD : `Waiting is safe${byWhen('; it must go on by', until, at)}.`;
+
 const domainOf = ({ trustDomain, mesh }: Told): string => trustDomain ?? mesh;
 
 export const TRUST_TELLINGS: { readonly [T in TrustCardTopic]: (told: Told) => Telling } = {
@@ -45,12 +63,12 @@ export const TRUST_TELLINGS: { readonly [T in TrustCardTopic]: (told: Told) => T
   'rotation-held': (told) => ({
     title: `${told.mesh}: the rotation waits`,
     tone: 'warning',
-    sentence: `The rotation of ${domainOf(told)} waits in the phase ${told.phase ?? 'it is in'}${reason(told.text)} Waiting is safe${byWhen('; it must go on by', told.until, told.at)}.`,
+    sentence: `The rotation of ${domainOf(told)} waits in the phase ${told.phase ?? 'it is in'}${reason(told.text)} ${waiting(told)}`,
   }),
   'rotation-overdue': (told) => ({
     title: `${told.mesh}: the rotation is late`,
     tone: 'urgent',
-    sentence: `The rotation of ${domainOf(told)} should have left the phase ${told.phase ?? 'it is in'} by now${reason(told.text)} See to those that are behind, or abort it, before the old root ends.`,
+    sentence: `The rotation of ${domainOf(told)} should have left the phase ${told.phase ?? 'it is in'} by now${reason(told.text)} ${LATE[told.phase ?? ''] ?? FORWARD}`,
   }),
   'rotation-aborted': (told) => ({
     title: `${told.mesh}: the rotation goes back`,

@@ -30,8 +30,8 @@ export type TrustCommand =
   | { readonly type: 'Approve'; readonly gate: ApprovedGate; readonly by: string }
   /** The fleet was looked at. */
   | { readonly type: 'Looked'; readonly look: FleetLook }
-  /** Past a gate whoever is behind; only of a compromise. */
-  | { readonly type: 'Force'; readonly by: string; readonly look: FleetLook }
+  /** Past a gate whoever is behind: of a compromise, or once it is overdue. `rotation` and `phase`: what `by` has looked at. */
+  | { readonly type: 'Force'; readonly by: string; readonly rotation: string; readonly phase: string; readonly look: FleetLook }
   | { readonly type: 'Abort'; readonly by: string; readonly reason?: string }
   /** The keys of this root and of its issuer are disabled in the vault. */
   | { readonly type: 'KeyDisabled'; readonly root: string }

@@ -11,7 +11,7 @@ import { isGated } from './evolve.ts';
 import { noteExpiring } from './expiring.ts';
 import { approvedGateOf, goBack, judgePhase, leave, looked, turnForward } from './phases.ts';
 import { goesBack, type TrustState } from './state.ts';
-import { canGoBack, delegationsOf, hasEnded, livesAt, mustLeaveBy, renewIssuerAt, rootsOf, rotateBy, turnAt } from './timing.ts';
+import { canGoBack, delegationsOf, hasEnded, isOverdue, livesAt, mustLeaveBy, renewIssuerAt, rootsOf, rotateBy, turnAt } from './timing.ts';
 
 type Of<Type extends TrustCommand['type']> = TrustCommand & { type: Type };
 
@@ -206,15 +206,17 @@ function approve(state: TrustState, { gate, by }: Of<'Approve'>, context: TrustC
   return draft.accepted(`${by} approves ${gate} of rotation ${rotation.id}.`);
 }
 
-function force(state: TrustState, { by, look }: Of<'Force'>, context: TrustContext): Decision<TrustEvent> {
+function force(state: TrustState, { by, look, ...seen }: Of<'Force'>, context: TrustContext): Decision<TrustEvent> {
   const { rotation, spec } = state;
   if (!rotation || !isGated(rotation.phase) || goesBack(rotation.phase.name))
     return refused('NothingToForce', 'No gate is being waited for.');
-  if (rotation.cause !== 'compromised') {
-    return refused(
-      'NotCompromised',
-      'A gate can be forced only where the old root is compromised: holding is safe, and an abort goes back.',
-    );
+  if (rotation.id !== seen.rotation || rotation.phase.name !== seen.phase) {
+    const isNow = `It is ${rotation.phase.name} of ${rotation.id} by now, and not ${seen.phase} of ${seen.rotation}`;
+    return refused('AnotherPhase', `${isNow}; look who is behind, and say so again.`);
+  }
+  const safe = rotation.cause === 'compromised' ? undefined : safeUntil(state, context.now);
+  if (safe !== undefined) {
+    return refused('WaitingIsSafe', `Waiting is safe until ${safe}; a gate is forced after that, or where the old root is compromised.`);
   }
   const gate = approvedGateOf(rotation.phase.name);
   if (gate && spec?.approvals.includes(gate) && rotation.approvals[gate] === undefined) {
@@ -227,6 +229,12 @@ function force(state: TrustState, { by, look }: Of<'Force'>, context: TrustConte
   return draft.accepted(`${by} lets the rotation go on though ${behind.length} are behind: they break until they follow.`);
 }
 
+/** Until when the phase can be waited in; `undefined`: it is overdue. */
+function safeUntil(state: TrustState, now: number): string | undefined {
+  const by = mustLeaveBy(state);
+  return by === undefined || isOverdue(state, now) ? undefined : new Date(by).toISOString();
+}
+
 function abort(state: TrustState, { by, reason }: Of<'Abort'>, context: TrustContext): Decision<TrustEvent> {
   const { rotation, current, spec } = state;
   if (!rotation || !current || !spec) return refused('NoRotation', 'There is no rotation to abort.');
@@ -237,7 +245,9 @@ function abort(state: TrustState, { by, reason }: Of<'Abort'>, context: TrustCon
     return refused('OldRootExpired', 'The old root has ended; there is nothing to go back to.');
   if (!isHarmless && !canGoBack(current, livesAt(state, context.now), context.now)) {
     const ends = new Date(current.notAfter).toISOString();
-    return refused('TooLateToGoBack', `The old root ends at ${ends}, before everybody could be back under it; holding is safe.`);
+    const safe = safeUntil(state, context.now);
+    const instead = safe === undefined ? 'see to those that are behind, or force it on without them' : `waiting is safe until ${safe}`;
+    return refused('TooLateToGoBack', `The old root ends at ${ends}, before everybody could be back under it; ${instead}.`);
   }
   const draft = new Draft(state, context);
   draft.record({ type: 'AbortBegun', by, from: name, ...(reason === undefined ? {} : { reason }) });

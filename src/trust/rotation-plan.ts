@@ -10,7 +10,7 @@ import { type FleetLook, hasLeft, type Member, presentsUnder, trustsAll } from '
 import { keepsUp, leafsPerSecond, lookEveryMs, renewWithinMs } from './pace.ts';
 import { approvedGateOf, isThere } from './phases.ts';
 import { type ApprovedGate, goesBack, type PhaseName, type Rotation, settingsOf, type TrustState } from './state.ts';
-import { hasEnded, livesAt, mustLeaveBy, rotateBy, rotationMs, soakMs } from './timing.ts';
+import { hasEnded, isOverdue, livesAt, mustLeaveBy, rotateBy, rotationMs, soakMs } from './timing.ts';
 
 /** Which of the two roots: that in force, or that of the rotation. */
 export type RootWord = 'old' | 'new';
@@ -60,7 +60,7 @@ export interface RotationPlan {
   /** Whom the phase that waits now waits for; before the beginning: who does not follow today. */
   readonly notReady: readonly NotReady[];
   readonly unseen: FleetLook['unseen'];
-  /** Who can't be talked to, or can't talk to others, from the next forced write on; only of a compromise. The surest to break first. */
+  /** Who can't be talked to, or can't talk to others, from the next forced write on; where a gate can be forced. The surest to break first. */
   readonly breaks: readonly NotReady[];
   readonly expectedMs: number;
   /** Epoch ms: begun later, it does not end before the old root does, and with room for being held, respectively. */
@@ -96,7 +96,7 @@ export function rotationPlan(state: TrustState, look: FleetLook, now: number, ca
     phases,
     notReady: notReady(state, counted, look.at),
     unseen: look.unseen,
-    breaks: why === 'compromised' ? breaking(state, counted, look.at) : [],
+    breaks: why === 'compromised' || isForcedOn(state, now) ? breaking(state, counted, look.at) : [],
     expectedMs: phases.reduce((sum, { expectedMs }) => sum + expectedMs, 0),
     mustStartBy: current.notAfter - rotationMs(lives),
     rotateBy: rotateBy(current, spec),
@@ -109,6 +109,9 @@ export function rotationPlan(state: TrustState, look: FleetLook, now: number, ca
     },
   };
 }
+
+const isForcedOn = (state: TrustState, now: number): boolean =>
+  state.rotation !== undefined && isGated(state.rotation.phase) && !goesBack(state.rotation.phase.name) && isOverdue(state, now);
 
 /** What leads from each phase to the next. */
 function nextEvent(phase: PhaseName, to: Authority, until: number): TrustEvent {

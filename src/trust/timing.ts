@@ -80,6 +80,12 @@ export function mustLeaveBy(state: TrustState): number | undefined {
   return current.notAfter - rest;
 }
 
+/** The phase under way should have been left by now. */
+export function isOverdue(state: TrustState, now: number): boolean {
+  const { rotation } = state;
+  return rotation !== undefined && (rotation.overdue === rotation.phase.name || now >= (mustLeaveBy(state) ?? Number.POSITIVE_INFINITY));
+}
+
 /** Whether there is time to go back before the old root ends. */
 export function canGoBack(current: Authority, lives: Lives, now: number): boolean {
   return current.notAfter - now > lives.leafLifeMs + soakMs(lives) + lives.leafLifeMs;

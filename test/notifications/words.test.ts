@@ -37,6 +37,19 @@ describe('the words of a notice', () => {
     });
   });
 
+  it('call waiting safe only as long as it is', () => {
+    const at = sampleNotice('rotation-held').at;
+    expect(told('rotation-held', { until: at + 60_000 }).sentence).toMatch(/Waiting is safe; it must go on by/);
+    expect(told('rotation-held', { until: at }).sentence).toMatch(/not safe any more.*rotation force/);
+    expect(told('rotation-overdue').sentence).toMatch(/not safe any more.*rotation force/);
+    expect(told('rotation-overdue', { phase: 'returning' }).sentence).toMatch(/rotation proceed/);
+    expect(told('rotation-overdue', { phase: 'returning' }).sentence).not.toMatch(/force/);
+  });
+
+  it('say why a rotation goes on although something else speaks against it', () => {
+    expect(told('rotation-phase', { text: 'It does not wait any longer, although so' }).sentence).toMatch(/although so\.$/);
+  });
+
   it('tell a rollout that is stuck on its way up from one that is stuck on its way back', () => {
     expect(told('stuck-going-up').sentence).toContain('it goes back to v1 at 14:13:20 UTC');
     expect(told('stuck-going-back').sentence).toContain('is being taken back, but not everywhere');

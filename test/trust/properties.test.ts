@@ -84,7 +84,8 @@ function play(story: Story, each: Act): TrustCommand | undefined {
     case 'elapse':
       return { type: 'Elapsed' };
     case 'hand':
-      return each.type === 'Force' ? { type: 'Force', by: each.by, look: story.look() } : { type: each.type, by: each.by };
+      if (each.type !== 'Force') return { type: each.type, by: each.by };
+      return { type: 'Force', by: each.by, rotation: rotation?.id ?? '', phase: rotation?.phase.name ?? '', look: story.look() };
     case 'approve':
       return { type: 'Approve', gate: each.gate, by: each.by };
     case 'specify': {

@@ -27,6 +27,15 @@ const abort = { type: 'Abort', by: 'ada' } as const;
 const proceed = (by = 'eve') => ({ type: 'Proceed', by }) as const;
 const approve = (gate: 'issuing' | 'pruning', by: string) => ({ type: 'Approve', gate, by }) as const;
 
+const force = (story: Story) =>
+  ({
+    type: 'Force',
+    by: 'ada',
+    rotation: story.state.rotation?.id ?? '',
+    phase: story.state.rotation?.phase.name ?? '',
+    look: story.look(),
+  }) as const;
+
 /** From here to the old root alone, whoever follows. */
 function goesAllTheWayBack(story: Story): void {
   if (story.state.rotation?.phase.name === 'restoring') story.thenTrusts(2, 1).seenTwice(ALL, { trusts: [1, 2], under: 2 });
@@ -188,8 +197,7 @@ describe('four eyes', () => {
 
   it('are not replaced by force', () => {
     const story = distributing(spec, 'compromised');
-    const force = { type: 'Force', by: 'ada', look: story.look() } as const;
-    story.when(force).thenRefuses('NotApproved').given(approve('issuing', 'eve')).when(force).thenPhase('issuing');
+    story.when(force(story)).thenRefuses('NotApproved').given(approve('issuing', 'eve')).when(force(story)).thenPhase('issuing');
   });
 });
 
@@ -253,13 +261,39 @@ describe('the change lock of the mesh', () => {
 });
 
 describe('force', () => {
-  it('is for a compromise only', () => {
-    const story = distributing();
-    story.when({ type: 'Force', by: 'ada', look: story.look() }).thenRefuses('NotCompromised').thenPhase('distributing');
+  it('is for a compromise, and for what waits until it is not safe any more; whatever it is about, to nobody who goes back', () => {
+    const story = distributing()
+      .after(SECOND)
+      .member('pay', { trusts: [1], under: 1, leafEnds: Number.MAX_SAFE_INTEGER });
+    const by = mustLeaveBy(story.state) ?? 0;
+    story.when(force(story)).thenRefuses('WaitingIsSafe').thenSays(new Date(by).toISOString()).thenPhase('distributing');
+    renewingUntil(story, by);
+    expect(story.state.rotation?.overdue).toBe('distributing');
+    story.when(force(story)).thenRecords('GateForced', 'IssuingBegun').thenTrusts(2, 1);
+    story.when(force(story)).thenRefuses('WaitingIsSafe');
     const rest = resting();
-    rest.when({ type: 'Force', by: 'ada', look: rest.look() }).thenRefuses('NothingToForce');
+    rest.when(force(rest)).thenRefuses('NothingToForce');
     const back = distributing(certificatesSpec(), 'compromised').given(abort);
-    back.when({ type: 'Force', by: 'ada', look: back.look() }).thenRefuses('NothingToForce');
+    back.when(force(back)).thenRefuses('NothingToForce');
+  });
+
+  it('replaces no approval of what is overdue either', () => {
+    const story = distributing(certificatesSpec({ approvals: ['issuing'] }));
+    renewingUntil(story, mustLeaveBy(story.state) ?? 0);
+    story.when(force(story)).thenRefuses('NotApproved').given(approve('issuing', 'eve')).when(force(story)).thenPhase('issuing');
+  });
+
+  it('is of the phase and the rotation that somebody has looked at, and of no other', () => {
+    const story = distributing(certificatesSpec(), 'compromised');
+    const command = force(story);
+    story
+      .given(command)
+      .when(command)
+      .thenRefuses('AnotherPhase')
+      .thenSays(/issuing of .* by now/)
+      .thenPhase('issuing');
+    const { id = '' } = story.state.rotation ?? {};
+    story.when({ ...force(story), rotation: `${id}0` }).thenRefuses('AnotherPhase');
   });
 
   it('passes the gate whoever is behind, and names them', () => {
@@ -267,7 +301,7 @@ describe('force', () => {
       .after(SECOND)
       .member('pay', { trusts: [1, 2], under: 1 });
     story
-      .when({ type: 'Force', by: 'ada', look: story.look() })
+      .when(force(story))
       .thenRecords('GateForced', 'IssuingBegun')
       .thenSays(/2 are behind/);
     expect(story.events.at(-2)?.event).toMatchObject({ behind: ['web', 'cart'], more: 0, by: 'ada' });
@@ -288,7 +322,7 @@ describe('a compromise that is found during a rotation', () => {
       .thenRecords('RotationHastened')
       .thenOwes('look fleet', 'card rotation-phase');
     story.when(rotateFor('compromised', 'eve')).thenChangesNothing('HastenedAlready');
-    story.when({ type: 'Force', by: 'eve', look: story.look() }).thenPhase('issuing');
+    story.when(force(story)).thenPhase('issuing');
   });
 
   it('lets a prepared root be used', () => {
