@@ -7,6 +7,7 @@ import { type IssuedLeaf, logLeaf, refusalLog } from './issuing-log.ts';
 import type { Documents } from './journal/documents.ts';
 import { loadHead } from './journal/journal.ts';
 import { putGiven } from './reconcile/identity-observations.ts';
+import { holdToken } from './shown-tokens.ts';
 import type { CertificatesSpec } from './spec/certificates-schema.ts';
 import { nameSchema } from './spec/names.ts';
 import {
@@ -101,8 +102,8 @@ export interface Issuing {
 
 interface Believed {
   readonly attested: Attested;
-  /** Uses a token up that works once. */
-  readonly use: () => Promise<AttestationRefusal | undefined>;
+  /** Uses a token up that works once; of others, says whose it is. */
+  readonly use: (identity: Identity) => Promise<AttestationRefusal | undefined>;
 }
 
 /** The issuer is replaced while it signs, at most this often in a row. */
@@ -122,7 +123,8 @@ export function createIssuing(options: IssuingOptions): Issuing {
   ): Promise<Believed | AttestationRefusal> {
     if (token.kind === 'join' || token.kind === 'renewal') return attestByOwnToken(documents, mesh, token, node, at);
     const attested = await tokens.attest(token.value, token.kind, attest.filter(isOidc));
-    return attested.kind === 'refused' ? attested : { attested, use: async () => undefined };
+    if (attested.kind === 'refused') return attested;
+    return { attested, use: (identity) => holdToken(documents, mesh, { token: attested.token, identity, node }, at) };
   }
 
   /** By the state as it is now; what was refused then is refused now. */
@@ -178,7 +180,7 @@ export function createIssuing(options: IssuingOptions): Issuing {
     // All that can be refused is, before a token that works once is used up.
     const decided = decideIssuing(await stateOf(mesh), { request: facts, attested: known.identity, now: at });
     if (decided.kind === 'refused') return decided;
-    const tooLate = await use();
+    const tooLate = await use(known.identity);
     if (tooLate) return tooLate;
     return sign(mesh, facts, known.identity, {
       node: request.node,

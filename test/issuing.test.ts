@@ -46,7 +46,8 @@ type Shop = Awaited<ReturnType<typeof shop>>;
 
 const accountToken = ({ issuer }: Shop, rest: Record<string, unknown> = {}) =>
   issuer.token({ sub: 'system:serviceaccount:shop:web', aud: AUDIENCE, ...rest });
-const principalToken = ({ entra }: Shop) => entra.token({ sub: PRINCIPAL, oid: PRINCIPAL, tid: TENANT, aud: 'api://meshwright' });
+const principalToken = ({ entra }: Shop, uti = 'first') =>
+  entra.token({ sub: PRINCIPAL, oid: PRINCIPAL, tid: TENANT, aud: 'api://meshwright', uti });
 
 async function joinToken({ issuing }: Pick<IssuingMesh, 'issuing'>, lifeMs = 60 * MINUTE, identity = web): Promise<string> {
   const made = await issuing.makeJoinToken(MESH, { identity, lifeMs, actor: 'an operator' });
@@ -238,6 +239,60 @@ describe('a request for a leaf is refused, and that is written down', () => {
       reason: 'NoCertificates',
     });
     expect(await refusalsOf(mesh.documents, 'elsewhere')).toEqual([]);
+  });
+});
+
+describe('a token of an issuer', () => {
+  const come = async (mesh: Shop, value: string, node: string, kind: 'kubernetes' | 'entra' = 'kubernetes', uri?: string) =>
+    mesh.issuing.issue(MESH, { ...(await request({ kind, value }, uri)), node });
+  const podToken = (mesh: Shop, uid: string) => accountToken(mesh, { 'kubernetes.io': { pod: { name: 'web', uid } } });
+  const gateway = spiffe('ns/edge/sa/gateway');
+
+  it('is used by its node again and again, and by no other: not even by many who come at once', async () => {
+    const mesh = await shop();
+    const token = await accountToken(mesh);
+    const nodes = ['web-1', 'web-2', 'web-3'];
+    const answers = await Promise.all(nodes.map((node) => come(mesh, token, node)));
+    const [first, ...others] = answers.flatMap(({ kind }, index) => (kind === 'issued' ? [nodes[index] ?? ''] : []));
+    if (first === undefined) throw new Error('nobody came in');
+    expect(others).toEqual([]);
+    expect(await come(mesh, token, first)).toMatchObject({ kind: 'issued' });
+    expect(await come(mesh, token, 'web-4')).toMatchObject({ reason: 'NodeNotTheSame' });
+    expect((await leafsIssued(mesh.documents, MESH)).map(({ node }) => node)).toEqual([first, first]);
+  });
+
+  it('that was projected into a pod is that pod’s: no other token of the pod is good for another node', async () => {
+    const mesh = await shop();
+    expect(await come(mesh, await podToken(mesh, '1'), 'web-1')).toMatchObject({ kind: 'issued' });
+    mesh.clock.now += 8 * MINUTE;
+    expect(await come(mesh, await podToken(mesh, '1'), 'web-1')).toMatchObject({ kind: 'issued' });
+    mesh.clock.now += 8 * MINUTE;
+    expect(await come(mesh, await podToken(mesh, '1'), 'web-2')).toMatchObject({ reason: 'NodeNotTheSame' });
+    expect(await come(mesh, await podToken(mesh, '2'), 'web-2')).toMatchObject({ kind: 'issued' });
+    // The last of the first node's has ended: 10 minutes, and 5 that clocks may be apart.
+    mesh.clock.now += 7 * MINUTE;
+    expect(await come(mesh, await podToken(mesh, '1'), 'web-3')).toMatchObject({ kind: 'issued' });
+  });
+
+  it('of a principal with several identities has a node for each', async () => {
+    const mesh = await shop();
+    const token = await principalToken(mesh);
+    expect(await come(mesh, token, 'gateway-1', 'entra', gateway)).toMatchObject({ kind: 'issued' });
+    expect(await come(mesh, token, 'other-1', 'entra', spiffe('ns/edge/sa/other'))).toMatchObject({ kind: 'issued' });
+    expect(await come(mesh, token, 'gateway-2', 'entra', gateway)).toMatchObject({ reason: 'NodeNotTheSame' });
+    expect(await come(mesh, await principalToken(mesh, 'second'), 'gateway-2', 'entra', gateway)).toMatchObject({ kind: 'issued' });
+  });
+
+  it('is no node’s by a request that is refused, and is in the store as a digest', async () => {
+    const mesh = await shop();
+    const token = await podToken(mesh, '1');
+    expect(await come(mesh, token, 'web-2', 'kubernetes', spiffe('ns/shop/sa/payment'))).toMatchObject({ reason: 'ForeignIdentity' });
+    expect(await come(mesh, token, 'web-1')).toMatchObject({ kind: 'issued' });
+    const stored = await mesh.documents.list({ partition: `tokens/${MESH}`, kind: 'shown-token' });
+    expect(stored.map(({ document }) => [document.body, document.expiresAt])).toEqual([
+      [{ node: 'web-1', endsAt: START + 15 * MINUTE }, START + 15 * MINUTE],
+    ]);
+    expect(JSON.stringify(stored)).not.toContain(token.slice(0, 40));
   });
 });
 

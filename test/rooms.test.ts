@@ -64,6 +64,7 @@ const TABLE: Readonly<Record<string, readonly string[]>> = {
     'src/agent/signing-request.ts',
     'src/environment.ts',
     'src/journal/documents.ts',
+    'src/journal/hash.ts',
     'src/notifications/adaptive-card.ts',
     'src/notifications/channel.ts',
     'src/notifications/words.ts',
@@ -81,6 +82,7 @@ const TABLE: Readonly<Record<string, readonly string[]>> = {
     'src/journal/documents.ts',
     'src/journal/journal.ts',
     'src/reconcile/identity-observations.ts',
+    'src/shown-tokens.ts',
     'src/spec/certificates-schema.ts',
     'src/spec/names.ts',
     'src/trust/attestation.ts',
@@ -95,7 +97,20 @@ const TABLE: Readonly<Record<string, readonly string[]>> = {
     'src/workload-tokens.ts',
   ],
   'src/issuing-log.ts': ['src/journal/documents.ts'],
-  'src/workload-tokens.ts': ['src/journal/documents.ts', 'src/journal/hash.ts', 'src/trust/attestation.ts', 'src/trust/identity.ts'],
+  'src/shown-tokens.ts': [
+    'src/journal/documents.ts',
+    'src/journal/hash.ts',
+    'src/journal/races.ts',
+    'src/trust/attestation.ts',
+    'src/trust/identity.ts',
+  ],
+  'src/workload-tokens.ts': [
+    'src/journal/documents.ts',
+    'src/journal/hash.ts',
+    'src/journal/races.ts',
+    'src/trust/attestation.ts',
+    'src/trust/identity.ts',
+  ],
   // The use cases: wired over the rooms, adapters come in as data.
   'src/receive.ts': [
     'src/receive-vault.ts',

@@ -1,10 +1,17 @@
 /**
  * Believes the tokens by which workloads say who they are: service-account tokens of Kubernetes clusters and access tokens of Entra ID,
- * as JWTs (RFC 7519) signed by an issuer that the spec names. Of what a token says, only the identity is handed on.
+ * as JWTs (RFC 7519) signed by an issuer that the spec names. Of what a token says, only the identity is handed on, and a digest by which the token is known again.
  */
 import { decodeJwt, errors, type JWTPayload, jwtVerify } from 'jose';
 import { z } from 'zod';
-import { type AttestationRefusal, type Attested, type OidcAttestation, refusedToken, type TokenVerifier } from '../trust/attestation.ts';
+import { sha256 } from '../journal/hash.ts';
+import {
+  type AttestationRefusal,
+  type OidcAttestation,
+  type OidcAttested,
+  refusedToken,
+  type TokenVerifier,
+} from '../trust/attestation.ts';
 import { type IssuerAddress, type IssuerKeysOptions, IssuerUnavailable, issuerKeys } from './issuer-keys.ts';
 
 export interface TokenVerifierOptions extends IssuerKeysOptions {
@@ -23,6 +30,13 @@ const ALGORITHMS = ['RS256', 'RS384', 'RS512', 'PS256', 'ES256', 'ES384'];
 
 const SERVICE_ACCOUNT = /^system:serviceaccount:([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?):([a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?)$/;
 const entraClaimsSchema = z.object({ tid: z.uuid(), oid: z.uuid() });
+/** Kubernetes, "Schema for service account private claims": there where the token was projected into a pod. */
+const podClaimsSchema = z.object({ 'kubernetes.io': z.object({ pod: z.object({ uid: z.string().min(1) }) }) });
+/** `uti` is what Entra ID names a token by, `jti` what others do (RFC 7519, 4.1.7). */
+const idClaimsSchema = z.union([
+  z.object({ uti: z.string().min(1) }).transform(({ uti }) => uti),
+  z.object({ jti: z.string().min(1) }).transform(({ jti }) => jti),
+]);
 
 /** An issuer to believe, and what its tokens must be. */
 interface Believed {
@@ -47,7 +61,7 @@ export function tokenVerifier(options: TokenVerifierOptions): TokenVerifier {
         return refusedToken('TokenIssuerUnknown', `The spec names no ${kind} issuer ${shown(claimed)}; tokens of others are not believed.`);
       }
       const verified = await verify(token, ofIssuer, options);
-      return verified.kind === 'refused' ? verified : attestedBy(verified.payload, ofIssuer);
+      return verified.kind === 'refused' ? verified : attestedBy(token, verified.payload, ofIssuer);
     },
   };
 
@@ -93,8 +107,21 @@ function believedBy(rule: OidcAttestation, authority: string): Believed {
   return { address: { discovery: issuer, issuer }, issuers: [issuer, `${ENTRA_V1}/${rule.tenant}/`], audience: rule.audience, rule };
 }
 
-function attestedBy(payload: JWTPayload, ofIssuer: readonly [Believed, ...Believed[]]): Attested | AttestationRefusal {
+/** By what is signed alone: the signature of the same token can be written in more than one way. */
+function knownAgainBy(token: string, payload: JWTPayload): OidcAttested['token'] {
+  const pod = podClaimsSchema.safeParse(payload);
+  const id = idClaimsSchema.safeParse(payload);
+  const known = pod.success
+    ? ['pod', pod.data['kubernetes.io'].pod.uid]
+    : id.success
+      ? ['id', id.data]
+      : ['signed', token.slice(0, token.lastIndexOf('.'))];
+  return { id: sha256(JSON.stringify([payload.iss, ...known])), endsAt: ((payload.exp ?? 0) + TOLERANCE_S) * 1_000 };
+}
+
+function attestedBy(token: string, payload: JWTPayload, ofIssuer: readonly [Believed, ...Believed[]]): OidcAttested | AttestationRefusal {
   const [{ rule }] = ofIssuer;
+  const known = knownAgainBy(token, payload);
   const named = [payload.aud ?? []].flat();
   const audiences = ofIssuer.map(({ audience }) => audience).filter((audience) => named.includes(audience));
   if (rule.kind === 'kubernetes') {
@@ -102,13 +129,13 @@ function attestedBy(payload: JWTPayload, ofIssuer: readonly [Believed, ...Believ
     if (namespace === undefined || serviceAccount === undefined) {
       return refusedToken('TokenSubjectUnusable', 'The token is not about a service account; use a projected service-account token.');
     }
-    return { kind: 'kubernetes', issuer: rule.issuer, audiences, namespace, serviceAccount };
+    return { kind: 'kubernetes', issuer: rule.issuer, audiences, namespace, serviceAccount, token: known };
   }
   const claims = entraClaimsSchema.safeParse(payload);
   if (!claims.success || claims.data.tid !== rule.tenant) {
     return refusedToken('TokenSubjectUnusable', 'The token names no principal (`oid`) of the tenant; ask Entra ID for an access token.');
   }
-  return { kind: 'entra', tenant: rule.tenant, audiences, principal: claims.data.oid };
+  return { kind: 'entra', tenant: rule.tenant, audiences, principal: claims.data.oid, token: known };
 }
 
 /** Throws what is no fault of the token. */

@@ -1,7 +1,7 @@
 /**
  * Which identity a workload may ask for, by whom its token says it is: `spec.attest` names every way there is, and what it does not
  * name is refused. Tokens of issuers are verified by whoever fills `TokenVerifier`; join tokens and those that come after them are known by
- * their SHA-256. Of a token nothing is kept but whom it is about.
+ * their SHA-256. Of a token nothing is kept but whom it is about, and a digest of which one it was.
  */
 import type { Attestation } from '../spec/certificates-schema.ts';
 import type { Identity } from './identity.ts';
@@ -16,6 +16,16 @@ export type Attested =
   | { readonly kind: 'entra'; readonly tenant: string; readonly audiences: readonly string[]; readonly principal: string }
   | ({ readonly kind: 'join' } & Identity)
   | ({ readonly kind: 'renewal' } & Identity);
+
+/** Of a token that an issuer has signed. */
+export type OidcAttested = Extract<Attested, { kind: 'kubernetes' | 'entra' }> & {
+  readonly token: {
+    /** A digest, the same for all tokens of one pod; where a token names none, for no other token. */
+    readonly id: string;
+    /** Epoch ms: it is not believed from then on. */
+    readonly endsAt: number;
+  };
+};
 
 export interface AttestationRefusal {
   readonly kind: 'refused';
@@ -46,7 +56,7 @@ export interface TokenVerifier {
    * Believes a token, by the keys of the issuer that `rules` name for it, or says why not. Throws where the issuer cannot be asked: the
    * same token may be shown again.
    */
-  attest(token: string, kind: OidcAttestation['kind'], rules: readonly OidcAttestation[]): Promise<Attested | AttestationRefusal>;
+  attest(token: string, kind: OidcAttestation['kind'], rules: readonly OidcAttestation[]): Promise<OidcAttested | AttestationRefusal>;
 }
 
 export const isOidc = (rule: Attestation): rule is OidcAttestation => rule.kind !== 'join';

@@ -19,6 +19,9 @@ afterEach(async () => {
   for (const issuer of running.splice(0)) await issuer.stop();
 });
 
+/** As the API server has it in tokens that are projected into pods. */
+const pod = (uid: string, jti: string) => ({ jti, 'kubernetes.io': { namespace: 'shop', pod: { name: `web-${uid}`, uid } } });
+
 async function cluster(rest: { now?: () => number; coolDownMs?: number } = {}) {
   const now = rest.now ?? (() => NOW);
   const issuer = await startIssuer(() => NOW);
@@ -38,7 +41,25 @@ describe('a service-account token of a cluster', () => {
       audiences: [AUDIENCE],
       namespace: 'shop',
       serviceAccount: 'web',
+      token: { id: expect.stringMatching(/^[0-9a-f]{64}$/), endsAt: (seconds(NOW) + 600) * 1_000 + 5 * MINUTE },
     });
+  });
+
+  it.each<[string, boolean, object, object]>([
+    ['of the same pod', true, pod('1', 'first'), pod('1', 'second')],
+    ['of another pod', false, pod('1', 'first'), pod('2', 'first')],
+    ['of no pod, by its own id', true, { jti: 'first', exp: seconds(NOW) + 500 }, { jti: 'first' }],
+    ['of no pod, with another id', false, { jti: 'first' }, { jti: 'second' }],
+    ['without an id', false, { more: 1 }, { more: 2 }],
+    ['without an id, signed once more', true, {}, {}],
+  ])('is known again, or not, by one %s: %s', async (_what, same, one, other) => {
+    const { issuer, attest } = await cluster();
+    const known = async (claims: object) => {
+      const attested = await attest(await issuer.token({ sub: SUB, aud: AUDIENCE, ...claims }));
+      if (attested.kind === 'refused') throw new Error(attested.message);
+      return attested.token.id;
+    };
+    expect((await known(one)) === (await known(other))).toBe(same);
   });
 
   it.each<[string, string, (issuer: LocalIssuer) => Promise<string>]>([
@@ -155,7 +176,7 @@ describe('an access token of Entra ID', () => {
 
   it('is believed in both versions, and only its principal is kept', async () => {
     const { issuer, attest } = await tenant();
-    const attested = { kind: 'entra', tenant: TENANT, audiences: ['api://meshwright'], principal: PRINCIPAL };
+    const attested = { kind: 'entra', tenant: TENANT, audiences: ['api://meshwright'], principal: PRINCIPAL, token: expect.anything() };
     expect(await attest(await issuer.token({ ...claims, name: 'Jane Doe', upn: 'jane@example.com' }))).toEqual(attested);
     expect(await attest(await issuer.token({ ...claims, iss: `https://sts.windows.net/${TENANT}/` }))).toEqual(attested);
   });
