@@ -49,6 +49,8 @@ const accountToken = ({ issuer }: Shop, rest: Record<string, unknown> = {}) =>
 const principalToken = ({ entra }: Shop, uti = 'first') =>
   entra.token({ sub: PRINCIPAL, oid: PRINCIPAL, tid: TENANT, aud: 'api://meshwright', uti });
 
+const lately = ({ clock }: Pick<Shop, 'clock'>) => ({ now: clock.now, days: 7 });
+
 async function joinToken({ issuing }: Pick<IssuingMesh, 'issuing'>, lifeMs = 60 * MINUTE, identity = web): Promise<string> {
   const made = await issuing.makeJoinToken(MESH, { identity, lifeMs, actor: 'an operator' });
   if (made.kind !== 'made') throw new Error(made.message);
@@ -80,7 +82,7 @@ describe('a leaf', () => {
     const mesh = await shop();
     const value = await accountToken(mesh);
     await mesh.issuing.issue(MESH, await request({ kind: 'kubernetes', value }));
-    const issued = await leafsIssued(mesh.documents, MESH);
+    const issued = await leafsIssued(mesh.documents, MESH, lately(mesh));
     expect(issued).toEqual([
       {
         serial: expect.stringMatching(/^[0-9a-f]{32}$/),
@@ -93,9 +95,41 @@ describe('a leaf', () => {
         at: START,
       },
     ]);
-    const [found] = await mesh.documents.list({ partition: `issued/${MESH}`, kind: 'leaf' });
+    const [found] = await mesh.documents.list({ partition: `issued/${MESH}/2026-11-22`, kind: 'leaf' });
     expect(found?.document.expiresAt).toBe(START + DAY + 30 * DAY);
     expect(JSON.stringify(found)).not.toContain(value);
+  });
+
+  it('is logged by day, as refusals are apart from it, and the last days are read, oldest first', async () => {
+    const mesh = await shop();
+    const { documents, clock } = mesh;
+    const issued: number[] = [];
+    for (const passed of [0, 11 * 60 * MINUTE, 2 * 60 * MINUTE, DAY]) {
+      clock.now += passed;
+      issued.push(clock.now);
+      const value = await accountToken(mesh);
+      expect(await mesh.issuing.issue(MESH, await request({ kind: 'kubernetes', value }))).toMatchObject({ kind: 'issued' });
+      await mesh.issuing.issue(MESH, await request({ kind: 'renewal', value: 'guess' }));
+    }
+    const [first = 0, second = 0, third = 0, fourth = 0] = issued;
+    const countOf = async (partition: string, kind: string) => (await documents.list({ partition, kind })).length;
+    const perDay = (log: string, kind: string) =>
+      Promise.all(['22', '23', '24'].map((day) => countOf(`${log}/${MESH}/2026-11-${day}`, kind)));
+    expect([await perDay('issued', 'leaf'), await perDay('issued', 'refusal')]).toEqual([
+      [2, 1, 1],
+      [0, 0, 0],
+    ]);
+    expect(await perDay('refused', 'refusal')).toEqual([2, 1, 1]);
+    const times = async (days: number, limit?: number) => {
+      const query = { now: clock.now, days, ...(limit === undefined ? {} : { limit }) };
+      const [leafs, refusals] = [await leafsIssued(documents, MESH, query), await refusalsOf(documents, MESH, query)];
+      expect(refusals.map(({ at }) => at)).toEqual(leafs.map(({ at }) => at));
+      return leafs.map(({ at }) => at);
+    };
+    expect(await times(1)).toEqual([fourth]);
+    expect(await times(2)).toEqual([third, fourth]);
+    expect(await times(3)).toEqual([first, second, third, fourth]);
+    expect(await times(3, 3)).toEqual([first, second, third]);
   });
 
   it('is for one of the identities that Entra ID lets a principal ask for', async () => {
@@ -132,7 +166,9 @@ describe('a leaf', () => {
     expect(after).not.toBe(before);
     expect(given).toMatchObject({ kind: 'issued', signer: after });
     // The first was signed, and so it is logged; nobody has it.
-    expect(new Set((await leafsIssued(mesh.documents, MESH)).map(({ issuer }) => issuer))).toEqual(new Set([before, after]));
+    expect(new Set((await leafsIssued(mesh.documents, MESH, lately({ clock }))).map(({ issuer }) => issuer))).toEqual(
+      new Set([before, after]),
+    );
   });
 });
 
@@ -217,8 +253,8 @@ describe('a request for a leaf is refused, and that is written down', () => {
     const mesh = await shop();
     const asked = await make(mesh);
     expect(await mesh.issuing.issue(MESH, asked)).toMatchObject({ kind: 'refused', reason, message: expect.stringMatching(/[.]$/) });
-    expect(await leafsIssued(mesh.documents, MESH)).toEqual([]);
-    const written = await refusalsOf(mesh.documents, MESH);
+    expect(await leafsIssued(mesh.documents, MESH, lately(mesh))).toEqual([]);
+    const written = await refusalsOf(mesh.documents, MESH, lately(mesh));
     expect(written).toMatchObject([{ reason, node: 'web-1', token: asked.token.kind, at: mesh.clock.now, unrecorded: 0 }]);
     expect(JSON.stringify(written)).not.toContain(asked.token.value);
   });
@@ -227,10 +263,10 @@ describe('a request for a leaf is refused, and that is written down', () => {
     const mesh = await shop();
     const asked = await request({ kind: 'renewal', value: 'guess' });
     for (let time = 0; time < 40; time += 1) await mesh.issuing.issue(MESH, asked);
-    expect(await refusalsOf(mesh.documents, MESH)).toHaveLength(30);
+    expect(await refusalsOf(mesh.documents, MESH, lately(mesh))).toHaveLength(30);
     mesh.clock.now += MINUTE;
     await mesh.issuing.issue(MESH, asked);
-    expect((await refusalsOf(mesh.documents, MESH)).at(-1)).toMatchObject({ unrecorded: 10 });
+    expect((await refusalsOf(mesh.documents, MESH, lately(mesh))).at(-1)).toMatchObject({ unrecorded: 10 });
   });
 
   it('and of a mesh that is not there nothing is', async () => {
@@ -238,7 +274,7 @@ describe('a request for a leaf is refused, and that is written down', () => {
     expect(await mesh.issuing.issue('elsewhere', await request({ kind: 'renewal', value: 'guess' }))).toMatchObject({
       reason: 'NoCertificates',
     });
-    expect(await refusalsOf(mesh.documents, 'elsewhere')).toEqual([]);
+    expect(await refusalsOf(mesh.documents, 'elsewhere', lately(mesh))).toEqual([]);
   });
 });
 
@@ -258,7 +294,7 @@ describe('a token of an issuer', () => {
     expect(others).toEqual([]);
     expect(await come(mesh, token, first)).toMatchObject({ kind: 'issued' });
     expect(await come(mesh, token, 'web-4')).toMatchObject({ reason: 'NodeNotTheSame' });
-    expect((await leafsIssued(mesh.documents, MESH)).map(({ node }) => node)).toEqual([first, first]);
+    expect((await leafsIssued(mesh.documents, MESH, lately(mesh))).map(({ node }) => node)).toEqual([first, first]);
   });
 
   it('that was projected into a pod is that pod’s: no other token of the pod is good for another node', async () => {
@@ -310,7 +346,7 @@ describe('a join token', () => {
     expect(await renew(mesh, 'secret')).toMatchObject({ kind: 'issued' });
     expect(await renew(mesh, 'another')).toMatchObject({ reason: 'TokenUnknown' });
     expect(await renew(mesh, 'secret', 'web-2')).toMatchObject({ reason: 'NodeNotTheSame' });
-    expect((await leafsIssued(mesh.documents, MESH)).map(({ identity }) => identity)).toEqual([
+    expect((await leafsIssued(mesh.documents, MESH, lately(mesh))).map(({ identity }) => identity)).toEqual([
       spiffe('ns/shop/sa/web'),
       spiffe('ns/shop/sa/web'),
     ]);
