@@ -11,6 +11,8 @@ export const HEARTBEAT_MS = 10_000;
 const ALIVE_MS = 30_000;
 const HINT_TRIES = 6;
 const HINT_TIMEOUT_MS = 15_000;
+/** Between the beginnings of two hints of one mesh's trust: agents of a large fleet speak at any moment, and each look reads all of them. */
+const TRUST_HINT_EVERY_MS = 1_000;
 /** The functions look at one service after the other. */
 const HINTED_TOGETHER = 100;
 
@@ -29,7 +31,7 @@ export class Reporter {
   readonly #unwritten = new Map<string, { place: Place; nodes: Map<string, NodeObservation> }>();
   /** By mesh: the services to be hinted at once what was seen there is written. */
   #owed = new Map<string, ReadonlySet<string>>();
-  /** By mesh, while a hint of its trust is under way: whether another is to follow. */
+  /** By mesh, while a hint of its trust is under way or was a moment ago: whether another is to follow. */
   readonly #trustHints = new Map<string, boolean>();
   #flushing: Promise<void> = Promise.resolve();
   #scheduled = false;
@@ -53,7 +55,7 @@ export class Reporter {
     void this.flush();
   }
 
-  /** Something was seen of whom a workload trusts; once it is written, and once for all that comes while the functions look. */
+  /** Something was seen of whom a workload trusts; once it is written, and once for all that comes while the functions look, and no oftener than each second. */
   hintTrust(mesh: string): void {
     const underWay = this.#trustHints.has(mesh);
     this.#trustHints.set(mesh, true);
@@ -64,10 +66,12 @@ export class Reporter {
     const { hints, report } = this.#options;
     while (this.#trustHints.get(mesh) && !this.#stopped) {
       this.#trustHints.set(mesh, false);
+      const pause = new Promise((resolve) => setTimeout(resolve, TRUST_HINT_EVERY_MS).unref());
       await this.flush();
       const failure = hints && (await this.#deliver(hints, { mesh, services: [], trust: true }));
       if (failure)
         report(`The functions could not be told whom workloads of ${mesh} trust (${failure.message}); they look by themselves.`, failure);
+      await pause;
     }
     this.#trustHints.delete(mesh);
   }

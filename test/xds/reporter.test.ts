@@ -158,6 +158,43 @@ describe('a hint', () => {
   });
 });
 
+describe('a hint of a mesh’s trust', () => {
+  it('is given at once, and no more for whatever comes within a second; that is given once the second is over', async () => {
+    vi.useFakeTimers({ toFake: ['setTimeout'] });
+    const [first, second] = [hints(1), hints(2)];
+    const { reporter, functions } = await telling((knock) => {
+      first.onKnock(knock);
+      second.onKnock(knock);
+    });
+    reporter.hintTrust('shop');
+    await first.all;
+    for (let time = 0; time < 20; time += 1) reporter.hintTrust('shop');
+    // Of another mesh, given and taken after all that could have been given of this one.
+    await answered(reporter, functions, 'bank', 2);
+    vi.advanceTimersByTime(999);
+    await answered(reporter, functions, 'edge', 3);
+    expect(functions.knocks.map(({ mesh }) => mesh)).toEqual(['shop', 'bank', 'edge']);
+
+    while (functions.knocks.length < 4) await secondPasses();
+    for (let time = 0; time < 5; time += 1) await secondPasses();
+    expect(functions.knocks.map(({ mesh }) => mesh)).toEqual(['shop', 'bank', 'edge', 'shop']);
+
+    reporter.hintTrust('shop');
+    while (functions.knocks.length < 5) await new Promise((resolve) => setImmediate(resolve));
+    expect(functions.knocks.at(-1)).toMatchObject({ mesh: 'shop', trust: true });
+  });
+
+  async function answered(reporter: Reporter, functions: FunctionsDoor, mesh: string, knocks: number): Promise<void> {
+    reporter.hintTrust(mesh);
+    while (functions.knocks.length < knocks) await new Promise((resolve) => setImmediate(resolve));
+  }
+
+  async function secondPasses(): Promise<void> {
+    await new Promise((resolve) => setImmediate(resolve));
+    vi.advanceTimersByTime(1_000);
+  }
+});
+
 /** Whatever waits for a time, waits no longer. */
 async function waitsEnd(): Promise<void> {
   await new Promise((resolve) => setImmediate(resolve));
