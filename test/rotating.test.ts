@@ -192,6 +192,56 @@ describe('a rotation', () => {
   });
 });
 
+describe('keys that nobody is to sign with again', () => {
+  const ROTATE = [{ id: 'one', actor: 'kim' }, { compromised: false }] as const;
+
+  class Watched extends MemoryVault {
+    readonly issuerKeys: string[] = [];
+    beforeBegun: () => Promise<void> = async () => {};
+    override async begin(request: Parameters<MemoryVault['begin']>[0]) {
+      await this.beforeBegun();
+      return super.begin(request);
+    }
+    override async makeKey(request: Parameters<MemoryVault['makeKey']>[0]) {
+      const key = await super.makeKey(request);
+      if (!this.issuerKeys.includes(key.keyId)) this.issuerKeys.push(key.keyId);
+      return key;
+    }
+    /** Of the issuers' keys, in the order in which they were made. */
+    async signing(): Promise<readonly boolean[]> {
+      const tries = this.issuerKeys.map((keyId) => this.sign(keyId, 'P-256', Buffer.from('so')));
+      return (await Promise.allSettled(tries)).map(({ status }) => status === 'fulfilled');
+    }
+  }
+
+  it('are those of issuers whose leafs have ended, and of all under a root that has retired', async () => {
+    const vault = new Watched();
+    const world = await new TrustWorld(vault).adopt();
+    for (let made = 1; made <= 3; made += 1) await world.after(12.1 * 3_600 * SECOND);
+    // Each counts for a day: the first two have ended.
+    expect(await vault.signing()).toEqual([false, false, true, true]);
+    await world.follow('web-1');
+    await world.app.rotating.rotate('shop', ...ROTATE);
+    expect(await world.pass(60, 'web-1')).toContain('none');
+    expect(await vault.signing()).toEqual([false, false, false, false, true]);
+  });
+
+  it('are those of a root that is made although its rotation was undone meanwhile', async () => {
+    const vault = new Watched();
+    const world = await new TrustWorld(vault).adopt();
+    vault.beforeBegun = async () => {
+      vault.beforeBegun = async () => {};
+      await world.app.rotating.byHand('shop', { id: 'two', actor: 'kim' }, { type: 'Abort', by: 'kim' });
+      // Another process takes over what this one has not done by then.
+      await world.after(3_600 * SECOND);
+      expect(await world.phase()).toBeUndefined();
+    };
+    await world.app.rotating.rotate('shop', ...ROTATE);
+    expect((await vault.versions('shop-root')).map(({ enabled }) => enabled)).toEqual([false, true]);
+    expect(await vault.signing()).toEqual([true, false]);
+  });
+});
+
 describe('an event of Key Vault', () => {
   it('about a root that is far from its end changes nothing, and is answered the same each time', async () => {
     const world = await new TrustWorld().adopt(KEY_VAULT);

@@ -14,7 +14,7 @@ export interface DelegatingPorts {
   readonly now: () => number;
   readonly vault: (spec: NonNullable<TrustState['spec']>) => Promise<Vault>;
   /** Comes back once it is written down. */
-  readonly promptTrust: (mesh: string, promptId: string, command: TrustCommand) => Promise<void>;
+  readonly promptTrust: (mesh: string, promptId: string, command: TrustCommand) => Promise<unknown>;
   /** Whether an issuer is known to stand under a root of the mesh. */
   readonly isKnown: (mesh: string, issuer: string) => Promise<boolean>;
 }

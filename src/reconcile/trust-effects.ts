@@ -4,7 +4,7 @@
  */
 import type { Documents } from '../journal/documents.ts';
 import { loadHead, type Settlement, settle } from '../journal/journal.ts';
-import { type Head, type PendingEffect, pendingKey } from '../journal/stream.ts';
+import { type Answer, type Head, type PendingEffect, pendingKey } from '../journal/stream.ts';
 import type { CertificatesSpec } from '../spec/certificates-schema.ts';
 import { adoptVersion, makeAuthority, makeIssuer } from '../trust/authorities.ts';
 import { type Authority, signsUnder } from '../trust/certificates.ts';
@@ -27,7 +27,7 @@ export interface TrustPorts extends SettlingPorts {
   /** `undefined`: no such data plane in the adopted spec, or none whose trust this build can change. */
   readonly dataPlaneTrust: (mesh: string, name: string) => Promise<DataPlaneTrust | undefined>;
   /** Gives a command of the app's own to a mesh's trust. */
-  readonly promptTrust: (mesh: string, promptId: string, command: TrustCommand) => Promise<void>;
+  readonly promptTrust: (mesh: string, promptId: string, command: TrustCommand) => Promise<Answer>;
 }
 
 export async function runTrustEffects(ports: TrustPorts, mesh: string, claimed: readonly PendingEffect[]): Promise<void> {
@@ -51,6 +51,8 @@ function run(ports: TrustPorts, mesh: string, effect: PendingEffect): Promise<Se
       return look(ports, mesh, effect);
     case 'key':
       return setKey(ports, mesh, effect);
+    case 'ended-key':
+      return disableEnded(ports, mesh, effect);
     default:
       return tell(ports, mesh, undefined, effect);
   }
@@ -78,8 +80,16 @@ async function make(ports: TrustPorts, mesh: string, effect: PendingEffect): Pro
     await ports.promptTrust(mesh, `unusable/${mesh}/${wish}`, { type: 'NothingMade', wish, because: authority.message });
     return { effect, outcome: 'done' };
   }
-  await ports.promptTrust(mesh, `made/${mesh}/${wish}`, { type: 'AuthorityMade', wish, authority });
+  const answer = await ports.promptTrust(mesh, `made/${mesh}/${wish}`, { type: 'AuthorityMade', wish, authority });
+  if (answer.outcome === 'unchanged' && answer.reason === 'NotAskedFor') await putAway(ports, mesh, vault, authority);
   return { effect, outcome: 'done' };
+}
+
+/** What was made and nobody waits for any more signs nothing; unless it is in use after all. */
+async function putAway(ports: TrustPorts, mesh: string, vault: Vault, { certificateId, issuer }: Authority): Promise<void> {
+  const { state } = await trustOf(ports, mesh);
+  if (rootsOf(state).some((root) => root.certificateId === certificateId)) return;
+  for (const id of [certificateId, issuer.keyId]) await vault.setEnabled(id, false);
 }
 
 /** What cannot be used is an answer too: a version that stays what it is would keep every later rotation waiting. */
@@ -199,13 +209,22 @@ async function setKey(ports: TrustPorts, mesh: string, effect: PendingEffect): P
     if (!authority || !state.spec) return { effect, outcome: 'done' };
     const vault = await ports.vault(state.spec);
     const enabled = !isPutAway(state, effect.target);
-    for (const id of [authority.certificateId, authority.issuer.keyId]) await vault.setEnabled(id, enabled);
+    // Nobody signs with a former issuer's again.
+    const former = enabled ? [] : authority.formerIssuers.flatMap(({ keyId }) => keyId ?? []);
+    for (const id of [authority.certificateId, authority.issuer.keyId, ...former]) await vault.setEnabled(id, enabled);
     if (isPutAway((await trustOf(ports, mesh)).state, effect.target) === enabled) continue;
     if (enabled) return { effect, outcome: 'done' };
     const id = `disabled/${mesh}/${state.rotation?.id}/${effect.target}`;
     await ports.promptTrust(mesh, id, { type: 'KeyDisabled', root: effect.target });
     return { effect, outcome: 'done' };
   }
+}
+
+/** The key of an issuer whose leafs have ended. */
+async function disableEnded(ports: TrustPorts, mesh: string, effect: PendingEffect): Promise<Settlement> {
+  const { spec } = (await trustOf(ports, mesh)).state;
+  if (spec) await (await ports.vault(spec)).setEnabled(effect.target, false);
+  return { effect, outcome: 'done' };
 }
 
 /** Nobody is to have a certificate under this root again. */

@@ -48,9 +48,7 @@ export function trustTending(ports: TrustTendingPorts): TrustTending {
   const { documents, now } = ports;
   const effects: TrustPorts = {
     ...ports,
-    async promptTrust(mesh, id, command) {
-      await give(mesh, { id, ...OWN }, command);
-    },
+    promptTrust: (mesh, id, command) => give(mesh, { id, ...OWN }, command),
   };
 
   async function give(mesh: string, delivery: Delivery, command: TrustCommand): Promise<Answer> {

@@ -52,7 +52,14 @@ export const authoritySchema = z.object({
   origin: z.enum(['made', 'imported']),
   issuer: issuerSchema,
   /** Earlier issuers under it whose leafs may still be alive. */
-  formerIssuers: z.array(z.object({ fingerprint: fingerprintSchema, notAfter: z.number() })),
+  formerIssuers: z.array(
+    z.object({
+      fingerprint: fingerprintSchema,
+      notAfter: z.number(),
+      /** An older build wrote none. */
+      keyId: z.string().exactOptional(),
+    }),
+  ),
   /** Newest first; of each data plane the newest is meant to sign. */
   delegated: z.array(delegationSchema).exactOptional(),
 });

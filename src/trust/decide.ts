@@ -171,8 +171,14 @@ function issuerMade(state: TrustState, { root, issuer }: Of<'IssuerMade'>, conte
   if (!state.renewing.includes(root)) return unchanged('NotAskedFor', 'Nobody waits for this issuer any more.');
   const draft = new Draft(state, context).record({ type: 'IssuerRenewed', root, issuer });
   if (draft.state.settingsVersion !== state.settingsVersion) draft.bring();
+  const kept = issuerKeysOf(draft.state);
+  for (const keyId of issuerKeysOf(state)) if (!kept.has(keyId)) draft.effect({ kind: 'ended-key', target: keyId });
   return draft.accepted('Another issuer signs under the same root.');
 }
+
+/** Of those that sign, and of those whose leafs may be alive. */
+const issuerKeysOf = (state: TrustState): ReadonlySet<string> =>
+  new Set(rootsOf(state).flatMap(({ issuer, formerIssuers }) => [issuer, ...formerIssuers].flatMap(({ keyId }) => keyId ?? [])));
 
 function delegate(state: TrustState, { root, delegation }: Of<'Delegate'>, context: TrustContext): Decision<TrustEvent> {
   const authority = rootsOf(state).find(({ fingerprint }) => fingerprint === root);

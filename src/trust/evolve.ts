@@ -191,9 +191,9 @@ function withFormerLeafs(state: TrustState, lifeMs: number, at: number): TrustSt
 
 function withIssuer(state: TrustState, root: string, issuer: Issuer): TrustState {
   return withAuthority(state, root, (authority) => {
-    const { fingerprint, notAfter } = authority.issuer;
+    const { fingerprint, notAfter, keyId } = authority.issuer;
     // Its leafs end with it: what ended before this one began is of no one any more.
-    const former = [{ fingerprint, notAfter }, ...authority.formerIssuers].filter((each) => each.notAfter > issuer.notBefore);
+    const former = [{ fingerprint, notAfter, keyId }, ...authority.formerIssuers].filter((each) => each.notAfter > issuer.notBefore);
     return { ...authority, issuer, formerIssuers: former };
   });
 }

@@ -91,6 +91,19 @@ describe('what time does', () => {
     story.when({ type: 'IssuerMade', root: fingerprint(1), issuer }).thenChangesNothing('NotAskedFor');
   });
 
+  it('has the key of an issuer disabled once its leafs have ended, and not before', () => {
+    const story = resting();
+    const owed: (string | undefined)[] = [];
+    for (const number of [8, 9, 10]) {
+      story.elapse();
+      const decision = story.give({ type: 'IssuerMade', root: fingerprint(1), issuer: authority(number, story.now).issuer });
+      const ended = decision.kind === 'accepted' ? decision.effects.filter(({ kind }) => kind === 'ended-key') : [];
+      owed.push(...ended.map(({ target }) => target));
+      // Each ends after seven days and is replaced after half of them.
+      expect(owed).toEqual(number < 9 ? [] : [authority(1).issuer, authority(8).issuer].slice(0, number - 8).map(({ keyId }) => keyId));
+    }
+  });
+
   it('renews no issuer that could not outlive the one that is there', () => {
     const story = resting().elapse();
     const ends = story.state.current?.notAfter ?? 0;
