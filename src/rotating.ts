@@ -158,6 +158,21 @@ export function rotating(ports: RotatingPorts): Rotating {
     await tending.trust.give(mesh, delivery, { type: 'NoteExpiring', items, rotateBy: inventory.rotateBy });
   }
 
+  /** The newest version that the vault has made by itself since the root in force, and that no rotation was about: its event was lost. */
+  async function untoldVersion(mesh: string): Promise<string | undefined> {
+    const { spec, current, rotation, ended } = (await trustHead(documents, mesh)).state;
+    if (!spec || !current || rotation) return undefined;
+    try {
+      const versions = await (await ports.vault(spec)).versions(spec.name);
+      const newer = versions.slice(0, Math.max(0, versions.map(({ certificateId }) => certificateId).indexOf(current.certificateId)));
+      const known = new Set(ended.flatMap(({ certificateIds }) => certificateIds));
+      return newer.find(({ enabled, wish, certificateId }) => enabled && wish === undefined && !known.has(certificateId))?.certificateId;
+    } catch (error) {
+      ports.report(`The versions of ${spec.name} in its vault could not be listed.`, error);
+      return undefined;
+    }
+  }
+
   const withCertificates = async (): Promise<readonly string[]> =>
     (await ports.meshes()).filter(({ spec }) => spec.certificates).map(({ mesh }) => mesh);
 
@@ -187,6 +202,11 @@ export function rotating(ports: RotatingPorts): Rotating {
         const day = new Date(now()).toISOString().slice(0, 10);
         const delivery: Delivery = { id: `inventory/${mesh}/${day}`, actor: 'meshwright', recordRefusal: false };
         await tending.trust.give(mesh, delivery, { type: 'Rotate', cause: 'due', by: 'meshwright' });
+        const version = await untoldVersion(mesh);
+        if (version !== undefined) {
+          const command = { type: 'Rotate', cause: 'new-version', by: 'meshwright', version } as const;
+          await tending.trust.give(mesh, { ...delivery, id: `${delivery.id}/${version}` }, command);
+        }
         await tellOfExpiring(mesh);
       }
     },

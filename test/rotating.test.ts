@@ -357,6 +357,48 @@ describe('the daily inventory', () => {
     expect(told(world)[1]).toMatch(/www should have been replaced by now/);
   });
 
+  it('prepares a version that the vault made by itself and no event told of; once, and none that is disabled', async () => {
+    const world = await new TrustWorld().adopt(KEY_VAULT);
+    await world.app.rotating.takeInventory();
+    expect(await world.phase()).toBeUndefined();
+    const renewed = await renewedByTheVault(world);
+    await world.vault.setEnabled(renewed.certificateId, false);
+    await world.app.rotating.takeInventory();
+    expect(await world.phase()).toBeUndefined();
+    await world.vault.setEnabled(renewed.certificateId, true);
+    await world.after(DAY);
+    await world.app.rotating.takeInventory();
+    expect(await world.phase()).toBe('prepared');
+    expect((await world.app.rotating.status('shop'))?.rotation).toMatchObject({ cause: 'new-version' });
+    await world.app.rotating.byHand('shop', { id: 'no', actor: 'kim' }, { type: 'Abort', by: 'kim' });
+    // Somebody enables it again, for whatever reason: it was put away once.
+    await world.vault.setEnabled(renewed.certificateId, true);
+    await world.after(DAY);
+    await world.app.rotating.takeInventory();
+    expect(await world.phase()).toBeUndefined();
+  });
+
+  it('begins nothing for a root that it has made here, nor where the vault cannot be asked', async () => {
+    class Silent extends MemoryVault {
+      down = false;
+      override async versions(name: string) {
+        if (this.down) throw new VaultUnavailable('it does not answer');
+        return super.versions(name);
+      }
+    }
+    const vault = new Silent();
+    const world = await new TrustWorld(vault).adopt(KEY_VAULT);
+    await world.follow('web-1');
+    await world.app.rotating.rotate('shop', { id: 'one', actor: 'kim' }, { compromised: false });
+    expect(await world.pass(60, 'web-1')).toContain('none');
+    await world.app.rotating.takeInventory();
+    await renewedByTheVault(world);
+    vault.down = true;
+    await world.app.rotating.takeInventory();
+    expect(await world.phase()).toBeUndefined();
+    expect(world.problems).toContainEqual(expect.stringContaining('could not be listed'));
+  });
+
   it('says nothing of one that is disabled, nor of one that was replaced', async () => {
     const world = await new TrustWorld().adopt(KEY_VAULT);
     await withServing('off', 9, world);
