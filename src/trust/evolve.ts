@@ -61,10 +61,10 @@ function folded(state: TrustState, event: TrustEvent, { version, at }: EventCont
       return withAuthority(state, event.root, (authority) => delegating(authority, event.delegation, at));
     case 'DelegationDue':
       return withAuthority(state, event.root, (authority) => delegationDue(authority, event.dataPlane));
-    default:
-      return state.rotation ? rotating(state, state.rotation, event, at) : state;
     case 'ExpiryNoted':
       return { ...state, noted: event.items };
+    default:
+      return state.rotation ? rotating(state, state.rotation, event, at) : state;
   }
 }
 
