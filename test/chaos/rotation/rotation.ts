@@ -4,6 +4,7 @@
  */
 import { type Installation, installation } from '../../e2e/installation.ts';
 import { until } from '../../e2e/until.ts';
+import { abortedIn } from './aborting.ts';
 import { type Fleet, startFleet } from './fleet.ts';
 import { startLoad } from './load.ts';
 import { isBelieved } from './old-root.ts';
@@ -12,8 +13,6 @@ import { type Trust, trustOf } from './trust.ts';
 const PER_SECOND = 40;
 /** What is counted in the end; the rotations take longer than that many requests. */
 const LEAST_REQUESTS = 10_000;
-/** The event after which the functions end, so that the rotation can be stepped into in a phase that is over in a moment. */
-const SHORT_PHASES: Readonly<Record<string, string>> = { preparing: 'RotationBegun', retired: 'RetirementBegun' };
 const PHASES = ['preparing', 'distributing', 'issuing', 'soaking', 'pruned', 'retired'] as const;
 
 export interface RotationChaos {
@@ -75,25 +74,6 @@ export async function rotationChaos(envoy: string, say: (sentence: string) => vo
   } finally {
     await mesh.stop();
   }
-}
-
-async function abortedIn(phase: string, mesh: Installation, trust: Trust): Promise<string> {
-  const failpoint = SHORT_PHASES[phase];
-  if (failpoint === undefined) {
-    const id = await trust.begin();
-    await trust.inPhase(phase);
-    await trust.abort();
-    return trust.ended(id);
-  }
-  // The functions end between what is decided and what follows from it, and the abort is there before they take it up again.
-  await mesh.kill('functions');
-  await mesh.start('functions', { MESHWRIGHT_FAILPOINT_AFTER_COMMIT: failpoint });
-  void trust.begin().catch(() => undefined);
-  await mesh.ended('functions');
-  await mesh.start('functions');
-  const id = await trust.inPhase(phase).then(async () => (await trust.status()).rotation?.id ?? '');
-  await trust.abort();
-  return trust.ended(id);
 }
 
 async function finished(

@@ -12,8 +12,10 @@ const statusSchema = z.object({
 });
 export type TrustStatus = z.infer<typeof statusSchema>;
 
-const answerSchema = z.object({ outcome: z.string(), message: z.string() });
-const journalSchema = z.object({ commits: z.array(z.object({ events: z.array(z.looseObject({ type: z.string() })) })) });
+const answerSchema = z.object({ outcome: z.string() });
+const eventSchema = z.looseObject({ type: z.string() });
+const journalSchema = z.object({ commits: z.array(z.object({ events: z.array(eventSchema) })) });
+const abortSchema = z.looseObject({ from: z.string() });
 const madeSchema = z.object({ type: z.enum(['AuthorityEstablished', 'AuthorityPrepared']), authority: authoritySchema });
 
 const LONGEST_PHASE_MS = 120_000;
@@ -22,7 +24,12 @@ export interface Trust {
   status(): Promise<TrustStatus>;
   /** Resolves with the rotation's id. */
   begin(): Promise<string>;
-  abort(): Promise<void>;
+  /** The id of the rotation, where there is one. */
+  underWay(): Promise<string | undefined>;
+  /** Whether it was taken: there may be nothing left to go back from. */
+  abort(): Promise<boolean>;
+  /** The phase that the last rotation was in that was aborted. */
+  lastAbortedFrom(): Promise<string | undefined>;
   /** Resolves when the rotation is in this phase, with its name. */
   inPhase(name: string): Promise<string>;
   ended(id: string): Promise<'rotated' | 'aborted'>;
@@ -37,26 +44,38 @@ export function trustOf(installation: Installation): Trust {
   /** The functions may be away just now. */
   const seen = (): Promise<TrustStatus | undefined> => status().catch(() => undefined);
 
-  async function ask(what: string, body: object = {}): Promise<string> {
+  /** Resolves with what speaks against it; `undefined`: it is taken. */
+  async function ask(what: string, body: object = {}): Promise<string | undefined> {
     // Whoever dies with the answer on its lips is asked again, for the same.
     const headers = { 'idempotency-key': randomUUID() };
-    return until(`${what} is answered`, async () => {
+    const { answer } = await until(`${what} is answered`, async () => {
       const answer = await installation.call('POST', `${path}/${what}`, body, headers).catch(() => undefined);
-      if (!answer || answer.status >= 500) return undefined;
-      const read = answerSchema.safeParse(answer.body);
-      if (!read.success || read.data.outcome === 'refused') throw new Error(`${what}: ${JSON.stringify(answer.body)}`);
-      return read.data.message;
+      return answer && answer.status < 500 ? { answer } : undefined;
     });
+    const read = answerSchema.safeParse(answer.body);
+    return read.success && read.data.outcome !== 'refused' ? undefined : JSON.stringify(answer.body);
+  }
+
+  async function journal(): Promise<readonly z.infer<typeof eventSchema>[]> {
+    const { body } = await until('the journal is read', () => installation.call('GET', `${path}/certificates/journal?limit=1000`));
+    return journalSchema.parse(body).commits.flatMap(({ events }) => events);
   }
 
   return {
     status,
     async begin() {
-      await ask('rotation');
+      const against = await ask('rotation');
+      if (against !== undefined) throw new Error(`No rotation can begin: ${against}`);
       return until('a rotation is under way', async () => (await seen())?.rotation?.id);
     },
-    async abort() {
-      await ask('rotation/abort', { reason: 'chaos' });
+    async underWay() {
+      const { rotation } = await until('the functions answer', seen);
+      return rotation?.id;
+    },
+    abort: async () => (await ask('rotation/abort', { reason: 'chaos' })) === undefined,
+    async lastAbortedFrom() {
+      const last = (await journal()).findLast(({ type }) => type === 'AbortBegun');
+      return last && abortSchema.parse(last).from;
     },
     inPhase: (name) =>
       until(`the rotation is ${name}`, async () => ((await seen())?.rotation?.phase.name === name ? name : undefined), LONGEST_PHASE_MS),
@@ -69,15 +88,10 @@ export function trustOf(installation: Installation): Trust {
         },
         2 * LONGEST_PHASE_MS,
       ),
-    async authorities() {
-      const { body } = await installation.call('GET', `${path}/certificates/journal?limit=1000`);
-      return journalSchema
-        .parse(body)
-        .commits.flatMap(({ events }) => events)
-        .flatMap((event) => {
-          const made = madeSchema.safeParse(event);
-          return made.success ? [made.data.authority] : [];
-        });
-    },
+    authorities: async () =>
+      (await journal()).flatMap((event) => {
+        const made = madeSchema.safeParse(event);
+        return made.success ? [made.data.authority] : [];
+      }),
   };
 }
