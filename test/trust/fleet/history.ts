@@ -37,7 +37,7 @@ export interface Course {
 }
 
 export function runHistory(seed: number, course: Course = { calm: false }): History {
-  return new Life(new Random(seed), course).run();
+  return new Life(new Random(seed), course, new Random(seed + 1_000_000)).run();
 }
 
 class Life implements World {
@@ -59,13 +59,20 @@ class Life implements World {
   #violation: string | undefined;
   #lookAt = 0;
   #alarmAt: number | undefined;
+  /** What the change lock of the mesh says. */
+  #locked: string | undefined;
   readonly #calm: boolean;
+  /** What others do that the fleet knows nothing of: rollouts that lock the mesh, the vault's own versions. */
+  readonly #others: Random;
+  readonly #hasRollouts: boolean;
   readonly #firstRootLife: number;
   readonly #counts = { rotated: 0, overdue: 0 };
   readonly #abortedFrom: string[] = [];
 
-  constructor(random: Random, { calm }: Course) {
+  constructor(random: Random, { calm }: Course, others: Random) {
     this.random = random;
+    this.#others = others;
+    this.#hasRollouts = others.chance(0.3);
     this.#calm = calm;
     this.weather = calm ? CALM : ROUGH;
     this.#firstRootLife = !calm && random.chance(0.3) ? random.between(12, 20) * MINUTE : ROOT_LIFE;
@@ -109,6 +116,7 @@ class Life implements World {
     const begun = this.now;
     while (this.now < begun + ROUGH_MS && this.#violation === undefined) this.#second(true);
     this.weather = CALM;
+    this.#locked = undefined;
     for (const workload of this.#workloads) workload.heal();
     const recovered = this.now;
     while (this.now < recovered + RECOVERY_MS && this.#violation === undefined && this.#state.rotation) this.#second(false);
@@ -143,11 +151,15 @@ class Life implements World {
     const { rotation } = this.#state;
     if (!rotation) {
       if (random.chance(0.05)) this.#give({ type: 'Rotate', cause: 'asked', by: 'ada' });
-      else if (!this.#calm && random.chance(0.01)) this.#give({ type: 'Rotate', cause: 'new-version', by: 'vault', version: 'v' });
+      else if (!this.#calm && random.chance(0.01))
+        this.#give({ type: 'Rotate', cause: 'new-version', by: 'vault', version: `v${this.#version}` });
       return;
     }
     if (rotation.phase.name === 'prepared' && random.chance(0.1)) this.#give({ type: 'Proceed', by: 'eve' });
     if (this.#calm) return;
+    if (this.#hasRollouts && this.#others.chance(this.#locked === undefined ? 0.02 : 0.05)) {
+      this.#locked = this.#locked === undefined ? 'a rollout is between two weights' : undefined;
+    }
     if (random.chance(0.01)) this.#give({ type: 'Abort', by: 'ada' });
     if (rotation.aborted && random.chance(0.01)) this.#give({ type: 'Proceed', by: 'eve' });
     if (random.chance(0.005)) this.#specify(random.pick([LEAF, SHORT_LEAF]));
@@ -191,7 +203,8 @@ class Life implements World {
   }
 
   #give(command: TrustCommand): void {
-    const decision = decide(this.#state, command, { now: this.now, version: this.#version + 1 });
+    const locked = this.#locked === undefined ? {} : { locked: this.#locked };
+    const decision = decide(this.#state, command, { now: this.now, version: this.#version + 1, ...locked });
     if (decision.kind !== 'accepted') return;
     this.#version += 1;
     for (const event of decision.events) this.#happened(event);
@@ -217,6 +230,11 @@ class Life implements World {
   }
 
   #make(wish: string): void {
+    const { rotation } = this.#state;
+    if (rotation?.id === wish && rotation.adopts !== undefined && this.#others.chance(0.3)) {
+      this.#give({ type: 'NothingMade', wish, because: 'It is no root.' });
+      return;
+    }
     this.#roots += 1;
     const made = authority(this.#roots, this.now, wish === 'first' ? this.#firstRootLife : ROOT_LIFE);
     const issuerEnds = Math.min(made.notAfter, this.now + ISSUER_LIFE);
