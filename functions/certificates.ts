@@ -5,8 +5,9 @@
 import { app } from '@azure/functions';
 import { z } from 'zod';
 import { show, write } from '../src/api/door.ts';
-import { type HttpAnswer, json, problem } from '../src/api/problem.ts';
-import { type LeafRefusal, leafRequestSchema } from '../src/issuing.ts';
+import { leafRefused } from '../src/api/leaf-refused.ts';
+import { json, problem } from '../src/api/problem.ts';
+import { leafRequestSchema } from '../src/issuing.ts';
 import { nameSchema } from '../src/spec/names.ts';
 
 const HOUR_MS = 3_600_000;
@@ -20,24 +21,6 @@ const orderSchema = z.strictObject({
     .default(HOUR_MS),
 });
 
-/** 403 for what is not in the table: asking again changes nothing. */
-const STATUS: Readonly<Partial<Record<LeafRefusal['reason'], number>>> = {
-  NoCertificates: 404,
-  NotASigningRequest: 400,
-  UnsupportedKey: 422,
-  WeakKey: 422,
-  TokenMalformed: 400,
-  TokenIssuerUnknown: 401,
-  TokenSignatureWrong: 401,
-  TokenExpired: 401,
-  TokenNotYetValid: 401,
-  TokenForAnotherAudience: 401,
-  TokenUnknown: 401,
-  JoinTokenUsed: 401,
-  NotEstablished: 409,
-  IssuerEnding: 409,
-};
-const refusal = ({ reason, message }: LeafRefusal): HttpAnswer => problem(STATUS[reason] ?? 403, reason, message);
 const NONE_HERE = problem(404, 'NoCertificates', 'No certificates are made by this meshwright.');
 
 app.http('issueLeaf', {
@@ -50,7 +33,7 @@ app.http('issueLeaf', {
       if (!asked.success) return problem(400, 'NotALeafRequest', 'Send {"csr", "node", "token": {"kind", "value"}}, as the agent does.');
       const given = await app.issuing?.issue(request.params.mesh ?? '', asked.data);
       if (!given) return NONE_HERE;
-      return given.kind === 'issued' ? json(200, given) : refusal(given);
+      return given.kind === 'issued' ? json(200, given) : leafRefused(given);
     }),
 });
 
@@ -65,6 +48,6 @@ app.http('makeJoinToken', {
       const { lifeMs, ...identity } = order.data;
       const made = await app.issuing?.makeJoinToken(request.params.mesh ?? '', { identity, lifeMs, actor });
       if (!made) return NONE_HERE;
-      return made.kind === 'made' ? json(200, made) : refusal(made);
+      return made.kind === 'made' ? json(200, made) : leafRefused(made);
     }),
 });

@@ -1,44 +1,23 @@
-/** HTTP and timer: what the certificates of a mesh are at, and rotating its root. Leafs for workloads are in `certificates.ts`. */
+/** HTTP: replacing the root of a mesh, what that would do, and stepping in. */
 import { randomUUID } from 'node:crypto';
 import { app } from '@azure/functions';
 import { z } from 'zod';
 import { type Asked, read, write } from '../src/api/door.ts';
-import { answered, json, problem } from '../src/api/problem.ts';
-import type { RotationByHand } from '../src/rotating.ts';
-import { theInstallation } from '../src/wiring.ts';
+import { answered, json, noCertificates, problem } from '../src/api/problem.ts';
 
 const ROUTE = 'meshes/{mesh}/rotation';
 const rotateSchema = z.strictObject({ reason: z.string().min(1).max(500).exactOptional(), compromised: z.boolean().default(false) });
-const stepSchema = z.strictObject({
-  reason: z.string().min(1).max(500).exactOptional(),
-  gate: z.enum(['issuing', 'pruning']).exactOptional(),
-  /** What was looked at before a gate is forced. */
-  rotation: z.string().max(100).exactOptional(),
-  phase: z.string().max(100).exactOptional(),
-});
+const ACTIONS = ['abort', 'proceed', 'approve', 'force'];
+const stepSchema = z.discriminatedUnion('action', [
+  z.strictObject({ action: z.literal('abort'), reason: z.string().min(1).max(500).exactOptional() }),
+  z.strictObject({ action: z.literal('proceed') }),
+  z.strictObject({ action: z.literal('approve'), gate: z.enum(['issuing', 'pruning']) }),
+  z.strictObject({ action: z.literal('force'), rotation: z.string().max(100), phase: z.string().max(100) }),
+]);
+const HOW_TO_STEP_IN =
+  'Send {"reason": "<text>"} or nothing to abort, nothing to proceed, {"gate": "issuing"} or "pruning" to approve, and {"rotation": "<id>", "phase": "<name>"} as `certificates` shows them to force.';
 
-const none = (mesh: string) => problem(404, 'NoCertificates', `No adopted spec of a mesh ${mesh} has \`certificates\`.`);
 const idOf = (request: Asked, what: string): string => `hand/${what}/${request.headers.get('idempotency-key') ?? randomUUID()}`;
-
-/** What no event said is found by looking. */
-app.timer('certificateInventory', {
-  schedule: '0 10 4 * * *',
-  handler: async () => {
-    await (await theInstallation()).app.rotating.takeInventory();
-  },
-});
-
-app.http('certificates', {
-  methods: ['GET'],
-  route: 'meshes/{mesh}/certificates',
-  authLevel: 'function',
-  handler: (request) =>
-    read(async (app) => {
-      const { mesh = '' } = request.params;
-      const status = await app.rotating.status(mesh);
-      return status ? json(200, { now: Date.now(), ...status }) : none(mesh);
-    }),
-});
 
 app.http('rotate', {
   methods: ['POST'],
@@ -50,7 +29,7 @@ app.http('rotate', {
       const asked = rotateSchema.safeParse(body ?? {});
       if (!asked.success) return problem(400, 'NotARequest', 'Send nothing, or {"reason": "<text>", "compromised": true}.');
       const answer = await app.rotating.rotate(mesh, { id: idOf(request, 'rotate'), actor }, asked.data);
-      return answer ? answered(answer) : none(mesh);
+      return answer ? answered(answer) : noCertificates(mesh);
     }),
 });
 
@@ -62,7 +41,7 @@ app.http('rotationPlan', {
     read(async (app) => {
       const { mesh = '' } = request.params;
       const plan = await app.rotating.plan(mesh, request.query.get('compromised') === 'true');
-      if (!plan) return none(mesh);
+      if (!plan) return noCertificates(mesh);
       return plan.kind === 'refused' ? problem(409, plan.reason, plan.message) : json(200, { now: Date.now(), ...plan });
     }),
 });
@@ -74,32 +53,10 @@ app.http('stepIntoRotation', {
   handler: (request) =>
     write(request, async ({ app, actor, body }) => {
       const { mesh = '', action = '' } = request.params;
-      const asked = stepSchema.safeParse(body ?? {});
-      if (!asked.success) return problem(400, 'NotARequest', 'Send nothing, or {"reason": "<text>"}; to approve, {"gate": "issuing"}.');
-      const delivery = { id: idOf(request, action), actor };
-      const command = commandOf(action, asked.data, actor);
-      if (command === undefined)
-        return problem(404, 'UnknownAction', 'Ask for abort, proceed, force, or approve with {"gate": "issuing"} or "pruning".');
-      const { rotation, phase } = asked.data;
-      if (command === 'force' && (rotation === undefined || phase === undefined))
-        return problem(400, 'NotARequest', 'To force a gate, send {"rotation": "<id>", "phase": "<name>"} as `certificates` shows them.');
-      const of = { rotation: rotation ?? '', phase: phase ?? '' };
-      const answer = await (command === 'force' ? app.rotating.force(mesh, delivery, of) : app.rotating.byHand(mesh, delivery, command));
-      return answer ? answered(answer) : none(mesh);
+      if (!ACTIONS.includes(action)) return problem(404, 'UnknownAction', `Ask for ${ACTIONS.join(', ')}.`);
+      const step = stepSchema.safeParse({ ...(typeof body === 'object' ? body : { body }), action });
+      if (!step.success) return problem(400, 'NotARequest', HOW_TO_STEP_IN);
+      const answer = await app.rotating.stepIn(mesh, { id: idOf(request, action), actor }, step.data);
+      return answer ? answered(answer) : noCertificates(mesh);
     }),
 });
-
-function commandOf(action: string, { reason, gate }: z.infer<typeof stepSchema>, by: string): RotationByHand | 'force' | undefined {
-  switch (action) {
-    case 'abort':
-      return { type: 'Abort', by, ...(reason === undefined ? {} : { reason }) };
-    case 'proceed':
-      return { type: 'Proceed', by };
-    case 'approve':
-      return gate && { type: 'Approve', gate, by };
-    case 'force':
-      return 'force';
-    default:
-      return undefined;
-  }
-}

@@ -15,8 +15,8 @@ import type { TrustCommand } from './trust/commands.ts';
 import { expiringOf } from './trust/expiring.ts';
 import type { FleetLook } from './trust/gates.ts';
 import { type Inventory, inventoryOf, type ServingCertificate } from './trust/inventory.ts';
-import { type RotationPlan, rotationPlan } from './trust/rotation-plan.ts';
-import type { Rotation, TrustState } from './trust/state.ts';
+import { rotationPlan } from './trust/rotation-plan.ts';
+import type { ApprovedGate, Rotation, TrustState } from './trust/state.ts';
 import { mustLeaveBy, rootsOf } from './trust/timing.ts';
 import { trustStream, trustStreamId } from './trust/trust-stream.ts';
 
@@ -36,8 +36,13 @@ export interface TrustStatus {
   readonly pending: readonly { readonly what: string; readonly since: number; readonly error?: string }[];
 }
 
-/** What a person can ask of a mesh's trust. */
-export type RotationByHand = Extract<TrustCommand, { type: 'Proceed' | 'Approve' | 'Abort' }>;
+/** How a person steps into a rotation. */
+export type RotationStep =
+  | { readonly action: 'abort'; readonly reason?: string }
+  | { readonly action: 'proceed' }
+  | { readonly action: 'approve'; readonly gate: ApprovedGate }
+  /** Past a gate, whoever is behind: of the rotation and its phase that were looked at. */
+  | { readonly action: 'force'; readonly rotation: string; readonly phase: string };
 
 export interface Rotating {
   /** Why such a spec of a mesh cannot follow the one that is in force, as far as its trust is concerned; one sentence each. */
@@ -51,9 +56,7 @@ export interface Rotating {
   rotate(mesh: string, delivery: Asked, of: { readonly compromised: boolean; readonly reason?: string }): Promise<Answer | undefined>;
   /** What a rotation would do, or what one under way has still to do. */
   plan(mesh: string, compromised: boolean): Promise<ReturnType<typeof rotationPlan> | undefined>;
-  byHand(mesh: string, delivery: Asked, command: RotationByHand): Promise<Answer | undefined>;
-  /** Past a gate, whoever is behind; `of`: the rotation and its phase that were looked at. */
-  force(mesh: string, delivery: Asked, of: { readonly rotation: string; readonly phase: string }): Promise<Answer | undefined>;
+  stepIn(mesh: string, delivery: Asked, step: RotationStep): Promise<Answer | undefined>;
   /**
    * Looks at every mesh's vault and rotation, as events would have it: finds what none of them said. Begins the rotation that is due, and
    * tells people of what is due, late or over and of what cannot be seen, once in each of its standings.
@@ -63,8 +66,6 @@ export interface Rotating {
   observed(mesh: string): Promise<void>;
   history(mesh: string, after: number, limit: number): Promise<readonly Commit[]>;
 }
-
-export type { RotationPlan };
 
 interface Asked {
   readonly id: string;
@@ -141,6 +142,19 @@ export function rotating(ports: RotatingPorts): Rotating {
     return Promise.all(heads.flatMap(({ mesh, head }) => (head ? [serving(mesh, head.state).then((of) => statusOf(mesh, head, of))] : [])));
   }
 
+  async function commandOf(mesh: string, head: Head<TrustState>, by: string, step: RotationStep): Promise<TrustCommand> {
+    switch (step.action) {
+      case 'abort':
+        return { type: 'Abort', by, ...(step.reason === undefined ? {} : { reason: step.reason }) };
+      case 'proceed':
+        return { type: 'Proceed', by };
+      case 'approve':
+        return { type: 'Approve', by, gate: step.gate };
+      case 'force':
+        return { type: 'Force', by, rotation: step.rotation, phase: step.phase, look: await look(mesh, head) };
+    }
+  }
+
   async function tellOfExpiring(mesh: string): Promise<void> {
     const head = await governed(mesh);
     if (!head) return;
@@ -192,10 +206,9 @@ export function rotating(ports: RotatingPorts): Rotating {
       const head = await governed(mesh);
       return head && rotationPlan(head.state, await look(mesh, head), now(), compromised ? 'compromised' : 'asked');
     },
-    byHand: give,
-    async force(mesh, delivery, { rotation, phase }) {
+    async stepIn(mesh, delivery, step) {
       const head = await governed(mesh);
-      return head && give(mesh, delivery, { type: 'Force', by: delivery.actor, rotation, phase, look: await look(mesh, head) });
+      return head && give(mesh, delivery, await commandOf(mesh, head, delivery.actor, step));
     },
     async takeInventory() {
       for (const mesh of await withCertificates()) {

@@ -33,6 +33,9 @@ export function problem(status: number, reason: string, detail: string, more: Re
   return { status, headers: { 'content-type': 'application/problem+json', 'cache-control': 'no-store' }, body: JSON.stringify(body) };
 }
 
+export const noCertificates = (mesh: string): HttpAnswer =>
+  problem(404, 'NoCertificates', `No adopted spec of a mesh ${mesh} has \`certificates\`.`);
+
 /** 200 with what was answered, 409 where it was refused. */
 export const answered = (answer: Answer): HttpAnswer =>
   answer.outcome === 'refused' ? problem(409, answer.reason, answer.message, { answer }) : json(200, answer);

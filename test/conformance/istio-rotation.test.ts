@@ -193,7 +193,7 @@ describe.skipIf(!have)('the CA of an Istio mesh', () => {
     const traffic = targets.map((target) => startTraffic(target, 40));
     await mesh.app.rotating.rotate('shop', { id: 'rotate-2', actor: 'kim' }, { compromised: false });
     await inPhase('soaking');
-    await mesh.app.rotating.byHand('shop', { id: 'abort-2', actor: 'kim' }, { type: 'Abort', by: 'kim' });
+    await mesh.app.rotating.stepIn('shop', { id: 'abort-2', actor: 'kim' }, { action: 'abort' });
     await until('it is undone', async () => (await mesh.state()).rotation === undefined, 150_000);
     const tallies = await Promise.all(traffic.map((each) => each.stop()));
     expect(tallies.flatMap(({ failures }) => failures).slice(0, 3)).toEqual([]);

@@ -15,6 +15,7 @@ import { until } from '../../e2e/until.ts';
 import { freePorts, type RunningEnvoy, realEnvoy, runEnvoy } from '../../real-envoy.ts';
 import { type Authority, createAuthority, type Leaf, writeIdentity } from './identities.ts';
 import { overTls } from './proving-mesh.ts';
+import { plan } from './rendered.ts';
 import { staticConfiguration } from './static-configuration.ts';
 import { call, LOOPBACK, startWorkload, type Workload } from './workload.ts';
 
@@ -24,19 +25,6 @@ const DIRECTORY = 'identity';
 const cleanUp: (() => Promise<void>)[] = [];
 afterEach(async () => {
   for (const undo of cleanUp.splice(0).reverse()) await undo();
-});
-
-const plan = (over: Partial<ServicePlan>): ServicePlan => ({
-  mesh: 'sample',
-  service: 'catalog',
-  namespace: 'shop',
-  port: 8080,
-  protocol: 'http',
-  selector: { app: 'catalog' },
-  versions: [{ name: 'v1', labels: { version: 'v1' } }],
-  routes: [{ name: 'default', match: {}, split: [{ version: 'v1', weight: 100 }] }],
-  dataPlanes: ['vms'],
-  ...over,
 });
 
 async function workload(name: string): Promise<Workload> {
