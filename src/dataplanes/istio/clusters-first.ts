@@ -108,7 +108,12 @@ export function clustersFirst(cluster: Cluster, controlPlaneNamespace: string, l
   }
 
   return {
-    ...cluster,
+    get: (kind, name) => cluster.get(kind, name),
+    list: (kind, where) => cluster.list(kind, where),
+    remove: (kind, object, fields) => cluster.remove(kind, object, fields),
+    delete: (kind, object) => cluster.delete(kind, object),
+    may: (permission) => cluster.may(permission),
+    door: (to) => cluster.door(to),
     apply(desired, how) {
       if (how.dryRun || ![leading.kind, leading.from.kind].includes(desired.kind)) return cluster.apply(desired, how);
       return desired.kind === leading.kind ? lead(desired, how) : offer(desired, how);
