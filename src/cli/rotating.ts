@@ -91,6 +91,8 @@ export async function stepIntoRotation(
   step: RotationStep,
   { mesh, reason, gate }: RotationStepOptions,
 ): Promise<void> {
+  if (step === 'approve' && gate === undefined)
+    throw new Failure('Say what is approved: --gate issuing, or --gate pruning.', { exitCode: 2 });
   const named = await meshOf(connection, mesh);
   const asked = {
     ...(reason === undefined ? {} : { reason }),

@@ -6,8 +6,7 @@
 import { z } from 'zod';
 import type { DeliveredEvent } from './delivery.ts';
 
-export const VAULT_CHANGES = ['near-expiry', 'expired', 'new-version'] as const;
-export type VaultChange = (typeof VAULT_CHANGES)[number];
+type VaultChange = 'near-expiry' | 'expired' | 'new-version';
 
 export interface VaultEvent {
   readonly kind: 'vault';

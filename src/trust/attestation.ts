@@ -6,9 +6,6 @@
 import type { Attestation } from '../spec/certificates-schema.ts';
 import type { Identity } from './identity.ts';
 
-export const TOKEN_KINDS = ['kubernetes', 'entra', 'join', 'renewal'] as const;
-export type TokenKind = (typeof TOKEN_KINDS)[number];
-
 /** Whom a token is about, once it is believed; `audiences`: those of the spec that it was given for. */
 export type Attested =
   | ({ readonly kind: 'kubernetes'; readonly issuer: string; readonly audiences: readonly string[] } & Identity)

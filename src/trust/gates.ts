@@ -2,32 +2,30 @@
  * Whether a phase may be left: judged by what every proxy and control plane was seen to trust and to present, by fingerprint. Unknown
  * is not ready; who was not seen for longer than its leaf lives cannot break any more, and leaves the count.
  */
-import { z } from 'zod';
-import { type Authority, fingerprintSchema, signsUnder } from './certificates.ts';
+import { type Authority, signsUnder } from './certificates.ts';
 
 /** One that verifies or presents certificates, as it was seen last. */
-export const memberSchema = z.object({
+export interface Member {
   /** Unlike any other of the mesh, such as `edge/web-1`. */
-  id: z.string(),
-  dataPlane: z.string(),
-  kind: z.enum(['proxy', 'control-plane']),
+  readonly id: string;
+  readonly dataPlane: string;
+  readonly kind: 'proxy' | 'control-plane';
   /** Its SPIFFE id, where it is known. */
-  identity: z.string().exactOptional(),
+  readonly identity?: string;
   /** Epoch ms, by the clock of whoever looks: no later than the moment in which what follows was so. 0: never. */
-  seenAt: z.number(),
+  readonly seenAt: number;
   /** Fingerprints of the roots it has loaded. */
-  trusts: z.array(fingerprintSchema),
+  readonly trusts: readonly string[];
   /** The leaf it has loaded: who signed it, and until when it counts; absent: none. */
-  presents: z.object({ issuer: fingerprintSchema, notAfter: z.number() }).exactOptional(),
+  readonly presents?: { readonly issuer: string; readonly notAfter: number };
   /**
    * Epoch ms: until when a leaf may count that it was given, or may have been given, without having been seen with it. Whoever signs
    * writes it down before it reads the settings that it signs by; of a pod that runs and cannot be asked, it is a leaf's life from now.
    */
-  mayPresentUntil: z.number().exactOptional(),
+  readonly mayPresentUntil?: number;
   /** What it refused, or why it is not believed. */
-  trouble: z.string().exactOptional(),
-});
-export type Member = Readonly<z.infer<typeof memberSchema>>;
+  readonly trouble?: string;
+}
 
 export interface FleetLook {
   /** Epoch ms. */

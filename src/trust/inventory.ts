@@ -101,13 +101,13 @@ export function inventoryOf(state: TrustState, look: FleetLook, serving: readonl
   };
 }
 
-export function roleOf({ current, rotation }: TrustState, fingerprint: string): RootRole {
+function roleOf({ current, rotation }: TrustState, fingerprint: string): RootRole {
   if (fingerprint === current?.fingerprint) return 'current';
   return fingerprint === rotation?.to?.fingerprint ? 'next' : 'other';
 }
 
 /** Whole days, rounded down; below 0 once it is over. */
-export const daysUntil = (notAfter: number, now: number): number => Math.floor((notAfter - now) / DAY_MS);
+const daysUntil = (notAfter: number, now: number): number => Math.floor((notAfter - now) / DAY_MS);
 
 function standingAt(now: number, due: number | null, late: number, notAfter: number): Standing {
   if (now > notAfter) return 'expired';

@@ -9,7 +9,7 @@ import type { KeyAlgorithm } from './certificates.ts';
  * Signatures with an HSM key that one vault gives in ten seconds, after "Azure Key Vault service limits"
  * (https://learn.microsoft.com/azure/key-vault/general/service-limits).
  */
-export const SIGNATURES_PER_10_S: Readonly<Record<KeyAlgorithm, number>> = { 'P-256': 2_000, 'P-384': 2_000, 'RSA-3072': 500 };
+const SIGNATURES_PER_10_S: Readonly<Record<KeyAlgorithm, number>> = { 'P-256': 2_000, 'P-384': 2_000, 'RSA-3072': 500 };
 
 const USED_SHARE = 0.5;
 /** However few they are, they don't all come in one moment; with leafs of twenty seconds, one second is moment enough. */

@@ -154,5 +154,5 @@ export function settingsOf({ current, rotation }: TrustState): TrustSettings | u
   }
 }
 
-export const WAY_BACK: readonly PhaseName[] = ['restoring', 'returning', 'dropping', 'discarding'];
+const WAY_BACK: readonly PhaseName[] = ['restoring', 'returning', 'dropping', 'discarding'];
 export const goesBack = (phase: PhaseName): boolean => WAY_BACK.includes(phase);

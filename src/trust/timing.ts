@@ -27,7 +27,7 @@ export const soakMs = ({ leafLifeMs, skewMs }: Lives): number => leafLifeMs + sk
 const FORWARD: readonly PhaseName[] = ['distributing', 'issuing', 'soaking', 'pruned'];
 
 /** What a phase may take, as it is planned with. */
-export const plannedMs = (phase: PhaseName, lives: Lives): number => (phase === 'soaking' ? soakMs(lives) : lives.leafLifeMs);
+const plannedMs = (phase: PhaseName, lives: Lives): number => (phase === 'soaking' ? soakMs(lives) : lives.leafLifeMs);
 
 /** From the first write of a trust bundle to the last. */
 export const rotationMs = (lives: Lives): number => FORWARD.reduce((sum, phase) => sum + plannedMs(phase, lives), 0);

@@ -77,6 +77,10 @@ describe('the command line', () => {
     expect(await cli('rotation', 'abort', '--reason', 'an exercise')).toMatchObject({ code: 0 });
     expect(await following).toMatchObject({ code: 1, err: expect.stringMatching(/The rotation r\d+ went back\./) });
     expect(await cli('rotation', 'abort')).toMatchObject({ code: 1, err: expect.stringContaining('no rotation to abort') });
-    expect(await cli('rotation', 'approve')).toMatchObject({ code: 1 });
+    expect(await cli('rotation', 'approve')).toMatchObject({ code: 2, err: expect.stringContaining('--gate issuing') });
+    expect(await cli('rotation', 'approve', '--gate', 'issuing')).toMatchObject({
+      code: 1,
+      err: expect.stringContaining('no rotation to approve'),
+    });
   });
 });

@@ -78,7 +78,7 @@ function speaking(dataPlane: string, { node, identity, seenAt, loaded, trouble }
     kind: 'proxy',
     ...(identity === undefined ? {} : { identity }),
     seenAt,
-    trusts: [...loaded.roots],
+    trusts: loaded.roots,
     ...presented(loaded.leaf, given),
     ...(wrong === undefined ? {} : { trouble: wrong }),
   };

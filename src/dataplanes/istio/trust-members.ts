@@ -72,7 +72,7 @@ async function istiodMember(of: Membership, { pod, ready }: IstiodPod, secret: C
     if (signed.kind === 'refused') return unseen(of, id, 'control-plane', now, signed.message);
     const roots = certificatesIn(signed.roots);
     const { presents } = presentedBy(signed.chain.flatMap(certificatesIn), roots);
-    const seen: Member = { id: `${dataPlane}/${id}`, dataPlane, kind: 'control-plane', seenAt: now, trusts: [...fingerprintsOf(roots)] };
+    const seen: Member = { id: `${dataPlane}/${id}`, dataPlane, kind: 'control-plane', seenAt: now, trusts: fingerprintsOf(roots) };
     return presents ? { ...seen, presents } : { ...seen, trouble: 'the leaf it gave was signed by none of the chain that came with it' };
   } catch (error) {
     return unseen(of, id, 'control-plane', now, said(error));
@@ -108,7 +108,7 @@ async function proxyMember(of: Membership, { pod, namespace }: ProxyPod, behind:
     const seen = { id: `${of.dataPlane}/${id}`, dataPlane: of.dataPlane, kind: 'proxy', seenAt: now } as const;
     return {
       ...seen,
-      trusts: [...fingerprintsOf(roots)],
+      trusts: fingerprintsOf(roots),
       ...presentedBy(chain, roots),
       ...(behind === undefined ? {} : { trouble: behind }),
     };

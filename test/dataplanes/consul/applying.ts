@@ -292,16 +292,27 @@ export function specifyApplying(bench: () => Bench): void {
     expect((await late.entry('service-splitter'))?.Splits).toEqual([{ Weight: 100, ServiceSubset: 'v2' }]);
   });
 
-  it('waits for what is not compiled yet, and no longer than it must', async () => {
-    const { service, dataPlane, fragment } = open();
+  it('says what is missing, and looks again when it changes while it waits', async () => {
+    const consul = bench().consul;
+    let meanwhile: (() => Promise<unknown>) | undefined;
+    const waited: Consul = {
+      ...consul,
+      async chain(service, after) {
+        const write = after && meanwhile;
+        if (write) meanwhile = undefined;
+        await write?.();
+        return consul.chain(service, after);
+      },
+    };
+    const { service, dataPlane, fragment } = open({ consul: waited });
     await dataPlane.apply(fragment(1, { v1: 100 }));
     const next = fragment(2, { v1: 100 }, { protocol: 'http2' });
     const waiting = await dataPlane.observe(next, 0);
     expect(waiting).toEqual({ kind: 'waiting', for: [], because: 'Consul does not have the service-resolver of this revision.' });
-    const second = consulDataPlane(bench().consul, { defaultPolicy: 'deny', takeOver: false, decided });
-    const seen = dataPlane.observe(next, 0);
-    await second.apply(fragmentOf(service, 2, next.plan));
-    expect(await seen).toEqual({ kind: 'served' });
+    const other = consulDataPlane(consul, { defaultPolicy: 'deny', takeOver: false, decided });
+    meanwhile = () => other.apply(fragmentOf(service, 2, next.plan));
+    expect(await dataPlane.observe(next, 0)).toEqual({ kind: 'served' });
+    expect(meanwhile).toBeUndefined();
   });
 
   it('refuses what Consul cannot mean before it writes anything of it', async () => {
