@@ -12,7 +12,7 @@ describe('the interval of a binomial count', () => {
     { trials: 2400, share: 0.6, low: 1361, high: 1519 },
     { trials: 2000, share: 0.99, low: 1964, high: 1993 },
   ])('at 99.9 % for $trials requests and a share of $share is $low to $high', ({ trials, share, low, high }) => {
-    expect(binomialInterval(trials, share)).toEqual({ low, high });
+    expect(binomialInterval(trials, share, 0.999)).toEqual({ low, high });
   });
 
   it('agrees with the table of the two-sided sign test at 5 %', () => {
@@ -26,7 +26,7 @@ describe('the interval of a binomial count', () => {
   });
 
   it('holds its ends and nothing beyond them', () => {
-    const interval = binomialInterval(2000, 0.1);
+    const interval = binomialInterval(2000, 0.1, 0.999);
     expect([156, 157, 245, 246].map((count) => isWithin(count, interval))).toEqual([false, true, true, false]);
   });
 });

@@ -10,9 +10,10 @@ export interface Interval {
 
 /**
  * The narrowest `low..high` outside which a count falls with at most `(1 - confidence) / 2` on either side. `share` lies
- * strictly between 0 and 1; a weight of 0 or 100 % leaves nothing to chance and gives the one count there is.
+ * strictly between 0 and 1; a weight of 0 or 100 % leaves nothing to chance and gives the one count there is. The default is for checks
+ * that are made once: all of them together may be wrong by chance in one run of thousands.
  */
-export function binomialInterval(trials: number, share: number, confidence = 0.999): Interval {
+export function binomialInterval(trials: number, share: number, confidence = 0.99999): Interval {
   if (share <= 0) return { low: 0, high: 0 };
   if (share >= 1) return { low: trials, high: trials };
   const tail = (1 - confidence) / 2;

@@ -58,7 +58,7 @@ describe.skipIf(!envoy)('the split that callers see', () => {
   }
 
   it('is that of each step, and would not pass for that of another', { timeout: 480_000 }, async () => {
-    const accepts = (count: number, weight: number): boolean => isWithin(count, binomialInterval(REQUESTS, weight / 100));
+    const accepts = (count: number, weight: number): boolean => isWithin(count, binomialInterval(REQUESTS, weight / 100, 0.999));
     expect(await countAtBackends()).toBe(0);
     expect(await mesh.deploy('v2')).toMatchObject({ status: 202 });
 

@@ -5,6 +5,7 @@ import type { Endpoint, EnvoyNode, EnvoyResource } from '../../src/dataplanes/en
 import type { ServicePlan } from '../../src/plan/plan.ts';
 import { type AdsServer, type NodeEvent, startAdsServer } from '../../src/xds/ads-server.ts';
 import { buildShared, buildSnapshot, type Snapshot } from '../../src/xds/snapshot.ts';
+import { binomialInterval, isWithin } from '../e2e/binomial.ts';
 import { type Backend, envoyForTests, freePort, get, startBackend, startEnvoy, tally, testEncoder } from './real-envoy.ts';
 
 const envoy = await envoyForTests();
@@ -20,8 +21,7 @@ describe.skipIf(!envoy)('a real Envoy', () => {
     const mesh = await startMesh({ v1: 80, v2: 20 });
     await mesh.served(1);
     const before = await tally(mesh.outbound, 'catalog', 1000);
-    // Four standard deviations of a binomial are 51.
-    expect(Math.abs((before.v2 ?? 0) - 200)).toBeLessThan(52);
+    expect(isWithin(before.v2 ?? 0, binomialInterval(1000, 0.2))).toBe(true);
     expect((before.v1 ?? 0) + (before.v2 ?? 0)).toBe(1000);
 
     mesh.publish(2, { v1: 0, v2: 100 });
