@@ -4,11 +4,10 @@
  */
 import type { X509Certificate } from 'node:crypto';
 import { z } from 'zod';
-import type { ApplyOutcome, Cluster, HowToApply, Refused, ResourceKind } from '../kubernetes/cluster.ts';
+import type { ApplyOutcome, Cluster, HowToApply, Refused } from '../kubernetes/cluster.ts';
+import { CONFIG_MAPS, SECRETS } from '../kubernetes/kinds.ts';
 import { certificatesIn, fingerprintOf, fingerprintsOf } from './certificates.ts';
 
-export const SECRETS: ResourceKind = { apiVersion: 'v1', kind: 'Secret', plural: 'secrets' };
-export const CONFIG_MAPS: ResourceKind = { apiVersion: 'v1', kind: 'ConfigMap', plural: 'configmaps' };
 const NAME = 'cacerts';
 const ROOTS_OF_NAMESPACE = 'istio-ca-root-cert';
 const REVISION = 'meshwright.dev/trust-revision';

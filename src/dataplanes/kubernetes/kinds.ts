@@ -5,3 +5,5 @@ export const NAMESPACES: ResourceKind = { apiVersion: 'v1', kind: 'Namespace', p
 export const PODS: ResourceKind = { apiVersion: 'v1', kind: 'Pod', plural: 'pods' };
 export const SERVICES: ResourceKind = { apiVersion: 'v1', kind: 'Service', plural: 'services' };
 export const ENDPOINT_SLICES: ResourceKind = { apiVersion: 'discovery.k8s.io/v1', kind: 'EndpointSlice', plural: 'endpointslices' };
+export const SECRETS: ResourceKind = { apiVersion: 'v1', kind: 'Secret', plural: 'secrets' };
+export const CONFIG_MAPS: ResourceKind = { apiVersion: 'v1', kind: 'ConfigMap', plural: 'configmaps' };

@@ -2,10 +2,9 @@
 import { generateKeyPairSync } from 'node:crypto';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { MemoryVault } from '../../../src/adapters/memory-vault.ts';
-import { CONFIG_MAPS, SECRETS } from '../../../src/dataplanes/istio/cacerts.ts';
 import { membersOf } from '../../../src/dataplanes/istio/trust-members.ts';
 import { type AskOutcome, type Cluster, ClusterUnavailable, type ResourceKind } from '../../../src/dataplanes/kubernetes/cluster.ts';
-import { PODS } from '../../../src/dataplanes/kubernetes/kinds.ts';
+import { CONFIG_MAPS, PODS, SECRETS } from '../../../src/dataplanes/kubernetes/kinds.ts';
 import type { JsonObject } from '../../../src/journal/documents.ts';
 import { makeAuthority } from '../../../src/trust/authorities.ts';
 import type { Authority } from '../../../src/trust/certificates.ts';

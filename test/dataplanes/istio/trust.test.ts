@@ -2,11 +2,11 @@
 import { generateKeyPairSync } from 'node:crypto';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { MemoryVault } from '../../../src/adapters/memory-vault.ts';
-import { readCaCerts, SECRETS } from '../../../src/dataplanes/istio/cacerts.ts';
+import { readCaCerts } from '../../../src/dataplanes/istio/cacerts.ts';
 import type { SigningService } from '../../../src/dataplanes/istio/signing-service.ts';
 import { istioTrust } from '../../../src/dataplanes/istio/trust.ts';
 import type { ApplyOutcome, Cluster } from '../../../src/dataplanes/kubernetes/cluster.ts';
-import { PODS } from '../../../src/dataplanes/kubernetes/kinds.ts';
+import { PODS, SECRETS } from '../../../src/dataplanes/kubernetes/kinds.ts';
 import type { JsonObject } from '../../../src/journal/documents.ts';
 import { delegateIssuer, makeAuthority } from '../../../src/trust/authorities.ts';
 import type { Authority } from '../../../src/trust/certificates.ts';
