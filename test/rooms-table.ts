@@ -56,6 +56,7 @@ export const TABLE: Readonly<Record<string, readonly string[]>> = {
     'src/dataplanes/consul/server.ts',
     'src/dataplanes/consul/trust.ts',
     'src/dataplanes/istio/signing-service.ts',
+    'src/dataplanes/istio/vault-secrets.ts',
     'src/dataplanes/kubernetes/cluster.ts',
     // A request for a leaf whose key nobody keeps.
     'src/agent/signing-request.ts',
@@ -254,6 +255,12 @@ export const TABLE: Readonly<Record<string, readonly string[]>> = {
     'src/status.ts',
     'src/wiring.ts',
     'src/journal/stream.ts',
+    // Shapes of what routes ask and answer.
+    'src/reconcile/dry-run-report.ts',
+    'src/rollouts/difference.ts',
+    'src/spec/names.ts',
+    'src/spec/schema.ts',
+    'src/trust/state.ts',
   ],
   'src/dashboard': ['src/status.ts', 'src/notifications/standing-words.ts'],
   'src/local': [

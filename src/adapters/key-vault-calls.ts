@@ -7,7 +7,7 @@ import { z } from 'zod';
 import { VaultRefused, VaultUnavailable } from '../trust/vault.ts';
 
 /** The built-in role that allows a call: https://learn.microsoft.com/azure/key-vault/general/rbac-guide. */
-export type Role = 'Key Vault Certificates Officer' | 'Key Vault Crypto Officer' | 'Key Vault Crypto User';
+export type Role = 'Key Vault Certificates Officer' | 'Key Vault Crypto Officer' | 'Key Vault Crypto User' | 'Key Vault Secrets Officer';
 
 export interface CallLimits {
   /** One attempt. */

@@ -13,6 +13,7 @@ const ROLES = {
   'Key Vault Certificates Officer': [/^certificates\//],
   'Key Vault Crypto Officer': [/^keys\//],
   'Key Vault Crypto User': [/^keys\/read$/, /^keys\/(update|backup|encrypt|decrypt|wrap|unwrap|sign|verify)\/action$/],
+  'Key Vault Secrets Officer': [/^secrets\//],
   'Key Vault Secrets User': [/^secrets\/(getSecret|readMetadata)\/action$/],
 } as const;
 

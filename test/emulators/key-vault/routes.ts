@@ -1,17 +1,27 @@
 /** Which call is which operation, and what it takes to be allowed it (data actions as `Microsoft.KeyVault/vaults/<action>`). */
-import type { Answer, Asked } from './answers.ts';
+import { type Answer, type Asked, Problem } from './answers.ts';
 import type { Certificates } from './certificates.ts';
 import type { Keys } from './keys.ts';
+import type { Secrets } from './secrets.ts';
 
 export interface Holdings {
   readonly certificates: Certificates;
   readonly keys: Keys;
+  readonly secrets: Secrets;
   readonly pageSize: number;
 }
 
 export interface Route {
   readonly action: string;
   readonly run: (vault: Holdings, asked: Asked, name: string, version: string | undefined) => Answer | Promise<Answer>;
+}
+
+const secret: Route['run'] = (vault, asked, name, version) =>
+  vault.secrets.byName.has(name) ? vault.secrets.get(asked, name, version) : vault.keys.secret(asked, name, version);
+
+function setSecret({ certificates, secrets }: Holdings, asked: Asked, name: string): Answer {
+  if (certificates.byName.has(name)) throw new Problem(403, 'Forbidden', 'Operation set is not allowed on a managed secret.');
+  return secrets.set(asked, name);
 }
 
 /** By method and path; `*` is a name or a version. The first that fits. */
@@ -59,10 +69,16 @@ const ROUTES: Readonly<Record<string, Route>> = {
   'GET keys/*/*': { action: 'keys/read', run: (vault, asked, name, version) => vault.keys.get(asked, name, version) },
   'PATCH keys/*/*': { action: 'keys/update/action', run: (vault, asked, name, version) => vault.keys.update(asked, name, version) },
   'POST keys/*/*/sign': { action: 'keys/sign/action', run: (vault, asked, name, version) => vault.keys.sign(asked, name, version) },
-  'GET secrets/*': { action: 'secrets/getSecret/action', run: (vault, asked, name) => vault.keys.secret(asked, name, undefined) },
-  'GET secrets/*/*': {
-    action: 'secrets/getSecret/action',
-    run: (vault, asked, name, version) => vault.keys.secret(asked, name, version),
+  'PUT secrets/*': { action: 'secrets/setSecret/action', run: (vault, asked, name) => setSecret(vault, asked, name) },
+  'GET secrets/*/versions': {
+    action: 'secrets/readMetadata/action',
+    run: (vault, asked, name) => vault.secrets.listVersions(asked, name, vault.pageSize),
+  },
+  'GET secrets/*': { action: 'secrets/getSecret/action', run: (vault, asked, name) => secret(vault, asked, name, undefined) },
+  'GET secrets/*/*': { action: 'secrets/getSecret/action', run: secret },
+  'PATCH secrets/*/*': {
+    action: 'secrets/update/action',
+    run: (vault, asked, name, version) => vault.secrets.update(asked, name, version),
   },
 };
 

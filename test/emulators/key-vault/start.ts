@@ -11,6 +11,7 @@ import { type Answer, type Asked, Problem } from './answers.ts';
 import { Certificates } from './certificates.ts';
 import { Keys } from './keys.ts';
 import { perform, routeOf } from './routes.ts';
+import { Secrets } from './secrets.ts';
 
 export interface Call {
   readonly method: string;
@@ -51,7 +52,7 @@ export async function startKeyVault({ pageSize = 25, selfTakesLooks = 2 }: Optio
   let calls: Call[] = [];
   const access = new Access();
   const certificates = new Certificates(() => now(), selfTakesLooks);
-  const vault = { certificates, keys: new Keys(certificates, () => now()), pageSize };
+  const vault = { certificates, keys: new Keys(certificates, () => now()), secrets: new Secrets(() => now()), pageSize };
 
   const handle = async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
     const principal = access.principal(request.headers.authorization);
