@@ -73,7 +73,7 @@ describe('a secret', () => {
       ['third', '3'],
       ['second', '2'],
     ] as const)
-      await byHand.setSecret('root-cert', value, { tags: { 'meshwright-revision': revision } });
+      await byHand.setSecret('root-cert', value, { contentType: 'application/x-pem-file', tags: { 'meshwright-revision': revision } });
     expect(await opened().write('root-cert', { value: 'second', revision: 2 })).toBe('newer');
     expect(await opened().read('root-cert')).toEqual({ value: 'third', revision: 3 });
     expect((await versions('root-cert')).map(({ value }) => value)).toEqual(['first', 'third', 'second', 'third']);
