@@ -1,0 +1,147 @@
+/** Routes of one mesh: its spec and journal, its certificates, and rotating its root. */
+import { z } from 'zod';
+import { leafRequestSchema } from '../issuing.ts';
+import { nameSchema } from '../spec/names.ts';
+import { inMesh, isTrue, JOURNAL, meshParams, open, reader, reason } from './asked-parts.ts';
+import { defineRoute, PLAIN } from './route.ts';
+
+const HOUR_MS = 3_600_000;
+const ROTATION = 'meshes/{mesh}/rotation';
+export const meshRoutes = {
+  meshJournal: defineRoute({
+    ...JOURNAL,
+    name: 'meshJournal',
+    path: 'meshes/{mesh}/journal',
+    summary: 'The journal of a mesh after a version, oldest first.',
+    access: reader('mesh'),
+    params: meshParams,
+  }),
+  spec: defineRoute({
+    ...PLAIN,
+    name: 'spec',
+    method: 'GET',
+    path: 'meshes/{mesh}/spec',
+    summary: 'The adopted spec of a mesh, normalized.',
+    access: reader('mesh'),
+    params: meshParams,
+  }),
+  certificates: defineRoute({
+    ...PLAIN,
+    name: 'certificates',
+    method: 'GET',
+    path: 'meshes/{mesh}/certificates',
+    summary: "What a mesh's certificates are at, and the rotation that is under way.",
+    access: reader('mesh'),
+    params: meshParams,
+  }),
+  trustJournal: defineRoute({
+    ...JOURNAL,
+    name: 'trustJournal',
+    path: 'meshes/{mesh}/certificates/journal',
+    summary: "The journal of a mesh's certificates after a version, oldest first.",
+    access: reader('mesh'),
+    params: meshParams,
+  }),
+  issueLeaf: defineRoute({
+    ...PLAIN,
+    name: 'issueLeaf',
+    method: 'POST',
+    path: 'meshes/{mesh}/certificates',
+    summary: 'Gives a workload a leaf, by the token in the body.',
+    access: open('Who asks says who it is by the token in the body, which is checked as the spec of the mesh says.'),
+    params: meshParams,
+    body: leafRequestSchema,
+    wrong: { reason: 'NotALeafRequest', message: 'Send {"csr", "node", "token": {"kind", "value"}}, as the agent does.' },
+    mostBytes: 64 * 1024,
+  }),
+  makeJoinToken: defineRoute({
+    ...PLAIN,
+    name: 'makeJoinToken',
+    method: 'POST',
+    path: 'meshes/{mesh}/join-tokens',
+    summary: 'Makes a token by which one workload may join as one identity; it is shown once.',
+    access: inMesh('Operator'),
+    params: meshParams,
+    body: z.strictObject({
+      namespace: nameSchema,
+      serviceAccount: nameSchema,
+      lifeMs: z
+        .int()
+        .min(60_000)
+        .max(7 * 24 * HOUR_MS)
+        .default(HOUR_MS),
+    }),
+    wrong: { reason: 'NotAJoinToken', message: 'Send {"namespace", "serviceAccount"}, and "lifeMs" for up to a week.' },
+  }),
+  rotate: defineRoute({
+    ...PLAIN,
+    name: 'rotate',
+    method: 'POST',
+    path: ROTATION,
+    summary: "Begins to replace a mesh's root.",
+    access: inMesh('Operator'),
+    params: meshParams,
+    body: z.strictObject({ reason, compromised: z.boolean().default(false) }).prefault({}),
+    wrong: { reason: 'NotARequest', message: 'Send nothing, or {"reason": "<text>", "compromised": true}.' },
+    idempotent: true,
+  }),
+  rotationPlan: defineRoute({
+    ...PLAIN,
+    name: 'rotationPlan',
+    method: 'GET',
+    path: `${ROTATION}/plan`,
+    summary: 'Every write of a rotation, who is not ready, and how long it takes.',
+    access: reader('mesh'),
+    params: meshParams,
+    query: z.object({ compromised: isTrue }),
+    wrong: { reason: 'NotARequest', message: 'Say compromised=true, or nothing.' },
+  }),
+  abortRotation: defineRoute({
+    ...PLAIN,
+    name: 'abortRotation',
+    method: 'POST',
+    path: `${ROTATION}/abort`,
+    summary: 'Takes a rotation back.',
+    access: inMesh('Operator'),
+    params: meshParams,
+    body: z.strictObject({ reason }).prefault({}),
+    wrong: { reason: 'NotARequest', message: 'Send nothing, or {"reason": "<text>"}.' },
+    idempotent: true,
+  }),
+  proceedRotation: defineRoute({
+    ...PLAIN,
+    name: 'proceedRotation',
+    method: 'POST',
+    path: `${ROTATION}/proceed`,
+    summary: 'Lets a prepared root be used, or a rotation that goes back go forward again.',
+    access: inMesh('Operator'),
+    params: meshParams,
+    body: z.strictObject({}).prefault({}),
+    wrong: { reason: 'NotARequest', message: 'Send nothing.' },
+    idempotent: true,
+  }),
+  approveRotation: defineRoute({
+    ...PLAIN,
+    name: 'approveRotation',
+    method: 'POST',
+    path: `${ROTATION}/approve`,
+    summary: 'Approves a gate of a rotation that somebody else began.',
+    access: inMesh('Approver'),
+    params: meshParams,
+    body: z.strictObject({ gate: z.enum(['issuing', 'pruning']) }),
+    wrong: { reason: 'NotARequest', message: 'Send {"gate": "issuing"} or {"gate": "pruning"}.' },
+    idempotent: true,
+  }),
+  forceRotation: defineRoute({
+    ...PLAIN,
+    name: 'forceRotation',
+    method: 'POST',
+    path: `${ROTATION}/force`,
+    summary: 'Lets a rotation past the gate that was looked at, whoever is behind.',
+    access: inMesh('Admin'),
+    params: meshParams,
+    body: z.strictObject({ rotation: z.string().max(100), phase: z.string().max(100) }),
+    wrong: { reason: 'NotARequest', message: 'Send {"rotation": "<id>", "phase": "<name>"} as `certificates` shows them.' },
+    idempotent: true,
+  }),
+};
