@@ -32,6 +32,17 @@ export interface Membership {
   readonly lookMs?: number;
 }
 
+/** Pages and metrics ask while a rotation does: who comes to a look under way is told what it sees, as of when it began. */
+export function looksAt(of: Membership): DataPlaneTrust['look'] {
+  let looking: ReturnType<typeof membersOf> | undefined;
+  return (_mesh, now) => {
+    looking ??= membersOf(of, now).finally(() => {
+      looking = undefined;
+    });
+    return looking;
+  };
+}
+
 /** Throws where nobody can be asked: without cacerts, without an istiod, or where we may not. */
 export async function membersOf(of: Membership, now: number): Promise<readonly Member[]> {
   const { cluster, controlPlaneNamespace } = of;

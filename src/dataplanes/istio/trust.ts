@@ -5,10 +5,11 @@
 import { X509Certificate } from 'node:crypto';
 import type { DataPlaneTrust, DelegatedIssuer, TrustMaterial } from '../../trust/data-plane-trust.ts';
 import type { ApplyOutcome } from '../kubernetes/cluster.ts';
-import { type CaCerts, orderedRoots, readCaCerts, rootsOfNamespace, type SigningFiles, writeCaCerts } from './cacerts.ts';
-import { certificatesIn, covers, fingerprintOf, fingerprintsOf, isNarrowerOrWider, issuerAmong, sameSet } from './certificates.ts';
-import { type IstiodPod, istiodPods } from './pods.ts';
-import { type Membership, membersOf } from './trust-members.ts';
+import { notTaken, type Remedies } from './acceptance.ts';
+import { orderedRoots, readCaCerts, type SigningFiles, writeCaCerts } from './cacerts.ts';
+import { covers, fingerprintOf, fingerprintsOf, sameSet } from './certificates.ts';
+import { istiodPods } from './pods.ts';
+import { looksAt, type Membership } from './trust-members.ts';
 
 type Brought = Awaited<ReturnType<DataPlaneTrust['bring']>>;
 
@@ -22,7 +23,6 @@ export interface IstioTrustOptions extends Membership {
 
 export function istioTrust(options: IstioTrustOptions): DataPlaneTrust {
   const { cluster, controlPlaneNamespace: namespace } = options;
-  let looking: ReturnType<typeof membersOf> | undefined;
   return {
     signing: {
       async signer() {
@@ -33,13 +33,7 @@ export function istioTrust(options: IstioTrustOptions): DataPlaneTrust {
       },
     },
     bring: (material, delegate) => bring(options, material, delegate),
-    // Pages and metrics ask while a rotation does: who comes to a look under way is told what it sees, as of when it began.
-    look(_mesh, now) {
-      looking ??= membersOf(options, now).finally(() => {
-        looking = undefined;
-      });
-      return looking;
-    },
+    look: looksAt(options),
   };
 }
 
@@ -47,9 +41,10 @@ async function bring(options: IstioTrustOptions, material: TrustMaterial, delega
   const { cluster, controlPlaneNamespace: namespace, takeOver: force } = options;
   const [there, istiods] = await Promise.all([readCaCerts(cluster, namespace), istiodPods(cluster, namespace)]);
   if ('message' in istiods) return refused(istiods.message);
+  const remedies = remediesIn(namespace);
   const { revision } = material;
   if (there === 'absent') {
-    if (istiods.pods.length > 0) return refused(signsByItself(namespace));
+    if (istiods.pods.length > 0) return refused(remedies.signsByItself);
     if (!delegate) throw new Error(`${namespace}/cacerts went away meanwhile.`);
     return told(
       await writeCaCerts(
@@ -65,7 +60,7 @@ async function bring(options: IstioTrustOptions, material: TrustMaterial, delega
   const wanted = material.roots.map((root) => new X509Certificate(root));
   const changes = !sameSet(there.rootFingerprints, fingerprintsOf(wanted));
   if (!changes && !delegate && there.revision === revision) return { kind: 'brought' };
-  const wrong = await notTaken(options, { there, wanted, istiods: istiods.pods, changes });
+  const wrong = await notTaken({ ...options, remedies }, { there, wanted, istiods: istiods.pods, changes });
   if (wrong !== undefined) return refused(wrong);
   const write = async (files: SigningFiles, roots: readonly X509Certificate[]): Promise<Brought> =>
     told(await writeCaCerts(cluster, namespace, { files, roots: orderedRoots(roots, there), revision }, { over: there.at, force }));
@@ -93,52 +88,12 @@ function told(outcome: ApplyOutcome): Brought {
   return refused(`The Secret cacerts belongs to ${owners}; let go of it there, or set \`takeOver: true\` of this data plane.`);
 }
 
-interface Change {
-  readonly there: CaCerts;
-  readonly wanted: readonly X509Certificate[];
-  readonly istiods: readonly IstiodPod[];
-  /** Another set of roots than is there. */
-  readonly changes: boolean;
-}
-
-/** Why istiod would not take it, or why it would break whom it serves; with what to do. */
-async function notTaken(options: IstioTrustOptions, { there, wanted, istiods, changes }: Change): Promise<string | undefined> {
-  const { controlPlaneNamespace: namespace } = options;
-  const where = `The Secret ${namespace}/cacerts`;
-  if (there.others.includes('istio-generated')) return signsByItself(namespace);
-  if (there.others.length > 0) return `${where} has ${there.others.join(', ')}, which istiod reads first; take that out.`;
-  const roots = fingerprintsOf(wanted);
-  if (!isNarrowerOrWider(there.rootFingerprints, roots)) return `${where} has other roots (${namesOf(there.roots)}); ${START_OVER}`;
-  const above = there.signer && issuerAmong(there.signer, there.roots);
-  // Of what was written here, whoever is left behind was accepted.
-  if (changes && there.revision === 0 && !(above && roots.includes(fingerprintOf(above)))) {
-    return `${where} has an issuer under a root that is none of this mesh's; ${START_OVER}`;
-  }
-  const narrow = changes ? istiods.find(({ multiRoot }) => !multiRoot) : undefined;
-  if (narrow) {
-    return `${narrow.pod} takes no other roots than those it began with: set ISTIO_MULTIROOT_MESH=true in the environment of its Deployment (\`pilot.env\` of its chart) and let it restart.`;
-  }
-  const ready = istiods.filter((each) => each.ready);
-  const unlikes = await Promise.all(ready.map(({ pod }) => unlike(options, pod, there, roots)));
-  return unlikes.find((each) => each !== undefined);
-}
-
-/** What an istiod has in memory decides, and not the Secret: it may have begun before that was there, or dropped it. */
-async function unlike(options: IstioTrustOptions, pod: string, there: CaCerts, roots: readonly string[]): Promise<string | undefined> {
-  const { cluster, controlPlaneNamespace: namespace, signing } = options;
-  const told = await rootsOfNamespace(cluster, namespace);
-  if (typeof told !== 'string') return told.message;
-  const signed = await signing.sample({ namespace, pod }, [...there.roots.map(String), told].join('\n'));
-  if (signed.kind === 'refused') return signed.message;
-  const has = certificatesIn(signed.roots);
-  if (isNarrowerOrWider(fingerprintsOf(has), roots)) return undefined;
-  return `${pod} signs under other roots (${namesOf(has)}) than cacerts has, and would drop these without a word; restart it, so that it reads cacerts.`;
-}
-
-const namesOf = (roots: readonly X509Certificate[]): string => roots.map(({ subject }) => subject.replaceAll('\n', ', ')).join('; ');
-
 const START_OVER =
   'istiod would drop these without a word. Workloads cannot be led from those to these by themselves: stop istiod, delete the Secret, and start istiod and the workloads anew once it is written.';
 
-const signsByItself = (namespace: string): string =>
-  `istiod in ${namespace} signs with a CA of its own and reads cacerts only when it starts: stop it (no pods labelled app=istiod), and delete cacerts if it is there, so that it is written; then start it, and the workloads anew.`;
+const remediesIn = (namespace: string): Remedies => ({
+  startOver: START_OVER,
+  signsByItself: `istiod in ${namespace} signs with a CA of its own and reads cacerts only when it starts: stop it (no pods labelled app=istiod), and delete cacerts if it is there, so that it is written; then start it, and the workloads anew.`,
+  takesNoOtherRoots: (pod) =>
+    `${pod} takes no other roots than those it began with: set ISTIO_MULTIROOT_MESH=true in the environment of its Deployment (\`pilot.env\` of its chart) and let it restart.`,
+});
