@@ -11,10 +11,21 @@ import { decision } from './decision.ts';
 import { fanout } from './fanout.ts';
 import { type Benchmark, type Figure, isReached } from './figure.ts';
 import { render } from './render.ts';
+import { requestUnits } from './request-units.ts';
 import { rotation } from './rotation.ts';
 import { writeToProxy } from './write-to-proxy.ts';
 
-const benchmarks: readonly Benchmark[] = [alertToTraffic, writeToProxy, fanout, decision, render, appLoad, certificates, rotation];
+const benchmarks: readonly Benchmark[] = [
+  alertToTraffic,
+  writeToProxy,
+  fanout,
+  decision,
+  requestUnits,
+  render,
+  appLoad,
+  certificates,
+  rotation,
+];
 
 const { values: asked } = parseArgs({ options: { json: { type: 'boolean', default: false }, only: { type: 'string' } } });
 const progress = (sentence: string): void => console.error(sentence);
