@@ -266,7 +266,7 @@ function uncertified(trust: TrustAdapters | undefined, mesh: MeshSpec, places: S
 }
 
 function whyUncertified(dataPlane: DataPlaneSpec): string {
-  const isAddOn = dataPlane.kind === 'istio' && dataPlane.controlPlaneNamespace === 'aks-istio-system';
-  const whose = isAddOn ? 'the Istio add-on of AKS (its CA comes from secrets of a Key Vault)' : dataPlane.kind;
-  return `This version of meshwright does not rotate the certificates of ${whose} yet`;
+  if (dataPlane.kind === 'istio' && dataPlane.controlPlaneNamespace === 'aks-istio-system' && !dataPlane.caSecrets)
+    return `The Istio add-on of AKS takes its CA from secrets of a Key Vault: name it by \`caSecrets: { vault: https://… }\` of ${dataPlane.name}`;
+  return `This version of meshwright does not rotate the certificates of ${dataPlane.kind} yet`;
 }

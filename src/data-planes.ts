@@ -4,11 +4,13 @@
  */
 import { consulOf, consulTrustOf } from './adapters/consul-data-plane.ts';
 import { istiodSigning } from './adapters/istiod-signing.ts';
+import { keyVaultSecrets } from './adapters/key-vault-secrets.ts';
 import { type ClusterSources, namedClusters } from './adapters/named-cluster.ts';
 import { remoteDataPlanes } from './adapters/remote-data-plane.ts';
 import { xdsPoke } from './adapters/xds-poke.ts';
 import { envoyDataPlane } from './dataplanes/envoy/observe.ts';
 import { gatewayApiDataPlane } from './dataplanes/gateway-api/data-plane.ts';
+import { addOnTrust } from './dataplanes/istio/add-on-trust.ts';
 import { istioDataPlane } from './dataplanes/istio/data-plane.ts';
 import { AKS_NAMESPACE, istioTrust } from './dataplanes/istio/trust.ts';
 import { linkerdDataPlane } from './dataplanes/linkerd/data-plane.ts';
@@ -69,15 +71,18 @@ export function namedTrust(
   return ({ certificates }, dataPlane) => {
     if (dataPlane.kind === 'consul' && certificates) return consulTrustOf(dataPlane, namedSetting, certificates.leafLifeMs);
     if (dataPlane.kind !== 'istio' || dataPlane.cluster === undefined || !certificates) return undefined;
-    const { name, controlPlaneNamespace, takeOver } = dataPlane;
-    // Its CA comes from secrets of a Key Vault, and what is written into the cluster is overwritten from there.
-    if (controlPlaneNamespace === AKS_NAMESPACE) return undefined;
+    const { name, controlPlaneNamespace, takeOver, caSecrets: names } = dataPlane;
+    // What is written into its cluster is overwritten from its vault.
+    if (controlPlaneNamespace === AKS_NAMESPACE && !names) return undefined;
     const cluster = clusterOf(dataPlane.cluster);
     const { leafLifeMs } = certificates;
     const signing = istiodSigning(cluster);
     // One for all who use it, so that they share its looks.
     const key = JSON.stringify([dataPlane, leafLifeMs]);
-    const made = known.get(key) ?? istioTrust({ cluster, signing, dataPlane: name, controlPlaneNamespace, takeOver, leafLifeMs });
+    const options = { cluster, signing, dataPlane: name, controlPlaneNamespace, takeOver, leafLifeMs };
+    const made =
+      known.get(key) ??
+      (names ? addOnTrust({ ...options, names, secrets: keyVaultSecrets({ url: names.vault, credential }) }) : istioTrust(options));
     known.set(key, made);
     return made;
   };

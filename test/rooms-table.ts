@@ -236,6 +236,7 @@ export const TABLE: Readonly<Record<string, readonly string[]>> = {
     'src/dataplanes/gateway-api/data-plane.ts',
     'src/dataplanes/istio/data-plane.ts',
     'src/dataplanes/istio/trust.ts',
+    'src/dataplanes/istio/add-on-trust.ts',
     'src/dataplanes/linkerd/data-plane.ts',
     'src/dataplanes/osm/data-plane.ts',
     'src/environment.ts',

@@ -1,6 +1,6 @@
 /** How certificates of a mesh are written: where their authority is, how long they live, who may ask for one, who must approve what. */
 import { z } from 'zod';
-import { duration, eachOnce, present } from './authored-fields.ts';
+import { duration, eachOnce, keyVault, present } from './authored-fields.ts';
 import type { Attestation, CertificatesSpec } from './certificates-schema.ts';
 import { formatDuration } from './duration.ts';
 import { nameSchema } from './names.ts';
@@ -15,12 +15,6 @@ const ISSUERS_OF_A_ROOT = 4;
 const audience = z.string().min(1).max(256).describe('The `aud` of its tokens');
 
 const objectId = z.uuid({ error: 'give the object id of the principal, a UUID' });
-
-/** A path would be taken for a part of what is asked for, and what is said of a person would be kept. */
-function isOriginAlone(address: string): boolean {
-  const { origin, href } = new URL(address);
-  return href === `${origin}/`;
-}
 
 const attestation = z
   .union(
@@ -59,11 +53,7 @@ const attestation = z
 
 export const authoredCertificatesSchema = z
   .strictObject({
-    vault: z
-      .url({ protocol: /^https$/, abort: true, error: 'give the address of a Key Vault, such as `https://shop.vault.azure.net`' })
-      .refine(isOriginAlone, { error: 'give the address of a Key Vault alone, without a path or a name before it' })
-      .optional()
-      .describe('The Key Vault that holds the keys of its authorities; left out: sealed files of a local host'),
+    vault: keyVault.optional().describe('The Key Vault that holds the keys of its authorities; left out: sealed files of a local host'),
     name: nameSchema.optional().describe("The name of the root's certificate in the vault (`<mesh>-root`)"),
     algorithm: z.enum(['P-256', 'P-384', 'RSA-3072']).optional().describe('Of the keys of roots and issuers (P-256)'),
     rootLife: duration(3_600_000, LONGEST_MS).optional().describe('How long a root counts (1825d)'),

@@ -1,9 +1,12 @@
 /** How a mesh's data planes are written: what runs there, and how it is reached. */
 import { z } from 'zod';
-import { present } from './authored-fields.ts';
+import { keyVault, present } from './authored-fields.ts';
 import { nameSchema } from './names.ts';
 import { DATA_PLANE_KINDS, type DataPlaneSpec } from './schema.ts';
 
+const AKS_NAMESPACE = 'aks-istio-system';
+const ONLY_ADD_ON =
+  'only the add-on of AKS takes its CA from secrets of a Key Vault; leave this out, or say `controlPlaneNamespace: aks-istio-system`';
 const SETTING = /^[A-Za-z_][A-Za-z0-9_]*$/;
 const AKS = /^\/subscriptions\/[^/]+\/resourceGroups\/[^/]+\/providers\/Microsoft\.ContainerService\/managedClusters\/[^/]+$/i;
 
@@ -46,6 +49,27 @@ const kubernetes = {
     .describe('Whether it can be seen what its proxies serve (true); false: what was applied counts as served, and reports say so'),
 };
 const controlPlaneNamespace = nameSchema.optional();
+
+/** Of Key Vault; a suffix of ours has room besides. */
+const secretName = z
+  .string()
+  .regex(/^[0-9A-Za-z-]{1,120}$/, { error: 'give the name of a Key Vault secret: letters, digits and `-`, 120 at most' })
+  .optional();
+const caSecrets = z
+  .strictObject({
+    vault: keyVault,
+    rootCert: secretName.describe('`--root-cert-object-name` (root-cert)'),
+    caCert: secretName.describe('`--ca-cert-object-name` (ca-cert)'),
+    caKey: secretName.describe('`--ca-key-object-name` (ca-key)'),
+    certChain: secretName.describe('`--cert-chain-object-name` (cert-chain)'),
+  })
+  .transform(({ vault, rootCert = 'root-cert', caCert = 'ca-cert', caKey = 'ca-key', certChain = 'cert-chain' }, issues) => {
+    const names = [rootCert, caCert, caKey, certChain, `${caKey}-next`].map((name) => name.toLowerCase());
+    if (new Set(names).size < names.length)
+      issues.addIssue({ code: 'custom', message: 'name four secrets that differ, also from `<caKey>-next`, where the next issuer waits' });
+    return { vault, rootCert, caCert, caKey, certChain };
+  })
+  .optional();
 const seen = (written: { takeOver?: boolean | undefined; observe?: boolean | undefined }) => ({
   takeOver: written.takeOver ?? false,
   observe: written.observe ?? true,
@@ -66,6 +90,9 @@ export const authoredDataPlaneSchema = z
           'Where istiod runs (istio-system; aks-istio-system where `revision` is one of AKS)',
         ),
         revision: nameSchema.optional().describe('The value of `istio.io/rev`, such as `asm-1-26`'),
+        caSecrets: caSecrets.describe(
+          'The Key Vault secrets that the Istio add-on of AKS takes its CA from, as named at `az aks mesh enable`',
+        ),
       }),
       z.strictObject({
         kind: z.literal('gateway-api'),
@@ -73,7 +100,11 @@ export const authoredDataPlaneSchema = z
         controlPlaneNamespace: controlPlaneNamespace.describe('Where the implementation runs (istio-system)'),
         experimental: z.boolean().optional().describe('Whether fields of the experimental channel may be used (false)'),
       }),
-      z.strictObject({ kind: z.literal('linkerd'), ...kubernetes }),
+      z.strictObject({
+        kind: z.literal('linkerd'),
+        ...kubernetes,
+        controlPlaneNamespace: controlPlaneNamespace.describe('Where its control plane runs (linkerd)'),
+      }),
       z.strictObject({
         kind: z.literal('osm'),
         ...kubernetes,
@@ -96,7 +127,7 @@ export const authoredDataPlaneSchema = z
     ],
     { error: (issue) => (issue.code === 'invalid_union' ? `say which kind of data plane it is: ${listed}` : undefined) },
   )
-  .transform((written): DataPlaneSpec => {
+  .transform((written, issues): DataPlaneSpec => {
     const { name, region } = written;
     const base = { name, ...present({ region }) };
     if (written.kind === 'envoy') return { kind: written.kind, ...base };
@@ -107,9 +138,10 @@ export const authoredDataPlaneSchema = z
     const reached = { ...base, ...present({ cluster: written.cluster }), ...seen(written) };
     switch (written.kind) {
       case 'istio': {
-        const { kind, revision } = written;
-        const home = revision?.startsWith('asm-') ? 'aks-istio-system' : 'istio-system';
-        return { kind, ...reached, controlPlaneNamespace: written.controlPlaneNamespace ?? home, ...present({ revision }) };
+        const { kind, revision, caSecrets: secrets } = written;
+        const home = written.controlPlaneNamespace ?? (revision?.startsWith('asm-') ? AKS_NAMESPACE : 'istio-system');
+        if (secrets && home !== AKS_NAMESPACE) issues.addIssue({ code: 'custom', path: ['caSecrets'], message: ONLY_ADD_ON });
+        return { kind, ...reached, controlPlaneNamespace: home, ...present({ revision, caSecrets: secrets }) };
       }
       case 'gateway-api': {
         const { kind, experimental } = written;
@@ -121,7 +153,7 @@ export const authoredDataPlaneSchema = z
         };
       }
       case 'linkerd':
-        return { kind: written.kind, ...reached };
+        return { kind: written.kind, ...reached, ...present({ controlPlaneNamespace: written.controlPlaneNamespace }) };
       case 'osm':
         return { kind: written.kind, ...reached, controlPlaneNamespace: written.controlPlaneNamespace ?? 'osm-system' };
     }

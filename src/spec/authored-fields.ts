@@ -58,3 +58,14 @@ export function present<Fields extends Record<string, unknown>>(
 export function present(fields: Record<string, unknown>): Record<string, unknown> {
   return Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined));
 }
+
+/** A path would be taken for a part of what is asked for, and what is said of a person would be kept. */
+function isOriginAlone(address: string): boolean {
+  const { origin, href } = new URL(address);
+  return href === `${origin}/`;
+}
+
+/** The address of a Key Vault. */
+export const keyVault = z
+  .url({ protocol: /^https$/, abort: true, error: 'give the address of a Key Vault, such as `https://shop.vault.azure.net`' })
+  .refine(isOriginAlone, { error: 'give the address of a Key Vault alone, without a path or a name before it' });

@@ -119,6 +119,9 @@ const kubernetesFields = {
   observe: z.boolean(),
 };
 
+/** Names of secrets, in the vault of that address. */
+const caSecretsSchema = z.strictObject({ vault: z.url(), rootCert: text, caCert: text, caKey: text, certChain: text });
+
 export const dataPlaneSchema = z.discriminatedUnion('kind', [
   z.strictObject({ kind: z.literal('envoy'), name: nameSchema, region: text.exactOptional() }),
   z.strictObject({
@@ -128,6 +131,8 @@ export const dataPlaneSchema = z.discriminatedUnion('kind', [
     controlPlaneNamespace: nameSchema,
     /** The value of `istio.io/rev`, such as `asm-1-26`. */
     revision: nameSchema.exactOptional(),
+    /** The secrets of a Key Vault that the add-on of AKS takes its CA from. */
+    caSecrets: caSecretsSchema.exactOptional(),
   }),
   z.strictObject({
     kind: z.literal('gateway-api'),
@@ -136,7 +141,8 @@ export const dataPlaneSchema = z.discriminatedUnion('kind', [
     /** Whether fields of the experimental channel may be used. */
     experimental: z.boolean(),
   }),
-  z.strictObject({ kind: z.literal('linkerd'), ...kubernetesFields }),
+  /** Left out: `linkerd`. */
+  z.strictObject({ kind: z.literal('linkerd'), ...kubernetesFields, controlPlaneNamespace: nameSchema.exactOptional() }),
   z.strictObject({ kind: z.literal('osm'), ...kubernetesFields, controlPlaneNamespace: nameSchema }),
   z.strictObject({
     kind: z.literal('consul'),

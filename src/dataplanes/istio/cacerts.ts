@@ -25,6 +25,8 @@ export interface CaCerts {
   readonly files: SigningFiles;
   /** The issuer; `undefined`: there is none that can be read. */
   readonly signer: X509Certificate | undefined;
+  /** PEM, as it is there. */
+  readonly rootsText: string;
   readonly roots: readonly X509Certificate[];
   readonly rootFingerprints: readonly string[];
   /** Of what was written here last; 0: somebody else wrote it. */
@@ -40,12 +42,14 @@ export async function readCaCerts(cluster: Cluster, namespace: string): Promise<
   if (got.kind !== 'found') return got.kind === 'absent' ? 'absent' : got;
   const { data } = dataSchema.parse(got.object);
   const text = (entry: string): string => Buffer.from(data[entry] ?? '', 'base64').toString('utf8');
-  const roots = certificatesIn(text('root-cert.pem'));
+  const rootsText = text('root-cert.pem');
+  const roots = certificatesIn(rootsText);
   const { resourceVersion, uid, annotations } = got.object.metadata;
   return {
     at: { resourceVersion, uid },
     files: { 'ca-cert.pem': text('ca-cert.pem'), 'ca-key.pem': text('ca-key.pem'), 'cert-chain.pem': text('cert-chain.pem') },
     signer: certificatesIn(text('ca-cert.pem'))[0],
+    rootsText,
     roots,
     rootFingerprints: fingerprintsOf(roots),
     revision: Number(annotations[REVISION] ?? 0),
