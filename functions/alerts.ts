@@ -1,11 +1,6 @@
 /** HTTP: alerts of Azure Monitor in the common alert schema, from an action group's webhook. */
-import { app } from '@azure/functions';
-import { write } from '../src/api/door.ts';
 import { received } from '../src/api/problem.ts';
+import { ROUTES } from '../src/api/routes.ts';
+import { serve } from './http/route.ts';
 
-app.http('alerts', {
-  methods: ['POST'],
-  route: 'alerts',
-  authLevel: 'function',
-  handler: (request) => write(request, async ({ app, body }) => received(await app.receiveAlert(body))),
-});
+serve(ROUTES.alerts, async ({ app, body }) => received(await app.receiveAlert(body)));

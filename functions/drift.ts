@@ -3,14 +3,11 @@
  * look has a timer of its own, for which nothing else waits.
  */
 import { app, type InvocationContext } from '@azure/functions';
-import { z } from 'zod';
-import { read, write } from '../src/api/door.ts';
-import { json, problem } from '../src/api/problem.ts';
+import { json } from '../src/api/problem.ts';
+import { ROUTES } from '../src/api/routes.ts';
+import { visibleTo } from '../src/api/visible.ts';
 import { theInstallation } from '../src/wiring.ts';
-
-const name = z.string().min(1).max(63);
-const scopeSchema = z.object({ mesh: name.exactOptional(), service: name.exactOptional() });
-const NOT_A_SCOPE = problem(400, 'NotAScope', 'Send nothing, or "mesh" and "service" to look at these alone.');
+import { serve } from './http/route.ts';
 
 app.timer('driftTimer', {
   schedule: '30 */5 * * * *',
@@ -34,24 +31,12 @@ function warn(context: InvocationContext, looks: readonly Looked[]): void {
   for (const { mesh, service, dataPlane } of drifted) context.warn(`${mesh}/${service} drifted on ${dataPlane}`);
 }
 
-app.http('lookForDrift', {
-  methods: ['POST'],
-  route: 'drift',
-  authLevel: 'function',
-  handler: (request) =>
-    write(request, async ({ app, body }) => {
-      const scope = scopeSchema.safeParse(body ?? {});
-      return scope.success ? json(200, { now: Date.now(), drift: await app.lookForDrift(scope.data) }) : NOT_A_SCOPE;
-    }),
+serve(ROUTES.lookForDrift, async ({ app, body, refuse }) => {
+  const refused = await refuse(body);
+  return refused ?? json(200, { now: Date.now(), drift: await app.lookForDrift(body) });
 });
 
-app.http('drift', {
-  methods: ['GET'],
-  route: 'drift',
-  authLevel: 'function',
-  handler: (request) =>
-    read(async (app) => {
-      const scope = scopeSchema.safeParse(Object.fromEntries(request.query));
-      return scope.success ? json(200, { now: Date.now(), drift: await app.drift(scope.data) }) : NOT_A_SCOPE;
-    }),
+serve(ROUTES.drift, async ({ app, caller, query }) => {
+  const visible = await visibleTo(caller, app);
+  return json(200, { now: Date.now(), drift: (await app.drift(query)).filter(visible.service) });
 });

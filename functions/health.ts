@@ -1,11 +1,6 @@
 /** HTTP: whether this instance can reach its state. */
-import { app } from '@azure/functions';
-import { read } from '../src/api/door.ts';
 import { json } from '../src/api/problem.ts';
+import { ROUTES } from '../src/api/routes.ts';
+import { serve } from './http/route.ts';
 
-app.http('health', {
-  methods: ['GET'],
-  route: 'health',
-  authLevel: 'anonymous',
-  handler: () => read(async (app) => json(200, { status: 'ok', meshes: (await app.meshes()).length })),
-});
+serve(ROUTES.health, async ({ app }) => json(200, { status: 'ok', meshes: (await app.meshes()).length }));

@@ -1,8 +1,9 @@
 /** HTTP and timer: what the certificates of a mesh are at, and the daily look at what no event told of. */
 import { app } from '@azure/functions';
-import { read } from '../src/api/door.ts';
 import { json, noCertificates } from '../src/api/problem.ts';
+import { ROUTES } from '../src/api/routes.ts';
 import { theInstallation } from '../src/wiring.ts';
+import { serve } from './http/route.ts';
 
 app.timer('certificateInventory', {
   schedule: '0 10 4 * * *',
@@ -11,14 +12,7 @@ app.timer('certificateInventory', {
   },
 });
 
-app.http('certificates', {
-  methods: ['GET'],
-  route: 'meshes/{mesh}/certificates',
-  authLevel: 'function',
-  handler: (request) =>
-    read(async (app) => {
-      const { mesh = '' } = request.params;
-      const status = await app.rotating.status(mesh);
-      return status ? json(200, { now: Date.now(), ...status }) : noCertificates(mesh);
-    }),
+serve(ROUTES.certificates, async ({ app, params: { mesh } }) => {
+  const status = await app.rotating.status(mesh);
+  return status ? json(200, { now: Date.now(), ...status }) : noCertificates(mesh);
 });

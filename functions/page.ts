@@ -1,11 +1,7 @@
 /** HTTP: the page. It holds no data; it asks /overview for them. */
-import { app } from '@azure/functions';
+import { ROUTES } from '../src/api/routes.ts';
 import { page } from '../src/dashboard/page.ts';
+import { serve } from './http/route.ts';
 
-app.http('page', {
-  methods: ['GET'],
-  // The Functions host serves its own homepage at the empty route unless AzureWebJobsDisableHomepage is set.
-  route: '{ignored:maxlength(0)?}',
-  authLevel: 'anonymous',
-  handler: async () => page(),
-});
+// The Functions host serves its own homepage at the empty route unless AzureWebJobsDisableHomepage is set.
+serve(ROUTES.page, async () => page());

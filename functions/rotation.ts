@@ -1,62 +1,33 @@
 /** HTTP: replacing the root of a mesh, what that would do, and stepping in. */
-import { randomUUID } from 'node:crypto';
-import { app } from '@azure/functions';
-import { z } from 'zod';
-import { type Asked, read, write } from '../src/api/door.ts';
-import { answered, json, noCertificates, problem } from '../src/api/problem.ts';
+import type { Asked } from '../src/api/door.ts';
+import { answered, type HttpAnswer, json, noCertificates, problem } from '../src/api/problem.ts';
+import { ROUTES } from '../src/api/routes.ts';
+import type { RotationStep } from '../src/rotating.ts';
+import { serve } from './http/route.ts';
 
-const ROUTE = 'meshes/{mesh}/rotation';
-const rotateSchema = z.strictObject({ reason: z.string().min(1).max(500).exactOptional(), compromised: z.boolean().default(false) });
-const ACTIONS = ['abort', 'proceed', 'approve', 'force'];
-const stepSchema = z.discriminatedUnion('action', [
-  z.strictObject({ action: z.literal('abort'), reason: z.string().min(1).max(500).exactOptional() }),
-  z.strictObject({ action: z.literal('proceed') }),
-  z.strictObject({ action: z.literal('approve'), gate: z.enum(['issuing', 'pruning']) }),
-  z.strictObject({ action: z.literal('force'), rotation: z.string().max(100), phase: z.string().max(100) }),
-]);
-const HOW_TO_STEP_IN =
-  'Send {"reason": "<text>"} or nothing to abort, nothing to proceed, {"gate": "issuing"} or "pruning" to approve, and {"rotation": "<id>", "phase": "<name>"} as `certificates` shows them to force.';
+type OfMesh<Body> = Asked<{ mesh: string }, unknown, Body>;
 
-const idOf = (request: Asked, what: string): string => `hand/${what}/${request.headers.get('idempotency-key') ?? randomUUID()}`;
+const deliveryOf = ({ key, caller }: OfMesh<unknown>, what: string) => ({ id: `hand/${what}/${key}`, actor: caller.actor });
 
-app.http('rotate', {
-  methods: ['POST'],
-  route: ROUTE,
-  authLevel: 'function',
-  handler: (request) =>
-    write(request, async ({ app, actor, body }) => {
-      const { mesh = '' } = request.params;
-      const asked = rotateSchema.safeParse(body ?? {});
-      if (!asked.success) return problem(400, 'NotARequest', 'Send nothing, or {"reason": "<text>", "compromised": true}.');
-      const answer = await app.rotating.rotate(mesh, { id: idOf(request, 'rotate'), actor }, asked.data);
-      return answer ? answered(answer) : noCertificates(mesh);
-    }),
+async function stepIn<Body>(asked: OfMesh<Body>, step: RotationStep): Promise<HttpAnswer> {
+  const { app, params } = asked;
+  const answer = await app.rotating.stepIn(params.mesh, deliveryOf(asked, step.action), step);
+  return answer ? answered(answer) : noCertificates(params.mesh);
+}
+
+serve(ROUTES.rotate, async (asked) => {
+  const { app, params, body } = asked;
+  const answer = await app.rotating.rotate(params.mesh, deliveryOf(asked, 'rotate'), body);
+  return answer ? answered(answer) : noCertificates(params.mesh);
 });
 
-app.http('rotationPlan', {
-  methods: ['GET'],
-  route: `${ROUTE}/plan`,
-  authLevel: 'function',
-  handler: (request) =>
-    read(async (app) => {
-      const { mesh = '' } = request.params;
-      const plan = await app.rotating.plan(mesh, request.query.get('compromised') === 'true');
-      if (!plan) return noCertificates(mesh);
-      return plan.kind === 'refused' ? problem(409, plan.reason, plan.message) : json(200, { now: Date.now(), ...plan });
-    }),
+serve(ROUTES.rotationPlan, async ({ app, params: { mesh }, query }) => {
+  const plan = await app.rotating.plan(mesh, query.compromised);
+  if (!plan) return noCertificates(mesh);
+  return plan.kind === 'refused' ? problem(409, plan.reason, plan.message) : json(200, { now: Date.now(), ...plan });
 });
 
-app.http('stepIntoRotation', {
-  methods: ['POST'],
-  route: `${ROUTE}/{action}`,
-  authLevel: 'function',
-  handler: (request) =>
-    write(request, async ({ app, actor, body }) => {
-      const { mesh = '', action = '' } = request.params;
-      if (!ACTIONS.includes(action)) return problem(404, 'UnknownAction', `Ask for ${ACTIONS.join(', ')}.`);
-      const step = stepSchema.safeParse({ ...(typeof body === 'object' ? body : { body }), action });
-      if (!step.success) return problem(400, 'NotARequest', HOW_TO_STEP_IN);
-      const answer = await app.rotating.stepIn(mesh, { id: idOf(request, action), actor }, step.data);
-      return answer ? answered(answer) : noCertificates(mesh);
-    }),
-});
+serve(ROUTES.abortRotation, (asked) => stepIn(asked, { action: 'abort', ...asked.body }));
+serve(ROUTES.proceedRotation, (asked) => stepIn(asked, { action: 'proceed' }));
+serve(ROUTES.approveRotation, (asked) => stepIn(asked, { action: 'approve', ...asked.body }));
+serve(ROUTES.forceRotation, (asked) => stepIn(asked, { action: 'force', ...asked.body }));

@@ -1,16 +1,9 @@
 /** HTTP: what one service is at. */
-import { app } from '@azure/functions';
-import { read } from '../src/api/door.ts';
-import { json, problem } from '../src/api/problem.ts';
+import { json, unknownService } from '../src/api/problem.ts';
+import { ROUTES } from '../src/api/routes.ts';
+import { serve } from './http/route.ts';
 
-app.http('service', {
-  methods: ['GET'],
-  route: 'meshes/{mesh}/services/{service}',
-  authLevel: 'function',
-  handler: (request) =>
-    read(async (app) => {
-      const { mesh = '', service = '' } = request.params;
-      const status = await app.service(mesh, service);
-      return status ? json(200, status) : problem(404, 'UnknownService', `No adopted spec names ${service} in ${mesh}.`);
-    }),
+serve(ROUTES.service, async ({ app, params: { mesh, service } }) => {
+  const status = await app.service(mesh, service);
+  return status ? json(200, status) : unknownService(mesh, service);
 });

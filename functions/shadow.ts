@@ -1,11 +1,9 @@
 /** HTTP and timer: what services in `mtls: shadow` would refuse. Proxies only count; what they counted when is known by looking often. */
 import { app } from '@azure/functions';
-import { read, write } from '../src/api/door.ts';
-import { json, problem } from '../src/api/problem.ts';
+import { json, unknownService } from '../src/api/problem.ts';
+import { ROUTES } from '../src/api/routes.ts';
 import { theInstallation } from '../src/wiring.ts';
-
-const ROUTE = 'meshes/{mesh}/services/{service}/shadow';
-const unknown = (mesh: string, service: string) => problem(404, 'UnknownService', `No adopted spec names ${service} in ${mesh}.`);
+import { serve } from './http/route.ts';
 
 app.timer('shadowTimer', {
   schedule: '0 */5 * * * *',
@@ -14,26 +12,12 @@ app.timer('shadowTimer', {
   },
 });
 
-app.http('lookAtShadow', {
-  methods: ['POST'],
-  route: ROUTE,
-  authLevel: 'function',
-  handler: (request) =>
-    write(request, async ({ app }) => {
-      const { mesh = '', service = '' } = request.params;
-      const shadow = await app.strictness.look(mesh, service);
-      return shadow ? json(200, { now: Date.now(), shadow }) : unknown(mesh, service);
-    }),
+serve(ROUTES.lookAtShadow, async ({ app, params: { mesh, service } }) => {
+  const shadow = await app.strictness.look(mesh, service);
+  return shadow ? json(200, { now: Date.now(), shadow }) : unknownService(mesh, service);
 });
 
-app.http('shadow', {
-  methods: ['GET'],
-  route: ROUTE,
-  authLevel: 'function',
-  handler: (request) =>
-    read(async (app) => {
-      const { mesh = '', service = '' } = request.params;
-      const shadow = await app.strictness.seen(mesh, service);
-      return shadow ? json(200, { now: Date.now(), shadow }) : unknown(mesh, service);
-    }),
+serve(ROUTES.shadow, async ({ app, params: { mesh, service } }) => {
+  const shadow = await app.strictness.seen(mesh, service);
+  return shadow ? json(200, { now: Date.now(), shadow }) : unknownService(mesh, service);
 });

@@ -1,11 +1,10 @@
-/** HTTP: what every service is at. */
-import { app } from '@azure/functions';
-import { read } from '../src/api/door.ts';
+/** HTTP: what every service that the caller may see is at. */
 import { json } from '../src/api/problem.ts';
+import { ROUTES } from '../src/api/routes.ts';
+import { visibleTo } from '../src/api/visible.ts';
+import { serve } from './http/route.ts';
 
-app.http('status', {
-  methods: ['GET'],
-  route: 'status',
-  authLevel: 'function',
-  handler: () => read(async (app) => json(200, { now: Date.now(), services: await app.status() })),
+serve(ROUTES.status, async ({ app, caller }) => {
+  const [services, visible] = await Promise.all([app.status(), visibleTo(caller, app)]);
+  return json(200, { now: Date.now(), services: services.filter(visible.service) });
 });

@@ -60,7 +60,15 @@ export type ByHand = ServiceCommand & { type: 'Pause' | 'Resume' | 'Promote' | '
 
 export type Applied =
   | { readonly ok: true; readonly mesh: string; readonly revision: string; readonly answer: Answer }
-  | { readonly ok: false; readonly problems: readonly SpecProblem[] };
+  /** `notAllowedIn`: the mesh that it is of, where `mayAdopt` said no. */
+  | { readonly ok: false; readonly problems: readonly SpecProblem[]; readonly notAllowedIn?: string };
+
+/** `mayAdopt`: whether who applies it may change this mesh; left out: any. */
+export interface Applying {
+  readonly actor: string;
+  readonly acceptRefusals?: boolean;
+  readonly mayAdopt?: (mesh: string) => Promise<boolean>;
+}
 
 export interface SilentEndpoints {
   readonly dataPlane: string;
@@ -77,7 +85,7 @@ export interface App {
    * Adopts a whole spec, or says everything that is wrong with it and changes nothing. `acceptRefusals`: also where services become
    * strict that would refuse calls, or of which nobody can see whether they would.
    */
-  apply(files: readonly SpecFile[], delivery: { actor: string; acceptRefusals?: boolean }): Promise<Applied>;
+  apply(files: readonly SpecFile[], delivery: Applying): Promise<Applied>;
   /** `undefined`: no such service. */
   byHand(mesh: string, service: string, delivery: { id: string; actor: string }, command: ByHand): Promise<Answer | undefined>;
   wake(stream: string): Promise<void>;
@@ -158,10 +166,11 @@ export function createApp(adapters: Adapters): App {
     receiveEvent: (body, options) => receiveEvent(receiving, body, options?.actor, options?.again),
     receiveAlert: (body) => receiveAlert(receiving, body),
 
-    async apply(files, { actor, acceptRefusals = false }) {
+    async apply(files, { actor, acceptRefusals = false, mayAdopt }) {
       const reading = readSpec(files);
       if (!reading.ok) return reading;
       const { mesh, services, places } = reading;
+      if (mayAdopt && !(await mayAdopt(mesh.name))) return { ok: false, problems: [], notAllowedIn: mesh.name };
       const problems = [
         ...unreachable(adapters, mesh, places),
         ...uncertified(adapters.trust, mesh, places),

@@ -56,6 +56,7 @@ export const TABLE: Readonly<Record<string, readonly string[]>> = {
     'src/dataplanes/consul/server.ts',
     'src/dataplanes/consul/trust.ts',
     'src/dataplanes/istio/signing-service.ts',
+    'src/dataplanes/linkerd/identity-service.ts',
     'src/dataplanes/istio/vault-secrets.ts',
     'src/dataplanes/kubernetes/cluster.ts',
     // A request for a leaf whose key nobody keeps.
@@ -73,6 +74,9 @@ export const TABLE: Readonly<Record<string, readonly string[]>> = {
     'src/trust/data-plane-trust.ts',
     'src/trust/vault.ts',
     'src/trust/x509/self-issued.ts',
+    // Who asks.
+    'src/api/access.ts',
+    'src/api/authenticate.ts',
   ],
   // Who gets a leaf: trust decides, the vault signs.
   'src/issuing.ts': [
@@ -161,6 +165,7 @@ export const TABLE: Readonly<Record<string, readonly string[]>> = {
     'src/spec/policy-schema.ts',
     'src/spec/read-spec.ts',
     'src/spec/schema.ts',
+    'src/spec/yaml-documents.ts',
   ],
   // Reads running meshes for the command line.
   'src/mesh-reading.ts': [
@@ -234,10 +239,11 @@ export const TABLE: Readonly<Record<string, readonly string[]>> = {
     'src/adapters/*',
     'src/dataplanes/envoy/observe.ts',
     'src/dataplanes/gateway-api/data-plane.ts',
+    'src/dataplanes/istio/add-on-trust.ts',
     'src/dataplanes/istio/data-plane.ts',
     'src/dataplanes/istio/trust.ts',
-    'src/dataplanes/istio/add-on-trust.ts',
     'src/dataplanes/linkerd/data-plane.ts',
+    'src/dataplanes/linkerd/trust.ts',
     'src/dataplanes/osm/data-plane.ts',
     'src/environment.ts',
     'src/journal/documents.ts',
@@ -245,8 +251,16 @@ export const TABLE: Readonly<Record<string, readonly string[]>> = {
     'src/reconcile/model.ts',
     'src/spec/schema.ts',
     'src/trust/data-plane-trust.ts',
+    'src/trust/timing.ts',
   ],
-  'src/wiring.ts': ['src/app.ts', 'src/azure.ts', 'src/environment.ts', 'src/api/authenticate.ts', 'src/local/adapters.ts'],
+  'src/wiring.ts': [
+    'src/adapters/entra-callers.ts',
+    'src/api/authenticate.ts',
+    'src/app.ts',
+    'src/azure.ts',
+    'src/environment.ts',
+    'src/local/adapters.ts',
+  ],
   // Programs and their doors.
   'src/api': [
     'src/app.ts',
@@ -310,5 +324,5 @@ export const TABLE: Readonly<Record<string, readonly string[]>> = {
     'src/spec/read-spec.ts',
     'src/spec/schema.ts',
   ],
-  functions: ['src/wiring.ts', 'src/api/*', 'src/dashboard/page.ts', 'src/issuing.ts', 'src/spec/names.ts'],
+  functions: ['src/wiring.ts', 'src/api/*', 'src/dashboard/page.ts', 'src/rotating.ts'],
 };

@@ -1,57 +1,54 @@
 /**
- * The way in for every HTTP trigger: who asks, how much, is it JSON; then one use case; then its answer. What throws
- * behind this door is a transient fault: 503, and the sender may send the same again.
+ * The way in for every HTTP trigger: who asks, whether they may, how much, whether it is what the route takes; then one use case; then its
+ * answer. What throws behind this door is a transient fault: 503, and the sender may send the same again.
  */
+import { randomUUID } from 'node:crypto';
 import type { App } from '../app.ts';
 import { theInstallation } from '../wiring.ts';
-import { authenticate } from './authenticate.ts';
+import type { Caller } from './access.ts';
+import { admit, type Credentials, type Place } from './admission.ts';
 import { type HttpAnswer, problem } from './problem.ts';
-
-const MAX_BODY_BYTES = 1024 * 1024;
-const MAX_SHOWN_BYTES = 64 * 1024;
+import { type Route, takesBody } from './route.ts';
 
 /** What is used of a request: Azure's HttpRequest has it. */
-export interface Asked {
-  readonly headers: { get(name: string): string | null };
-  readonly query: { get(name: string): string | null };
+export interface Request extends Credentials {
+  readonly query: Credentials['query'] & Iterable<[string, string]>;
   readonly params: Readonly<Record<string, string>>;
   text(): Promise<string>;
 }
 
-interface Write {
+export interface Asked<Params, Query, Body> {
   readonly app: App;
-  readonly actor: string;
-  /** Parsed JSON; the raw text where it was none. */
-  readonly body: unknown;
+  readonly caller: Caller;
+  readonly params: Params;
+  readonly query: Query;
+  readonly body: Body;
+  /** What the sender calls this request; or a name that no other request has. */
+  readonly key: string;
+  /** Of routes `within: 'asked'`: what to answer where the caller may not do this there. */
+  refuse(place: Place): Promise<HttpAnswer | undefined>;
 }
 
-export async function read(use: (app: App) => Promise<HttpAnswer>): Promise<HttpAnswer> {
-  return guarded(async () => use((await theInstallation()).app));
-}
+export type Use<Params, Query, Body> = (asked: Asked<Params, Query, Body>) => Promise<HttpAnswer>;
 
-export async function write(request: Asked, use: (write: Write) => Promise<HttpAnswer>): Promise<HttpAnswer> {
-  return guarded(async () => {
-    const { app, authentication } = await theInstallation();
-    const caller = authenticate(authentication, request.headers.get('authorization'));
-    if (!caller.ok) return problem(401, 'NotAuthenticated', caller.message);
-    const text = await request.text();
-    if (Buffer.byteLength(text) > MAX_BODY_BYTES) return problem(413, 'TooLarge', 'Send no more than 1 MiB at once.');
-    return use({ app, actor: caller.actor, body: parsed(text) });
-  });
-}
-
-/** Where what is sent proves by itself who sends it: the body is all there is, and less of it is taken. */
-export async function show(request: Asked, use: (shown: Pick<Write, 'app' | 'body'>) => Promise<HttpAnswer>): Promise<HttpAnswer> {
-  return guarded(async () => {
-    const text = await request.text();
-    if (Buffer.byteLength(text) > MAX_SHOWN_BYTES) return problem(413, 'TooLarge', 'Send no more than 64 KiB at once.');
-    return use({ app: (await theInstallation()).app, body: parsed(text) });
-  });
-}
-
-async function guarded(use: () => Promise<HttpAnswer>): Promise<HttpAnswer> {
+export async function answer<P, Q, B>(route: Route<P, Q, B>, request: Request, use: Use<P, Q, B>): Promise<HttpAnswer> {
   try {
-    return await use();
+    const { app, authentication } = await theInstallation();
+    const admitted = await admit(app, authentication, route.access, request, request.params);
+    if (admitted.kind === 'refused') return admitted.answer;
+    const { caller, refuse } = admitted;
+    const params = route.params.safeParse(request.params);
+    if (!params.success) return problem(404, route.unknown.reason, route.unknown.message);
+    const query = route.query.safeParse(Object.fromEntries(request.query));
+    if (!query.success) return problem(400, route.wrong.reason, route.wrong.message);
+    const text = takesBody(route) ? await request.text() : '';
+    if (Buffer.byteLength(text) > route.mostBytes) {
+      return problem(413, 'TooLarge', `Send no more than ${route.mostBytes / 1024} KiB at once.`);
+    }
+    const body = route.body.safeParse(parsed(text));
+    if (!body.success) return problem(400, route.wrong.reason, route.wrong.message);
+    const key = request.headers.get('idempotency-key') ?? randomUUID();
+    return await use({ app, caller, params: params.data, query: query.data, body: body.data, key, refuse });
   } catch (error) {
     console.error(error);
     return problem(503, 'TemporaryFault', 'This could not be done just now; nothing is half done, send the same again.');

@@ -36,6 +36,12 @@ export function problem(status: number, reason: string, detail: string, more: Re
 export const noCertificates = (mesh: string): HttpAnswer =>
   problem(404, 'NoCertificates', `No adopted spec of a mesh ${mesh} has \`certificates\`.`);
 
+export const unknownService = (mesh: string, service: string): HttpAnswer =>
+  problem(404, 'UnknownService', `No adopted spec names ${service} in ${mesh}.`);
+
+export const specRefused = (problems: readonly object[]): HttpAnswer =>
+  problem(422, 'SpecRefused', 'Nothing was changed; mend what "problems" lists and apply again.', { problems });
+
 /** 200 with what was answered, 409 where it was refused. */
 export const answered = (answer: Answer): HttpAnswer =>
   answer.outcome === 'refused' ? problem(409, answer.reason, answer.message, { answer }) : json(200, answer);

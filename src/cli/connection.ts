@@ -40,8 +40,7 @@ export function connect(url: string | undefined, terminal: Terminal): Connection
       ...options.headers,
       accept: 'application/json',
       ...(options.body ? { 'content-type': 'application/json' } : {}),
-      // The second is where the Functions host on Azure looks for its keys, before this program's own code runs.
-      ...(token ? { authorization: `Bearer ${token}`, 'x-functions-key': token } : {}),
+      ...(token ? { authorization: `Bearer ${token}` } : {}),
     };
     const { status, content } = await answerOf(new URL(path, `${shown}/`), { ...options, headers });
     if (status >= 200 && status < 300) {

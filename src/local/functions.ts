@@ -12,13 +12,13 @@ const FARTHEST_ALARM_MS = 6 * 24 * 3_600_000;
 
 async function main(): Promise<void> {
   // First of all: where the state cannot be used, that is the one thing to say.
-  const { app, authentication } = await theInstallation();
+  const { app, token } = await theInstallation();
   const host = await startHost({
     directory: dist,
     entries: 'functions/*.js',
     hostJson: JSON.parse(await readFile(join(dist, '..', 'host.json'), 'utf8')),
     port: Number(process.argv[2] ?? 7071),
-    ...(authentication.kind === 'token' ? { eventGridKey: authentication.token } : {}),
+    ...(token === undefined ? {} : { eventGridKey: token }),
     log: ({ level, message }) => {
       if (level !== 'trace' && level !== 'debug') console.log(message);
     },

@@ -4,7 +4,7 @@
  */
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import { z } from 'zod';
-import { authenticate } from '../api/authenticate.ts';
+import { showsToken } from '../api/authenticate.ts';
 import { type HttpAnswer, json, problem } from '../api/problem.ts';
 import { refuseStranger } from '../api/stranger.ts';
 import { fingerprintSchema } from '../trust/certificates.ts';
@@ -101,8 +101,8 @@ async function answer(options: RegistrationDoorOptions, request: IncomingMessage
     return json(202, {});
   }
   if (first !== 'endpoints' && first !== 'identities') return problem(404, 'NotFound', ELSEWHERE);
-  const caller = authenticate({ kind: 'token', token: options.nodeToken }, request.headers.authorization ?? null);
-  if (!caller.ok) return problem(401, 'NotAuthenticated', 'Send the nodes\' token as "Authorization: Bearer <token>".');
+  if (!showsToken(request.headers.authorization, options.nodeToken))
+    return problem(401, 'NotAuthenticated', 'Send the nodes\' token as "Authorization: Bearer <token>".');
   const text = await bodyOf(request);
   if (text === undefined) return problem(413, 'TooLarge', 'Send no more than 1 MiB at once.');
   return first === 'endpoints' ? register(options, parse(text)) : identify(options, parse(text));

@@ -3,7 +3,7 @@
  * what, and telling it. One process; everything that must survive it is in the store.
  */
 import type { ServerCredentials } from '@grpc/grpc-js';
-import { authenticate } from '../api/authenticate.ts';
+import { showsToken } from '../api/authenticate.ts';
 import type { EnvoyNode } from '../dataplanes/envoy/resources.ts';
 import type { Documents } from '../journal/documents.ts';
 import { type NodeObservation, OBSERVED_MS } from '../reconcile/observations.ts';
@@ -176,7 +176,7 @@ export async function startXdsServer(options: XdsServerOptions): Promise<XdsServ
     via,
     now,
     report,
-    authorize: (authorization) => authenticate({ kind: 'token', token: refusalsToken }, authorization ?? null).ok,
+    authorize: (authorization) => showsToken(authorization, refusalsToken),
     async serviceOf(node) {
       await keep(node.mesh, node.dataPlane);
       const view = watchOf(node.mesh).view(node.dataPlane);
@@ -199,7 +199,7 @@ export async function startXdsServer(options: XdsServerOptions): Promise<XdsServ
     address: { host: options.ads.host, port: options.ads.port },
     ...(options.ads.credentials ? { credentials: options.ads.credentials } : {}),
     encode,
-    authorize: (authorization) => authenticate({ kind: 'token', token: options.nodeToken }, authorization ?? null).ok,
+    authorize: (authorization) => showsToken(authorization, options.nodeToken),
     snapshotFor: (node) => watches.get(node.mesh)?.view(node.dataPlane)?.snapshotFor(node),
     onNode,
     beside: [refusals.method],

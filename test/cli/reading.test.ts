@@ -156,7 +156,7 @@ describe('the token', () => {
     expect(await deploy()).toMatchObject({ code: 1, out: '', err: expect.stringContaining('Send the token') });
     expect(await deploy({ MESHWRIGHT_TOKEN: 'another' })).toMatchObject({ code: 1 });
     expect(await deploy({ MESHWRIGHT_TOKEN: TOKEN })).toMatchObject({ code: 0 });
-    expect(api.asked.at(-1)?.headers).toMatchObject({ authorization: `Bearer ${TOKEN}`, 'x-functions-key': TOKEN });
+    expect(api.asked.at(-1)?.headers).toMatchObject({ authorization: `Bearer ${TOKEN}` });
   });
 
   it('is found in the nearest .meshwright above', async () => {

@@ -1,8 +1,10 @@
-/** What the build promises Azure: every function under its name, trigger, route and key, loaded from `dist/` as it ships. */
+/** What the build promises Azure: every function under its name, trigger and route, loaded from `dist/` as it ships. */
 import { execFile } from 'node:child_process';
+import { glob, readFile } from 'node:fs/promises';
 import { promisify } from 'node:util';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { z } from 'zod';
+import { ROUTES } from '../../src/api/routes.ts';
 
 const registrationsSchema = z.array(
   z.object({ name: z.string(), triggerType: z.string(), bindings: z.record(z.string(), z.looseObject({ type: z.string() })) }),
@@ -21,50 +23,43 @@ const triggerOf = (name: string) => {
 };
 
 describe('the built functions', () => {
-  it('register under these names and triggers, and no others', () => {
-    const listed = registrations.map(({ name, triggerType }) => `${name}: ${triggerType}`).sort();
-    expect(listed).toEqual([
+  it('register every route of the table as it stands there, and no other', () => {
+    const routes = registrations
+      .filter(({ triggerType }) => triggerType === 'httpTrigger')
+      .map(({ name }) => ({ name, methods: triggerOf(name)?.methods, route: triggerOf(name)?.route }));
+    const table = Object.values(ROUTES).map(({ name, method, path }) => ({ name, methods: [method], route: path }));
+    const inOrder = (of: readonly { name: string }[]) => of.toSorted((a, b) => (a.name < b.name ? -1 : 1));
+    expect(inOrder(routes)).toEqual(inOrder(table));
+    expect(Object.keys(ROUTES)).toEqual(table.map(({ name }) => name));
+  });
+
+  it('register these besides, and no others', () => {
+    const others = registrations.filter(({ triggerType }) => triggerType !== 'httpTrigger');
+    expect(others.map(({ name, triggerType }) => `${name}: ${triggerType}`).sort()).toEqual([
       'alarms: queueTrigger',
-      'alerts: httpTrigger',
-      'apply: httpTrigger',
       'certificateInventory: timerTrigger',
-      'certificates: httpTrigger',
       'deploymentEvents: eventGridTrigger',
-      'drift: httpTrigger',
       'driftTimer: timerTrigger',
-      'events: httpTrigger',
-      'health: httpTrigger',
-      'issueLeaf: httpTrigger',
-      'lookAtShadow: httpTrigger',
-      'lookForDrift: httpTrigger',
-      'makeJoinToken: httpTrigger',
-      'meshJournal: httpTrigger',
-      'metrics: httpTrigger',
-      'observations: httpTrigger',
-      'overview: httpTrigger',
       'owedDriftTimer: timerTrigger',
-      'page: httpTrigger',
-      'parked: httpTrigger',
-      'parkedOne: httpTrigger',
-      'rotate: httpTrigger',
-      'rotationPlan: httpTrigger',
-      'service: httpTrigger',
-      'serviceJournal: httpTrigger',
-      'shadow: httpTrigger',
       'shadowTimer: timerTrigger',
-      'spec: httpTrigger',
-      'startRollout: httpTrigger',
-      'status: httpTrigger',
-      'stepIn: httpTrigger',
-      'stepIntoRotation: httpTrigger',
       'sweep: timerTrigger',
-      'trustJournal: httpTrigger',
     ]);
   });
 
-  it('let nobody without a key see or change anything; a leaf is given for the token in the request', () => {
-    const open = registrations.filter(({ name }) => triggerOf(name)?.authLevel === 'anonymous').map(({ name }) => name);
-    expect(open.sort()).toEqual(['health', 'issueLeaf', 'page']);
+  it('leave it to our own door who may come in, and register HTTP in one place, behind it', async () => {
+    expect(
+      registrations.map(({ name }) => triggerOf(name)?.authLevel).filter((level) => level !== undefined && level !== 'anonymous'),
+    ).toEqual([]);
+    const registering: string[] = [];
+    for await (const file of glob('functions/**/*.ts')) {
+      if (/\bapp\s*\.\s*(http|get|post|put|patch|deleteRequest|generic)\b/.test(await readFile(file, 'utf8'))) registering.push(file);
+    }
+    expect(registering).toEqual(['functions/http/route.ts']);
+  });
+
+  it('let in without asking who it is: for the page, for health, and for a leaf by the token in the request', () => {
+    const open = Object.values(ROUTES).filter(({ access }) => access.kind === 'open');
+    expect(open.map(({ name }) => name).sort()).toEqual(['health', 'issueLeaf', 'page']);
   });
 
   it('look for drift each five minutes, and each minute where it is owed', () => {

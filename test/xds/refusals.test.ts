@@ -1,6 +1,6 @@
 /** The access log service as Envoys meet it, over real gRPC: who may report, what is counted of it, and when that is written. */
 import { describe, expect, it, onTestFinished } from 'vitest';
-import { authenticate } from '../../src/api/authenticate.ts';
+import { showsToken } from '../../src/api/authenticate.ts';
 import { refusalsOf } from '../../src/reconcile/observations.ts';
 import { grpcStatus, startGrpcServer } from '../../src/xds/grpc-server.ts';
 import { hearRefusals, refusalsTokenOf } from '../../src/xds/refusals.ts';
@@ -30,7 +30,7 @@ async function hearing() {
     via: 'x1',
     now: () => T0,
     report: (problem) => problems.push(problem),
-    authorize: (authorization) => authenticate({ kind: 'token', token }, authorization ?? null).ok,
+    authorize: (authorization) => showsToken(authorization, token),
     async serviceOf({ inbound }) {
       if (state.modelIsAway) throw new Error('the model is away');
       return inbound && shadow.has(inbound.service) ? inbound.service : undefined;
