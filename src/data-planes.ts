@@ -5,6 +5,7 @@
 import { consulOf, consulTrustOf } from './adapters/consul-data-plane.ts';
 import { istiodSigning } from './adapters/istiod-signing.ts';
 import { keyVaultSecrets } from './adapters/key-vault-secrets.ts';
+import { linkerdIdentity } from './adapters/linkerd-identity.ts';
 import { type ClusterSources, namedClusters } from './adapters/named-cluster.ts';
 import { remoteDataPlanes } from './adapters/remote-data-plane.ts';
 import { xdsPoke } from './adapters/xds-poke.ts';
@@ -14,6 +15,7 @@ import { addOnTrust } from './dataplanes/istio/add-on-trust.ts';
 import { istioDataPlane } from './dataplanes/istio/data-plane.ts';
 import { AKS_NAMESPACE, istioTrust } from './dataplanes/istio/trust.ts';
 import { linkerdDataPlane } from './dataplanes/linkerd/data-plane.ts';
+import { linkerdTrust } from './dataplanes/linkerd/trust.ts';
 import { osmDataPlane } from './dataplanes/osm/data-plane.ts';
 import { namedSetting, type Settings } from './environment.ts';
 import type { Documents } from './journal/documents.ts';
@@ -21,6 +23,9 @@ import type { DataPlane } from './reconcile/data-plane.ts';
 import { decidedRevision } from './reconcile/model.ts';
 import type { DataPlaneSpec, MeshSpec } from './spec/schema.ts';
 import type { DataPlaneTrust } from './trust/data-plane-trust.ts';
+import { livesOf } from './trust/timing.ts';
+
+type Lives = ReturnType<typeof livesOf>;
 
 /** `undefined`: the spec does not say how it is reached. `credential`: who we are on Azure. */
 export function namedDataPlanes(
@@ -68,22 +73,30 @@ export function namedTrust(
 ): (mesh: MeshSpec, dataPlane: DataPlaneSpec) => DataPlaneTrust | undefined {
   const clusterOf = namedClusters({ setting: namedSetting, credential, now: Date.now });
   const known = new Map<string, DataPlaneTrust>();
-  return ({ certificates }, dataPlane) => {
-    if (dataPlane.kind === 'consul' && certificates) return consulTrustOf(dataPlane, namedSetting, certificates.leafLifeMs);
-    if (dataPlane.kind !== 'istio' || dataPlane.cluster === undefined || !certificates) return undefined;
-    const { name, controlPlaneNamespace, takeOver, caSecrets: names } = dataPlane;
-    // What is written into its cluster is overwritten from its vault.
-    if (controlPlaneNamespace === AKS_NAMESPACE && !names) return undefined;
+
+  function made(dataPlane: DataPlaneSpec, lives: Lives): DataPlaneTrust | undefined {
+    if (dataPlane.kind === 'envoy' || dataPlane.kind === 'consul' || dataPlane.cluster === undefined) return undefined;
     const cluster = clusterOf(dataPlane.cluster);
-    const { leafLifeMs } = certificates;
-    const signing = istiodSigning(cluster);
+    const common = { cluster, dataPlane: dataPlane.name, takeOver: dataPlane.takeOver };
+    if (dataPlane.kind === 'linkerd') {
+      const { controlPlaneNamespace = 'linkerd' } = dataPlane;
+      return linkerdTrust({ ...common, lives, identity: linkerdIdentity(cluster), controlPlaneNamespace, now: Date.now });
+    }
+    if (dataPlane.kind !== 'istio') return undefined;
+    const { controlPlaneNamespace, caSecrets: names } = dataPlane;
+    const options = { ...common, leafLifeMs: lives.leafLifeMs, signing: istiodSigning(cluster), controlPlaneNamespace };
+    if (names) return addOnTrust({ ...options, names, secrets: keyVaultSecrets({ url: names.vault, credential }) });
+    // What is written into the add-on's cluster is overwritten from its vault.
+    return controlPlaneNamespace === AKS_NAMESPACE ? undefined : istioTrust(options);
+  }
+
+  return ({ certificates }, dataPlane) => {
+    if (!certificates) return undefined;
+    if (dataPlane.kind === 'consul') return consulTrustOf(dataPlane, namedSetting, certificates.leafLifeMs);
     // One for all who use it, so that they share its looks.
-    const key = JSON.stringify([dataPlane, leafLifeMs]);
-    const options = { cluster, signing, dataPlane: name, controlPlaneNamespace, takeOver, leafLifeMs };
-    const made =
-      known.get(key) ??
-      (names ? addOnTrust({ ...options, names, secrets: keyVaultSecrets({ url: names.vault, credential }) }) : istioTrust(options));
-    known.set(key, made);
-    return made;
+    const key = JSON.stringify([dataPlane, certificates.leafLifeMs]);
+    const trust = known.get(key) ?? made(dataPlane, livesOf(certificates));
+    if (trust) known.set(key, trust);
+    return trust;
   };
 }

@@ -31,6 +31,7 @@ describe('certificates', () => {
   it.each([
     `kind: istio, ${cluster}`,
     `kind: istio, revision: asm-1-26, caSecrets: { vault: "https://shop.vault.azure.net" }, ${cluster}`,
+    `kind: linkerd, ${cluster}`,
     'kind: consul, address: "http://127.0.0.1:1", defaultPolicy: deny',
   ])('are rotated: %s', async (dataPlane) => {
     expect(await world().app.apply([mesh(dataPlane)], { actor: 'kim' })).toMatchObject({ ok: true });
@@ -41,7 +42,7 @@ describe('certificates', () => {
       `kind: istio, controlPlaneNamespace: aks-istio-system, ${cluster}`,
       /the Istio add-on of AKS .* Key Vault: name it by `caSecrets: \{ vault: https:\/\/… \}` of west; leave `certificates` out/i,
     ],
-    [`kind: linkerd, ${cluster}`, /certificates of linkerd yet; leave `certificates` out, or have west in a mesh of its own/],
+    [`kind: gateway-api, ${cluster}`, /certificates of gateway-api yet; leave `certificates` out, or have west in a mesh of its own/],
     [`kind: osm, ${cluster}`, /certificates of osm yet; leave `certificates` out, or have west in a mesh of its own/],
   ])('of what is named are not: %s', async (dataPlane, message) => {
     const applied = await world().app.apply([mesh(dataPlane)], { actor: 'kim' });

@@ -9,6 +9,7 @@ import { BinaryReader, BinaryWriter, WireType } from '@bufbuild/protobuf/wire';
 import { makeKey } from '../agent/signing-request.ts';
 import type { Signed, SigningService } from '../dataplanes/istio/signing-service.ts';
 import { ClusterUnavailable, type Refused } from '../dataplanes/kubernetes/cluster.ts';
+import { unary } from './grpc-unary.ts';
 import { explained } from './http-exchange.ts';
 import type { SpeakingCluster } from './kubernetes-cluster.ts';
 
@@ -17,7 +18,6 @@ const METHOD = '/istio.v1.auth.IstioCertificateService/CreateCertificate';
 const ACCOUNT = 'default';
 /** Of tokens that istiod takes (`--set values.global.sds.token.aud`, `istio-ca` unless changed). */
 const AUDIENCE = 'istio-ca';
-const MAX_ANSWER = 1024 * 1024;
 const UNAUTHENTICATED = 16;
 const PERMISSION_DENIED = 7;
 
@@ -56,7 +56,10 @@ async function ask(stream: Duplex, { namespace, pod, believed, token, timeoutMs 
   const session = http2.connect(`https://${host}:${PORT}`, { createConnection: () => socket });
   try {
     const key = await makeKey();
-    const { status, message, body } = await unary(session, requestOf(key.request()), token, signal);
+    const { status, message, body } = await unary(session, METHOD, requestOf(key.request()), {
+      signal,
+      headers: { authorization: `Bearer ${token}` },
+    });
     if (status === 0) return signedOf(body);
     const said = `istiod ${pod} gives no certificate (gRPC status ${status}): ${message.slice(0, 200)}`;
     if (status === UNAUTHENTICATED || status === PERMISSION_DENIED) return { kind: 'refused', status, message: said };
@@ -70,41 +73,6 @@ function secured(socket: TLSSocket, signal: AbortSignal): Promise<TLSSocket> {
   return new Promise((resolve, reject) => {
     socket.once('secureConnect', () => resolve(socket)).on('error', reject);
     signal.addEventListener('abort', () => reject(signal.reason), { once: true });
-  });
-}
-
-interface Answer {
-  readonly status: number;
-  readonly message: string;
-  /** The message without its frame; empty where there is none. */
-  readonly body: Uint8Array;
-}
-
-/** One call of gRPC over HTTP/2 (https://github.com/grpc/grpc/blob/master/doc/PROTOCOL-HTTP2.md). */
-function unary(session: http2.ClientHttp2Session, message: Uint8Array, token: string, signal: AbortSignal): Promise<Answer> {
-  return new Promise((resolve, reject) => {
-    session.on('error', reject);
-    const headers = { ':method': 'POST', ':path': METHOD, 'content-type': 'application/grpc', te: 'trailers' };
-    const call = session.request({ ...headers, authorization: `Bearer ${token}` }, { signal });
-    const chunks: Buffer[] = [];
-    let bytes = 0;
-    let ended: http2.IncomingHttpHeaders = {};
-    // A failure before any message comes as headers alone.
-    call.on('response', (first) => (ended = first)).on('trailers', (last) => (ended = last));
-    call.on('data', (chunk: Buffer) => {
-      bytes += chunk.length;
-      if (bytes > MAX_ANSWER) call.destroy(new Error(`the answer is larger than ${MAX_ANSWER} bytes`));
-      else chunks.push(chunk);
-    });
-    call.on('error', (error) => reject(signal.aborted ? signal.reason : error));
-    call.on('end', () => {
-      const status = Number(ended['grpc-status'] ?? Number.NaN);
-      if (Number.isNaN(status)) return reject(new Error('the answer ended without a status'));
-      resolve({ status, message: decodeURIComponent(String(ended['grpc-message'] ?? '')), body: Buffer.concat(chunks).subarray(5) });
-    });
-    const frame = Buffer.alloc(5);
-    frame.writeUInt32BE(message.length, 1);
-    call.end(Buffer.concat([frame, message]));
   });
 }
 

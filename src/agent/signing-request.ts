@@ -8,18 +8,21 @@ import { promisify } from 'node:util';
 const SEQUENCE = 0x30;
 const SET = 0x31;
 const CONTEXT_0 = 0xa0;
-/** GeneralName, uniformResourceIdentifier (RFC 5280, 4.2.1.6). */
-const URI = 0x86;
+/** GeneralName (RFC 5280, 4.2.1.6). */
+const NAME_TAGS = { uri: 0x86, dns: 0x82 } as const;
 const VERSION_0 = hex('020100');
 const ECDSA_WITH_SHA256 = der(SEQUENCE, hex('06082a8648ce3d040302'));
 const EXTENSION_REQUEST = hex('06092a864886f70d01090e');
 const SUBJECT_ALTERNATIVE_NAME = hex('0603551d11');
 
+/** What kind of name is asked for; a URI, where it is left out. */
+export type NameKind = keyof typeof NAME_TAGS;
+
 export interface WorkloadKey {
   /** PKCS#8, PEM. */
   readonly pem: string;
-  /** Of exactly this key; PEM. `uri`: the one name to ask for, where its sender may have several. */
-  request(uri?: string): string;
+  /** Of exactly this key; PEM. `name`: the one to ask for, where its sender may have several. */
+  request(name?: string, kind?: NameKind): string;
 }
 
 /** P-256, made here; it is written nowhere but beside its leaf. */
@@ -27,21 +30,21 @@ export async function makeKey(): Promise<WorkloadKey> {
   const { publicKey, privateKey } = await promisify(generateKeyPair)('ec', { namedCurve: 'P-256' });
   return {
     pem: privateKey.export({ type: 'pkcs8', format: 'pem' }).toString(),
-    request: (uri) => requestOf(publicKey, privateKey, uri),
+    request: (name, kind = 'uri') => requestOf(publicKey, privateKey, name === undefined ? [] : [asking(NAME_TAGS[kind], name)]),
   };
 }
 
-function requestOf(publicKey: KeyObject, privateKey: KeyObject, uri: string | undefined): string {
+function requestOf(publicKey: KeyObject, privateKey: KeyObject, attributes: readonly Buffer[]): string {
   const spki = publicKey.export({ type: 'spki', format: 'der' });
-  const info = der(SEQUENCE, VERSION_0, der(SEQUENCE), spki, der(CONTEXT_0, ...(uri === undefined ? [] : [asking(uri)])));
+  const info = der(SEQUENCE, VERSION_0, der(SEQUENCE), spki, der(CONTEXT_0, ...attributes));
   const signature = Buffer.concat([hex('00'), sign('sha256', info, privateKey)]);
   const body = der(SEQUENCE, info, ECDSA_WITH_SHA256, der(0x03, signature)).toString('base64');
   return ['-----BEGIN CERTIFICATE REQUEST-----', ...(body.match(/.{1,64}/g) ?? []), '-----END CERTIFICATE REQUEST-----', ''].join('\n');
 }
 
 /** The attribute that asks for one alternative name, critical as it has to be beside an empty subject. */
-function asking(uri: string): Buffer {
-  const names = der(0x04, der(SEQUENCE, der(URI, Buffer.from(uri, 'latin1'))));
+function asking(tag: number, name: string): Buffer {
+  const names = der(0x04, der(SEQUENCE, der(tag, Buffer.from(name, 'latin1'))));
   const extension = der(SEQUENCE, SUBJECT_ALTERNATIVE_NAME, hex('0101ff'), names);
   return der(SEQUENCE, EXTENSION_REQUEST, der(SET, der(SEQUENCE, extension)));
 }
