@@ -1,7 +1,6 @@
 /**
- * The adapters of an installation on Azure: state in Cosmos DB and authorities in Key
- * Vault by managed identity, cards to Teams. Alarms on Azure's
- * queues are not built yet: until they are, the sweep wakes what is due, up to a minute late.
+ * The adapters of an installation on Azure, by managed identity: state in Cosmos DB, authorities in Key Vault, alarms on a
+ * queue of the host's storage; cards to Teams. Without that queue the sweep wakes what is due, up to a minute late.
  */
 import { openCosmosDocuments } from './adapters/cosmos-documents.ts';
 import { teamsChannelOf } from './adapters/teams-channel.ts';
@@ -19,7 +18,7 @@ export async function azureAdapters(settings: Settings, endpoint: string): Promi
   return {
     documents,
     now: Date.now,
-    setAlarm: async () => {},
+    setAlarm: await alarmsOf(settings),
     connect: namedDataPlanes(documents, settings, async () => token),
     trust: certificateAdapters(
       documents,
@@ -30,4 +29,13 @@ export async function azureAdapters(settings: Settings, endpoint: string): Promi
     channel: teamsChannelOf(settings),
     report: (what, error) => console.error(what, error),
   };
+}
+
+/** On the queue that `functions/alarms.ts` is triggered by. */
+async function alarmsOf({ AzureWebJobsStorage__accountName: account, AzureWebJobsStorage__clientId: clientId }: Settings) {
+  if (account === undefined) return async () => {};
+  const { ManagedIdentityCredential } = await import('@azure/identity');
+  const { alarmsOn, openQueue } = await import('./adapters/queue-alarms.ts');
+  const credential = clientId === undefined ? new ManagedIdentityCredential() : new ManagedIdentityCredential({ clientId });
+  return alarmsOn(await openQueue(`https://${account}.queue.core.windows.net/alarms`, credential), Date.now);
 }

@@ -31,6 +31,9 @@ const settingsSchema = z.object({
   COSMOS__clientId: z.string().min(1).optional(),
   COSMOS__database: z.string().min(1).default('meshwright'),
   COSMOS__container: z.string().min(1).default('state'),
+  /** The account of the Functions host, as its own connection names it: the queue of alarms is there. Left out, the sweep alone wakes. */
+  AzureWebJobsStorage__accountName: z.string().min(1).optional(),
+  AzureWebJobsStorage__clientId: z.string().min(1).optional(),
   /** Who may ask: holders of tokens of Entra ID on Azure, of the one token on one machine; nobody until it is said. */
   /** The account of the Functions host, as its own connection names it: the queue of alarms is there. Left out, the sweep alone wakes. */
   AzureWebJobsStorage__accountName: z.string().min(1).optional(),
