@@ -57,7 +57,6 @@ export const TABLE: Readonly<Record<string, readonly string[]>> = {
     'src/dataplanes/consul/trust.ts',
     'src/dataplanes/istio/signing-service.ts',
     'src/dataplanes/linkerd/identity-service.ts',
-    'src/dataplanes/linkerd/identity-service.ts',
     'src/dataplanes/istio/vault-secrets.ts',
     'src/dataplanes/kubernetes/cluster.ts',
     // A request for a leaf whose key nobody keeps.
@@ -245,7 +244,6 @@ export const TABLE: Readonly<Record<string, readonly string[]>> = {
     'src/dataplanes/istio/trust.ts',
     'src/dataplanes/linkerd/data-plane.ts',
     'src/dataplanes/linkerd/trust.ts',
-    'src/dataplanes/linkerd/trust.ts',
     'src/dataplanes/osm/data-plane.ts',
     'src/environment.ts',
     'src/journal/documents.ts',
@@ -253,7 +251,6 @@ export const TABLE: Readonly<Record<string, readonly string[]>> = {
     'src/reconcile/model.ts',
     'src/spec/schema.ts',
     'src/trust/data-plane-trust.ts',
-    'src/trust/timing.ts',
     'src/trust/timing.ts',
   ],
   'src/wiring.ts': [

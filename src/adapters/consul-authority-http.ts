@@ -1,7 +1,7 @@
 /** Consul's certificate authority over its HTTP API (v1), and who in its catalogue holds a leaf. */
 import { z } from 'zod';
 import type { ConsulAuthority, ListedProxy } from '../dataplanes/consul/authority.ts';
-import { askingConsul, type ConsulAddress, parsed, refused } from './consul-http.ts';
+import { askingConsul, type ConsulAddress, contentOf, refused } from './consul-http.ts';
 
 const rootsSchema = z.object({ Roots: z.array(z.object({ Active: z.boolean(), RootCert: z.string() })) });
 const configurationSchema = z.object({ Provider: z.string(), Config: z.record(z.string(), z.json()) });
@@ -36,7 +36,7 @@ export function consulAuthorityOverHttp(consul: ConsulAddress): ConsulAuthority 
     async roots() {
       const answer = await ask('GET', '/v1/connect/ca/roots');
       if (answer.status !== 200) return refused(answer);
-      const { Roots } = rootsSchema.parse(parsed(answer.text));
+      const { Roots } = contentOf(rootsSchema, answer, consul.address);
       const of = Roots.map(({ Active, RootCert }) => ({
         active: Active,
         certificates: (RootCert.match(CERTIFICATE) ?? []).map((pem) => `${pem}\n`),
@@ -47,7 +47,7 @@ export function consulAuthorityOverHttp(consul: ConsulAddress): ConsulAuthority 
     async configuration() {
       const answer = await ask('GET', CONFIGURATION);
       if (answer.status !== 200) return refused(answer);
-      const { Provider, Config } = configurationSchema.parse(parsed(answer.text));
+      const { Provider, Config } = contentOf(configurationSchema, answer, consul.address);
       return { kind: 'found', provider: Provider, config: Config };
     },
 
@@ -60,7 +60,7 @@ export function consulAuthorityOverHttp(consul: ConsulAddress): ConsulAuthority 
       const answer = await ask('GET', `/v1/catalog/services?${filter}`);
       if (answer.status !== 200) return refused(answer);
       if (answer.isPart) return HIDDEN;
-      const names = Object.keys(z.record(z.string(), z.json()).parse(parsed(answer.text)));
+      const names = Object.keys(contentOf(z.record(z.string(), z.json()), answer, consul.address));
       const of: ListedProxy[] = [];
       for (let at = 0; at < names.length; at += AT_A_TIME) {
         const some = names.slice(at, at + AT_A_TIME);
@@ -68,7 +68,11 @@ export function consulAuthorityOverHttp(consul: ConsulAddress): ConsulAuthority 
         for (const each of answers) {
           if (each.status !== 200) return refused(each);
           if (each.isPart) return HIDDEN;
-          for (const { Node, Address, ServiceID, ServiceAddress, ServicePort, ServiceKind } of instancesSchema.parse(parsed(each.text)))
+          for (const { Node, Address, ServiceID, ServiceAddress, ServicePort, ServiceKind } of contentOf(
+            instancesSchema,
+            each,
+            consul.address,
+          ))
             of.push({ id: `${Node}/${ServiceID}`, address: ServiceAddress || Address, port: ServicePort, kind: ServiceKind });
         }
       }

@@ -1,6 +1,6 @@
 /** What Consul holds of service-mesh configuration, read and nothing else: its config entries, and its default for calls nobody spoke of. */
 import { z } from 'zod';
-import { tokenHeader } from './consul-http.ts';
+import { contentOf, tokenHeader } from './consul-http.ts';
 
 const TIMEOUT_MS = 10_000;
 const KINDS = [
@@ -40,10 +40,10 @@ export async function readConsulConfig(address: string, token?: string): Promise
   for (const kind of KINDS) {
     const { status, text } = await ask(`/v1/config/${kind}`);
     if (status !== 200) throw new Error(`Consul at ${base} does not list ${kind} (${status}): ${text.trim().slice(0, 200)}`);
-    entries.push(...z.array(z.unknown()).parse(JSON.parse(text)));
+    entries.push(...contentOf(z.array(z.unknown()), { status, text }, base));
   }
   const self = await ask('/v1/agent/self');
-  const debug = self.status === 200 ? selfSchema.safeParse(JSON.parse(self.text)).data?.DebugConfig : undefined;
+  const debug = self.status === 200 ? selfSchema.safeParse(contentOf(z.unknown(), self, base)).data?.DebugConfig : undefined;
   const policy = z.enum(['allow', 'deny']).safeParse(debug?.ACLResolverSettings?.ACLDefaultPolicy ?? debug?.ACLDefaultPolicy).data;
   return { entries, ...(policy === undefined ? {} : { defaultPolicy: policy }) };
 }

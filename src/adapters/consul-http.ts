@@ -13,7 +13,7 @@ import {
   type Refused,
   type WriteOutcome,
 } from '../dataplanes/consul/server.ts';
-import type { Json, JsonObject } from '../journal/documents.ts';
+import type { JsonObject } from '../journal/documents.ts';
 
 export interface ConsulAddress {
   /** Such as `https://consul.example:8501`. */
@@ -29,7 +29,9 @@ const MESSAGE_LETTERS = 500;
 const TROUBLES =
   /no cluster leader|leadership lost|node is not the leader|no known consul servers|raft is already shutdown|timed out|timeout|deadline exceeded|connection (refused|reset)|broken pipe|\bEOF\b|rate limit|not ready to serve|rpc error: lead thread|transport is closing/i;
 
+const entrySchema = z.record(z.string(), z.json());
 const indexSchema = z.looseObject({ ModifyIndex: z.int() });
+const compiledSchema = z.object({ Chain: chainSchema });
 const instancesSchema = z.array(
   z.object({
     Service: z.object({ Meta: z.record(z.string(), z.string()).nullish() }),
@@ -81,11 +83,12 @@ export const refused = ({ status, text }: Pick<Answer, 'status' | 'text'>): Refu
 /** `timeoutMs`: within which Consul has answered each call, beside what a call asks it to wait. */
 export function consulOverHttp(consul: ConsulAddress, timeoutMs = TIMEOUT_MS): Consul {
   const ask = askingConsul(consul, timeoutMs);
+  const base = consul.address;
   const entryPath = (kind: string, name: string): string => `/v1/config/${kind}/${encodeURIComponent(name)}`;
 
   function written(answer: Answer): WriteOutcome {
     if (answer.status !== 200) return refused(answer);
-    return parsed(answer.text) === true ? { kind: 'written' } : { kind: 'moved' };
+    return contentOf(z.boolean(), answer, base) ? { kind: 'written' } : { kind: 'moved' };
   }
 
   return {
@@ -93,8 +96,8 @@ export function consulOverHttp(consul: ConsulAddress, timeoutMs = TIMEOUT_MS): C
       const answer = await ask('GET', entryPath(kind, name));
       if (answer.status === 404) return { kind: 'absent' };
       if (answer.status !== 200) return refused(answer);
-      const entry = z.record(z.string(), z.json()).parse(parsed(answer.text));
-      return { kind: 'found', entry, index: indexSchema.parse(entry).ModifyIndex };
+      const entry = contentOf(entrySchema, answer, base);
+      return { kind: 'found', entry, index: contentOf(indexSchema, answer, base).ModifyIndex };
     },
 
     write: async (entry, over) => written(await ask('PUT', `/v1/config?cas=${over}`, entry)),
@@ -107,13 +110,13 @@ export function consulOverHttp(consul: ConsulAddress, timeoutMs = TIMEOUT_MS): C
       const patienceMs = timeoutMs + Math.ceil((after?.waitMs ?? 0) * (1 + 1 / 16));
       const answer = await ask('GET', `/v1/discovery-chain/${encodeURIComponent(service)}${wait}`, undefined, patienceMs);
       if (answer.status !== 200) return refused(answer);
-      return { kind: 'compiled', chain: z.object({ Chain: chainSchema }).parse(parsed(answer.text)).Chain, index: answer.index };
+      return { kind: 'compiled', chain: contentOf(compiledSchema, answer, base).Chain, index: answer.index };
     },
 
     async instances(service): Promise<InstancesOutcome> {
       const answer = await ask('GET', `/v1/health/connect/${encodeURIComponent(service)}`);
       if (answer.status !== 200) return refused(answer);
-      const instances = instancesSchema.parse(parsed(answer.text)).map(({ Service, Checks }) => ({
+      const instances = contentOf(instancesSchema, answer, base).map(({ Service, Checks }) => ({
         meta: Service.Meta ?? {},
         serves: (Checks ?? []).every(({ Status }) => Status !== 'critical'),
       }));
@@ -129,8 +132,19 @@ export function tokenHeader(token: string, base: string): { readonly 'x-consul-t
   throw new ConsulUnavailable(`The token for Consul at ${base} holds letters that no token has; set it once more.`);
 }
 
-export function parsed(text: string): Json {
-  return JSON.parse(text);
+/** What a success holds. Throws `ConsulUnavailable` where no Consul answers so: something else speaks in its place, for now. */
+export function contentOf<Content>(schema: z.ZodType<Content>, { status, text }: Pick<Answer, 'status' | 'text'>, base: string): Content {
+  const content = schema.safeParse(parsed(text));
+  if (content.success) return content.data;
+  throw new ConsulUnavailable(`What answers at ${base} says ${status}, and the rest not as Consul does.`);
+}
+
+function parsed(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
 }
 
 const words = (text: string): string => text.trim().replace(/\s+/g, ' ').slice(0, MESSAGE_LETTERS);

@@ -60,7 +60,7 @@ function whatIsWrong(config: KubeConfig): string | undefined {
     return `its user ${user.name} signs in by the plug-in ${pluginOf(user.exec)}, which meshwright does not run; give a token, or \`aks\`.`;
   if (user?.authProvider)
     return `its user ${user.name} signs in by an auth provider, which meshwright does not run; give a token, or \`aks\`.`;
-  if (!URL.canParse(cluster.server)) return `its cluster ${cluster.name} has no \`server\` that is a URL.`;
+  if (URL.parse(cluster.server)?.protocol !== 'https:') return `its cluster ${cluster.name} has no \`server\` that is an https address.`;
   if (cluster.skipTLSVerify)
     return `its cluster ${cluster.name} does not have the server's certificate verified; give its certificate authority.`;
   return undefined;

@@ -60,7 +60,7 @@ export async function removeOutcome(answer: HttpAnswer, what: string, kind: Reso
 }
 
 export async function getOutcome(answer: HttpAnswer, what: string, kind: ResourceKind, served: ServedVersions): Promise<GetOutcome> {
-  if (answer.status === 200) return { kind: 'found', object: objectSchema.parse(JSON.parse(answer.body)) };
+  if (answer.status === 200) return { kind: 'found', object: contentOf(objectSchema, answer, what) };
   if (answer.status === 404 && statusOf(answer).reason === 'NotFound') return { kind: 'absent' };
   return refused(answer, what, kind, served);
 }
@@ -70,6 +70,15 @@ export async function deleteOutcome(answer: HttpAnswer, what: string, kind: Reso
   if (answer.status === 404 && statusOf(answer).reason === 'NotFound') return { kind: 'gone' };
   if (answer.status === 409) return { kind: 'moved' };
   return refused(answer, what, kind, served);
+}
+
+/** What a success holds. Throws `ClusterUnavailable` where no API server answers so: something else speaks in its place, for now. */
+export function contentOf<Content>(schema: z.ZodType<Content>, { body, status }: HttpAnswer, what: string): Content {
+  const content = schema.safeParse(parsed(body));
+  if (content.success) return content.data;
+  throw new ClusterUnavailable(
+    `What answers at the API server's address was asked to ${what}, and answers ${status} and not as Kubernetes does.`,
+  );
 }
 
 /** Of an answer that is no success: a refusal, or `ClusterUnavailable` is thrown. */
@@ -115,10 +124,12 @@ function conflictMessage(what: string, owners: readonly FieldOwner[]): string {
   return `The API server refuses to ${what}: ${whose}. Let its owner leave these fields alone, or tell meshwright to take them (\`takeOver: true\` of the data plane).`;
 }
 
-function statusOf({ body }: HttpAnswer): Status {
+const statusOf = ({ body }: HttpAnswer): Status => statusSchema.safeParse(parsed(body)).data ?? NOTHING_SAID;
+
+function parsed(body: string): unknown {
   try {
-    return statusSchema.safeParse(JSON.parse(body)).data ?? NOTHING_SAID;
+    return JSON.parse(body);
   } catch {
-    return NOTHING_SAID;
+    return undefined;
   }
 }

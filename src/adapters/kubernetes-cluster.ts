@@ -29,7 +29,7 @@ import {
   type ResourceKind,
 } from '../dataplanes/kubernetes/cluster.ts';
 import { exchange, explained } from './http-exchange.ts';
-import { applyOutcome, deleteOutcome, getOutcome, type HttpAnswer, refused, removeOutcome } from './kubernetes-answers.ts';
+import { applyOutcome, contentOf, deleteOutcome, getOutcome, type HttpAnswer, refused, removeOutcome } from './kubernetes-answers.ts';
 import { podDoor, whyForbidden } from './pod-door.ts';
 import { ForwardForbidden, forwardedPort } from './port-forward.ts';
 
@@ -115,7 +115,7 @@ export function kubernetesCluster({ config, timeoutMs = 10_000 }: ClusterAccess)
     if (version === undefined) return [];
     const answer = await send({ method: 'GET', path: `/apis/${group}` }, `name the versions of ${group}`);
     return 'body' in answer && answer.status === 200
-      ? groupSchema.parse(JSON.parse(answer.body)).versions.map(({ groupVersion }) => groupVersion)
+      ? contentOf(groupSchema, answer, `name the versions of ${group}`).versions.map(({ groupVersion }) => groupVersion)
       : [];
   };
 
@@ -123,8 +123,9 @@ export function kubernetesCluster({ config, timeoutMs = 10_000 }: ClusterAccess)
     const resourceAttributes = { verb, group, resource, ...(subresource ? { subresource } : {}), ...(namespace ? { namespace } : {}) };
     const body = { apiVersion: 'authorization.k8s.io/v1', kind: 'SelfSubjectAccessReview', spec: { resourceAttributes } };
     const path = '/apis/authorization.k8s.io/v1/selfsubjectaccessreviews';
-    const answer = await send({ method: 'POST', path, body }, 'say what meshwright may do');
-    return 'body' in answer && answer.status === 201 && reviewSchema.parse(JSON.parse(answer.body)).status.allowed;
+    const what = 'say what meshwright may do';
+    const answer = await send({ method: 'POST', path, body }, what);
+    return 'body' in answer && answer.status === 201 && contentOf(reviewSchema, answer, what).status.allowed;
   }
 
   return {
@@ -170,7 +171,7 @@ export function kubernetesCluster({ config, timeoutMs = 10_000 }: ClusterAccess)
         if ('message' in answer) return answer;
         if (answer.status === 410) throw new ClusterUnavailable(`${kind.plural} changed too fast to be listed.`);
         if (answer.status !== 200) return refused(answer, what, kind, () => served(kind));
-        const page = listSchema.parse(JSON.parse(answer.body));
+        const page = contentOf(listSchema, answer, what);
         objects.push(...page.items);
         next = page.metadata.continue;
       } while (next !== '');
@@ -194,7 +195,7 @@ export function kubernetesCluster({ config, timeoutMs = 10_000 }: ClusterAccess)
       const answer = await send({ method: 'POST', path, body }, what);
       if ('message' in answer) return answer;
       if (answer.status !== 201) return refused(answer, what, TOKEN_REQUEST, async () => []);
-      return { kind: 'token', token: tokenSchema.parse(JSON.parse(answer.body)).status.token };
+      return { kind: 'token', token: contentOf(tokenSchema, answer, what).status.token };
     },
 
     async stream(to) {

@@ -4,9 +4,13 @@
  */
 import { parseAllDocuments } from 'yaml';
 import { z } from 'zod';
+import { opensTooMuch } from '../spec/yaml-documents.ts';
 
 const MAX_BYTES = 64 * 1024 * 1024;
 const MAX_ALIASES = 100;
+/** Deeper than any object of a mesh; what walks through one calls itself for each level. */
+const MAX_DEPTH = 200;
+const NESTED = 'this is nested too deeply';
 const CONSUL = 'consul.hashicorp.com/v1alpha1';
 
 export interface SourceFile {
@@ -84,6 +88,7 @@ function readValues({ path, text }: SourceFile): readonly unknown[] | string {
   if (Buffer.byteLength(text) > MAX_BYTES) return 'the file is larger than 64 MiB; split it';
   try {
     if (path.endsWith('.json')) return [JSON.parse(text)];
+    if (opensTooMuch(text)) return NESTED;
     const documents = parseAllDocuments(text, { prettyErrors: false, logLevel: 'error' });
     const parsed = Array.isArray(documents) ? documents : [];
     const [error] = parsed.flatMap(({ errors }) => errors);
@@ -95,8 +100,26 @@ function readValues({ path, text }: SourceFile): readonly unknown[] | string {
 }
 
 function take(file: string, value: unknown, objects: SourceObject[], unreadable: UnreadableFile[]): void {
+  const message = unusable(value);
+  if (message === undefined) takeAll(file, value, objects, unreadable);
+  else unreadable.push({ file, message });
+}
+
+/** Level by level: it takes no stack. */
+function unusable(value: unknown): string | undefined {
+  let level = [value];
+  for (let depth = 0; depth <= MAX_DEPTH; depth += 1) {
+    const halved = level.some((each) => typeof each === 'string' && !each.isWellFormed());
+    if (halved) return 'it holds half a character (a lone surrogate), which no spec can hold; write it whole';
+    level = level.flatMap((each) => (typeof each === 'object' && each !== null ? Object.entries(each).flat() : []));
+    if (level.length === 0) return undefined;
+  }
+  return NESTED;
+}
+
+function takeAll(file: string, value: unknown, objects: SourceObject[], unreadable: UnreadableFile[]): void {
   if (Array.isArray(value)) {
-    for (const each of value) take(file, each, objects, unreadable);
+    for (const each of value) takeAll(file, each, objects, unreadable);
     return;
   }
   const entry = entrySchema.safeParse(value);
@@ -106,7 +129,7 @@ function take(file: string, value: unknown, objects: SourceObject[], unreadable:
   }
   const list = listSchema.safeParse(value);
   if (list.success) {
-    take(file, list.data.items, objects, unreadable);
+    takeAll(file, list.data.items, objects, unreadable);
     return;
   }
   const object = objectSchema.safeParse(value);

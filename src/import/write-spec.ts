@@ -161,8 +161,7 @@ export function writeSpec(documents: ReadonlyMap<string, Document>): Written {
     const [problem] = reading.problems;
     const document = problem && left.get(problem.file);
     const smaller = problem && document && without(document, problem.field);
-    if (!problem || !smaller || isDeepStrictEqual(smaller, document))
-      throw new Error(`The import made no spec: ${JSON.stringify(reading.problems)}`);
+    if (!problem || !smaller) throw new Error(`The import made no spec: ${JSON.stringify(reading.problems)}`);
     taken.push(problem);
     left.set(problem.file, smaller);
   }
@@ -179,8 +178,12 @@ function without(document: Document, field: string): Document | undefined {
   const [key = '', , part] = path;
   if (NEEDED.includes(key) || !Object.hasOwn(document, key)) return undefined;
   const whole = key === 'allow' || (key === 'routes' && (part === undefined || part === 'match' || part === 'name'));
-  const left = removed(document, whole ? path.slice(0, 2) : path);
-  return fieldsSchema.safeParse(left).data;
+  // A field that is needed and is not there goes with what needs it.
+  for (let length = whole ? Math.min(2, path.length) : path.length; length > 0; length -= 1) {
+    const left = removed(document, path.slice(0, length));
+    if (!isDeepStrictEqual(left, document)) return fieldsSchema.safeParse(left).data;
+  }
+  return undefined;
 }
 
 const fieldsSchema: z.ZodType<Document> = z.record(z.string(), z.unknown());

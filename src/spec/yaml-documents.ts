@@ -8,6 +8,8 @@ const MAX_BYTES = 1024 * 1024;
 const MAX_DOCUMENTS = 1000;
 const MAX_ALIASES = 100;
 const MAX_SYNTAX_PROBLEMS = 10;
+/** Brackets that are open at one place, those in texts counted too. */
+const MAX_OPEN = 1_000;
 
 export interface SpecFile {
   readonly path: string;
@@ -38,6 +40,7 @@ export function readYaml({ path: file, text }: SpecFile): { documents: YamlDocum
   const whole = (message: string) => ({ documents: [], problems: [{ file, line: 1, field: '', message }] });
   if (Buffer.byteLength(text) > MAX_BYTES) return whole('the file is larger than 1 MiB; split it, one file a service');
   if ((text.match(/^---/gm)?.length ?? 0) > MAX_DOCUMENTS) return whole(`the file holds more than ${MAX_DOCUMENTS} documents; split it`);
+  if (opensTooMuch(text)) return whole('this is nested too deeply');
   const lines = new LineCounter();
   // Its own check of unique keys takes quadratic time; ours is `repeatedKeys`.
   const parsed = parseAllDocuments(text, { lineCounter: lines, prettyErrors: false, uniqueKeys: false, logLevel: 'error' });
@@ -62,6 +65,16 @@ export function readYaml({ path: file, text }: SpecFile): { documents: YamlDocum
     } else problems.push(at(document.contents.range?.[0] ?? 0, 'aliases (`*name`) repeat too much here; write the fields out'));
   }
   return { documents, problems };
+}
+
+/** Before the parser sees it: a megabyte of brackets costs it seconds, and the stack. */
+export function opensTooMuch(text: string): boolean {
+  let open = 0;
+  for (const [bracket] of text.matchAll(/[[\]{}]/g)) {
+    open = bracket === '[' || bracket === '{' ? open + 1 : Math.max(0, open - 1);
+    if (open > MAX_OPEN) return true;
+  }
+  return false;
 }
 
 function plainValue(document: Document.Parsed): { ok: true; value: unknown } | { ok: false } {

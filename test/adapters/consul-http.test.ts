@@ -62,6 +62,14 @@ describe('a write', () => {
 });
 
 describe('Consul that is not there', () => {
+  it.each(['<html>Sign in</html>', 'null', '[]', '{"Chain":7}'])('is to be tried again: something else answers %s', async (body) => {
+    const consul = consulOverHttp({ address: await answeringWith(200, body) });
+    for (const call of [() => consul.read('x', 'y'), () => consul.chain('x'), () => consul.write({ Kind: 'x' }, 0)]) {
+      await expect(call()).rejects.toBeInstanceOf(ConsulUnavailable);
+      await expect(call()).rejects.toThrow('not as Consul does');
+    }
+  });
+
   it('is to be tried again: nobody listens, nobody answers, somebody hangs up', async () => {
     const silent = await answering(() => undefined);
     await expect(consulOverHttp({ address: silent }, 50).read('service-router', 'a')).rejects.toThrow(

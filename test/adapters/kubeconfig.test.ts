@@ -55,6 +55,12 @@ describe('a kubeconfig', () => {
     expect(await refusal(kubeconfig({ 'auth-provider': { name: 'azure', config: {} } }))).toContain('signs in by an auth provider');
   });
 
+  it('whose server is asked in plain text is refused: a token would be sent to whoever listens', async () => {
+    expect(await refusal(kubeconfig({ token: 't' }, { ...CLUSTER, server: 'http://west:8080' }))).toContain(
+      'its cluster west has no `server` that is an https address.',
+    );
+  });
+
   it('that leaves the server unverified is refused', async () => {
     expect(await refusal(kubeconfig({ token: 't' }, { server: 'https://west:6443', 'insecure-skip-tls-verify': true }))).toContain(
       "does not have the server's certificate verified",

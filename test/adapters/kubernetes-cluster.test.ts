@@ -86,6 +86,14 @@ describe('what may go better later', () => {
     );
   });
 
+  it.each(['<html>Sign in</html>', 'null', '{"items":[{}]}'])('throws when a success is none of an API server: %s', async (body) => {
+    const cluster = await answering(saying(200, body));
+    await expect(cluster.list(PODS, {})).rejects.toBeInstanceOf(ClusterUnavailable);
+    await expect(cluster.get(PODS, { namespace: 'shop', name: 'x' })).rejects.toThrow(
+      'was asked to read Pod shop/x, and answers 200 and not as Kubernetes does',
+    );
+  });
+
   it('throws when a list goes stale between its pages', async () => {
     const cluster = await answering(saying(410, status(410, 'expired', { reason: 'Expired' })));
     await expect(cluster.list(PODS, {})).rejects.toThrow('pods changed too fast to be listed');

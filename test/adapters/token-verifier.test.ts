@@ -105,6 +105,11 @@ describe('a service-account token of a cluster', () => {
     expect(await attest(await issuer.token({ sub: SUB, aud: AUDIENCE, ...claims }))).toMatchObject({ kind: 'kubernetes' });
   });
 
+  it.each([null, 7, ['https://issuer.example'], {}])('is refused when its issuer is no text: %j', async (iss) => {
+    const { issuer, attest } = await cluster();
+    expect(await attest(await issuer.token({ sub: SUB, aud: AUDIENCE, iss }))).toMatchObject({ kind: 'refused', reason: 'TokenMalformed' });
+  });
+
   it('for the audience of one rule is not one for another rule of the same issuer', async () => {
     const { issuer, rule, verifier } = await cluster();
     const token = await issuer.token({ sub: SUB, aud: 'second' });

@@ -1,6 +1,6 @@
 /** The istiods of a control plane, each asked for its debug pages through a port-forward: they answer callers on their own loopback only. */
 import { z } from 'zod';
-import type { Cluster, Refused } from '../kubernetes/cluster.ts';
+import { type Cluster, ClusterUnavailable, type Refused } from '../kubernetes/cluster.ts';
 import { PODS } from '../kubernetes/kinds.ts';
 
 const DEBUG_PORT = 15_014;
@@ -32,11 +32,19 @@ export async function askingIstiod<Answer>(
     return await questions(async (path, read) => {
       const answer = await door.get(path);
       if (answer.kind === 'refused') return answer;
-      if (answer.status === 200) return { value: read(answer.body) };
+      if (answer.status === 200) return { value: understood(path, () => read(answer.body)) };
       const message = `istiod answers ${answer.status} to ${path}: ${answer.body.slice(0, 200)}`;
       return { kind: 'refused', status: answer.status, message };
     });
   } finally {
     door.close();
+  }
+}
+
+function understood<Value>(path: string, read: () => Value): Value {
+  try {
+    return read();
+  } catch (error) {
+    throw new ClusterUnavailable(`What istiod answers to ${path} is not understood.`, { cause: error });
   }
 }
