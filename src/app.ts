@@ -7,7 +7,7 @@ import { commitsOf } from './journal/history.ts';
 import { listParked, type Parked, readParked } from './journal/parked.ts';
 import type { Answer, Commit, Delivery } from './journal/stream.ts';
 import type { Channel } from './notifications/channel.ts';
-import { type Received, receiveAlert, receiveEvent } from './receive.ts';
+import { type Received, receiveAlert, receiveEvent, receiveQueued } from './receive.ts';
 import { type AdoptedMesh, adoptedMeshes, keepSpecs } from './reconcile/adopted-specs.ts';
 import type { DataPlane } from './reconcile/data-plane.ts';
 import { tending } from './reconcile/tending.ts';
@@ -80,6 +80,8 @@ export interface SilentEndpoints {
 export interface App {
   /** One event, parsed from JSON. */
   receiveEvent(body: unknown, options?: { actor?: string; again?: boolean }): Promise<Received>;
+  /** The events in one message of a queue that Event Grid delivers to. */
+  receiveQueued(message: unknown): Promise<readonly Received[]>;
   receiveAlert(body: unknown): Promise<Received>;
   /**
    * Adopts a whole spec, or says everything that is wrong with it and changes nothing. `acceptRefusals`: also where services become
@@ -164,6 +166,7 @@ export function createApp(adapters: Adapters): App {
 
   return {
     receiveEvent: (body, options) => receiveEvent(receiving, body, options?.actor, options?.again),
+    receiveQueued: (message) => receiveQueued(receiving, message),
     receiveAlert: (body) => receiveAlert(receiving, body),
 
     async apply(files, { actor, acceptRefusals = false, mayAdopt }) {

@@ -9,6 +9,7 @@ import { type DeliveredEvent, readEvent } from './intake/delivery.ts';
 import { type Deployment, readDeployment } from './intake/deployments.ts';
 import { servicesFor, servicesForAlert } from './intake/matching.ts';
 import { keepable } from './intake/personal-claims.ts';
+import { eventsOf } from './intake/queued-events.ts';
 import { readVaultEvent } from './intake/vault-events.ts';
 import type { Documents } from './journal/documents.ts';
 import { park } from './journal/parked.ts';
@@ -72,6 +73,13 @@ export async function receiveEvent(ports: ReceivingPorts, body: unknown, actor?:
     answers.push(await ports.tending.service(mesh, service, deliveryOf(deployment, actor, again), command));
   }
   return { kind: 'answered', answers };
+}
+
+/** One after the other; a message whose third event fails comes again as a whole, and the first two get the answers they had. */
+export async function receiveQueued(ports: ReceivingPorts, message: unknown): Promise<readonly Received[]> {
+  const received: Received[] = [];
+  for (const event of eventsOf(message)) received.push(await receiveEvent(ports, event));
+  return received;
 }
 
 /** An event that comes twice is looked after twice, which harms nothing. */

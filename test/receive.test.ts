@@ -19,6 +19,45 @@ async function twoServices(): Promise<World> {
   return world;
 }
 
+describe('a message of a queue that Event Grid delivers to', () => {
+  const event = () => payload('image-pushed.cloudevents');
+  const inBase64 = (content: unknown) => Buffer.from(JSON.stringify(content)).toString('base64');
+
+  it.each([
+    ['as Event Grid puts it there, in base64', () => inBase64(event())],
+    ['as text', () => JSON.stringify(event())],
+    ['parsed by the worker', () => event()],
+    ['in a list', () => inBase64([event()])],
+  ])('is the event that it holds: %s', async (_, message) => {
+    const world = await twoServices();
+    expect(await world.app.receiveQueued(message())).toMatchObject([
+      { kind: 'answered', answers: [{ outcome: 'accepted' }, { outcome: 'accepted' }] },
+    ]);
+    // By the front door it is the same delivery.
+    expect(await world.app.receiveEvent(event())).toMatchObject({ answers: [{ repeated: true }, { repeated: true }] });
+  });
+
+  it('that holds several events holds one that is parked, and the others count', async () => {
+    const world = await twoServices();
+    expect(await world.app.receiveQueued(inBase64([{ nothing: 'known' }, event()]))).toMatchObject([
+      { kind: 'parked', reason: 'NotAnEvent' },
+      { kind: 'answered' },
+    ]);
+  });
+
+  it.each(['hello', '', 'aGVsbG8=', '42', 'bnVsbA=='])('that is no event (%j) is parked, and comes no more', async (message) => {
+    const world = await twoServices();
+    expect(await world.app.receiveQueued(message)).toMatchObject([{ kind: 'parked', reason: 'NotAnEvent' }]);
+  });
+
+  it('whose event could not be kept comes again: it throws', async () => {
+    const world = await twoServices();
+    const crashed = world.instance(new UnreliableDocuments(world.documents, { call: 2, when: 'before' }));
+    await expect(crashed.receiveQueued(inBase64(event()))).rejects.toThrow();
+    expect(await world.app.receiveQueued(inBase64(event()))).toMatchObject([{ kind: 'answered' }]);
+  });
+});
+
 describe('an event that names several services', () => {
   const pushed = () => payload('image-pushed.cloudevents');
 

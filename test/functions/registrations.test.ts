@@ -41,6 +41,7 @@ describe('the built functions', () => {
       'deploymentEvents: eventGridTrigger',
       'driftTimer: timerTrigger',
       'owedDriftTimer: timerTrigger',
+      'queuedEvents: queueTrigger',
       'shadowTimer: timerTrigger',
       'sweep: timerTrigger',
     ]);
@@ -71,7 +72,8 @@ describe('the built functions', () => {
     expect(triggerOf('sweep')).toMatchObject({ schedule: '0 * * * * *' });
   });
 
-  it('take alarms from their queue', () => {
+  it('take alarms, and events that Event Grid delivers privately, each from its queue', () => {
     expect(triggerOf('alarms')).toMatchObject({ queueName: 'alarms', connection: 'AzureWebJobsStorage' });
+    expect(triggerOf('queuedEvents')).toMatchObject({ queueName: 'events', connection: 'AzureWebJobsStorage' });
   });
 });
