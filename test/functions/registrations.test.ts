@@ -40,6 +40,7 @@ describe('the built functions', () => {
       'certificateInventory: timerTrigger',
       'deploymentEvents: eventGridTrigger',
       'driftTimer: timerTrigger',
+      'measure: timerTrigger',
       'owedDriftTimer: timerTrigger',
       'queuedEvents: queueTrigger',
       'shadowTimer: timerTrigger',
