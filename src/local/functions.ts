@@ -1,4 +1,5 @@
 /** The functions process of one machine: the registered functions on the local host, over SQLite. Started by `main.ts`. */
+import { randomUUID } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { StateFileError } from '../adapters/state-file.ts';
@@ -18,7 +19,8 @@ async function main(): Promise<void> {
     entries: 'functions/*.js',
     hostJson: JSON.parse(await readFile(join(dist, '..', 'host.json'), 'utf8')),
     port: Number(process.argv[2] ?? 7071),
-    ...(token === undefined ? {} : { eventGridKey: token }),
+    // Without a token of its own this endpoint lets nobody in: it knows no roles.
+    eventGridKey: token ?? randomUUID(),
     log: ({ level, message }) => {
       if (level !== 'trace' && level !== 'debug') console.log(message);
     },
