@@ -161,9 +161,12 @@ export function writeSpec(documents: ReadonlyMap<string, Document>): Written {
     const [problem] = reading.problems;
     const document = problem && left.get(problem.file);
     const smaller = problem && document && without(document, problem.field);
-    if (!problem || !smaller) throw new Error(`The import made no spec: ${JSON.stringify(reading.problems)}`);
+    if (!problem || !document || (!smaller && document.kind !== 'Service'))
+      throw new Error(`The import made no spec: ${JSON.stringify(reading.problems)}`);
     taken.push(problem);
-    left.set(problem.file, smaller);
+    // A service whose port is none, say, is no service of a spec.
+    if (smaller) left.set(problem.file, smaller);
+    else left.delete(problem.file);
   }
 }
 

@@ -27,6 +27,17 @@ describe('an object', () => {
 });
 
 describe('what a spec does not take', () => {
+  it('goes with its service where no service can be without it', () => {
+    const spec = {
+      parentRefs: [{ group: '', kind: 'Service', name: 'catalog', port: 70_000 }],
+      rules: [{ backendRefs: [{ name: 'catalog', port: 80 }] }],
+    };
+    const route = { apiVersion: 'gateway.networking.k8s.io/v1', kind: 'HTTPRoute', metadata: { name: 'catalog', namespace: 'shop' }, spec };
+    const imported = importedObjects([route]);
+    expect(imported.services).toEqual([]);
+    expect(imported.findings).toContainEqual(expect.objectContaining({ outcome: 'not-imported', into: 'port' }));
+  });
+
   it('goes with what needs it', () => {
     const ports = [{ number: 443, name: 'tls', protocol: 'TLS' }];
     const entry = object('payments', { hosts: ['NaN'], location: 'MESH_EXTERNAL', resolution: 'DNS', ports });
