@@ -66,7 +66,7 @@ function refused(who: Authenticated, { door, within }: RoleAccess, need: Need): 
   const role = roleText(need);
   const anywhere = within === 'shown' || (within === 'asked' && need.mesh === undefined);
   const which = anywhere ? `${role}, everywhere or for a mesh or a team` : role;
-  const or = door === undefined ? '' : ` (or ${doorRolesOf(door).join(', ')})`;
+  const or = door === undefined ? '' : ` (or ${doorRolesOf(door).join(', ')}, or a key of ${door})`;
   const where = 'have it assigned under "Users and groups" of this installation\'s enterprise application in Entra ID';
   return problem(403, 'RoleMissing', `This needs the app role ${which}${or}; ${where}, and get another token.`, { role });
 }
