@@ -71,7 +71,7 @@ const INTRODUCTION = `# What each data plane says of a spec
 
 A spec means the same everywhere, or it is said where it does not. Each field of the plan that is made of a service is, for each
 kind of data plane, **exact**, said **nearly** (with the difference), or **refused** (with a code, and what to do instead); some
-are refused for some values only, which is what *but* stands for. What concerns security (\`mtls\`, \`allow\`) is never said nearly.
+are refused for some values only, which is what *but* stands for. What concerns security (\`mtls\`, \`allow\`, \`tokens\`) is never said nearly.
 \`meshwright plan\` shows this for a spec, with the line that asks for it; \`apply\` refuses a spec with anything refused on a data
 plane that the service lives on, and adopts nothing of it; \`export\` writes only the report.`;
 

@@ -137,4 +137,22 @@ describe('a service that is strict', () => {
     await world.apply(two, given('mtls: permissive'), plain);
     await world.apply(...files);
   });
+
+  it('nor is one that asks for tokens, but by a spec that does so no more', async () => {
+    const tokens = 'tokens: { issuer: https://a.example, jwks: "https://a.example/keys", audience: a }\n';
+    const bare = (fields: string) => serviceFile('catalog', `rollout: canary\n${fields}`);
+    const world = await strictOnBoth();
+    await world.apply(two, given('mtls: permissive'), plain);
+    await world.apply(two, bare(tokens), plain);
+    for (const [files, field] of [
+      [[two, plain], ''],
+      [[two, bare(`${tokens}dataPlanes: [west]\n`), plain], 'dataPlanes'],
+    ] as const) {
+      const refused = await world.app.apply(files, { actor: 'kim', acceptRefusals: true });
+      expect(refused).toMatchObject({ ok: false, problems: [{ field, message: expect.stringContaining('asks for `tokens`') }] });
+      expect(refused).toMatchObject({ problems: [{ message: expect.stringContaining('apply it without `tokens` first') }] });
+    }
+    await world.apply(two, bare(''), plain);
+    await world.apply(two, plain);
+  });
 });

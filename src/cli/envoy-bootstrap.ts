@@ -18,12 +18,13 @@ export interface BootstrapAsked {
   readonly gateway?: string;
   readonly gatewayName?: string;
   readonly identity?: string;
+  readonly authorities?: string;
   readonly admin?: string;
   readonly tokenFile?: string;
 }
 
 export async function printBootstrap(terminal: Terminal, asked: BootstrapAsked): Promise<void> {
-  const { node: id, mesh, dataPlane, outbound, identity, admin, tokenFile } = asked;
+  const { node: id, mesh, dataPlane, outbound, identity, authorities, admin, tokenFile } = asked;
   const inbound = inboundOf(asked);
   const gateway = gatewayOf(asked);
   const node: EnvoyNode = {
@@ -34,6 +35,7 @@ export async function printBootstrap(terminal: Terminal, asked: BootstrapAsked):
     ...(inbound === undefined ? {} : { inbound }),
     ...(gateway === undefined ? {} : { gateway }),
     ...(identity === undefined ? {} : { identity: { directory: identity } }),
+    ...(authorities === undefined ? {} : { authorities }),
   };
   if (outbound === undefined && inbound === undefined && gateway === undefined) {
     throw new Failure(

@@ -233,6 +233,10 @@ function addOffline(program: Command, terminal: Terminal): void {
     .option('--gateway <address:port>', 'where it takes calls from outside')
     .option('--gateway-name <namespace/name>', 'the gateway it is, as `ingress` in the specs names it')
     .option('--identity <directory>', 'where its certificate and trust bundle are: default.yaml and bundle.yaml; without it no mTLS')
+    .option(
+      '--authorities <file>',
+      'by which hosts outside the mesh are known, such as who issues tokens (/etc/ssl/certs/ca-certificates.crt)',
+    )
     .option('--admin <address:port>', "Envoy's own admin interface; without it there is none")
     .option('--token-file <file>', 'the token for the xds server, which then is part of what is printed')
     .action((asked: BootstrapAsked) => printBootstrap(terminal, asked));

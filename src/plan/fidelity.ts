@@ -61,6 +61,8 @@ export const PLAN_FIELDS = {
   'allow.paths.prefix': 'callers are allowed paths that begin with this text and do not lead out of it by `..`',
   'allow.paths.regex': 'callers are allowed paths that match an RE2 expression',
   'allow.wildcards': 'a method or path of `allow` holds `*`, `{` or `}`, meant as they stand',
+  tokens: 'a call needs a token of one issuer for one audience, whose signature, time, `iss` and `aud` are verified',
+  'tokens.roles': 'and one that holds one of these app roles',
   'egress.http': 'an outside host is called by HTTP',
   'egress.tls': 'an outside host is called by TLS, routed by SNI',
   ingress: 'an existing gateway takes calls from outside, by the same routes',
@@ -137,6 +139,8 @@ export function fieldsUsed(plan: ServicePlan): readonly FieldUse[] {
     ...plan.routes.slice(0, -1).map((route) => ({ field: 'route.order', where: inRoute(route, 'order') }) as const),
     ...resilienceFields(plan),
     ...securityFields(plan),
+    ...(plan.tokens ? [{ field: 'tokens', where: 'tokens' } as const] : []),
+    ...(plan.tokens?.roles ? [{ field: 'tokens.roles', where: 'tokens.roles' } as const] : []),
     ...(plan.egress ?? []).map(({ host, protocol }) => ({ field: `egress.${protocol}`, where: `egress.${host}` }) as const),
     ...(plan.ingress ?? []).map(({ host }) => ({ field: 'ingress', where: `ingress.${host}` }) as const),
     ...(plan.telemetry?.accessLog

@@ -37,6 +37,7 @@ export function planService(mesh: string, spec: ServiceSpec, traffic: Traffic): 
     ...(spec.loadBalancing ? { loadBalancing: spec.loadBalancing } : {}),
     ...(spec.failover ? { failover: spec.failover } : {}),
     ...(security ? { security } : {}),
+    ...(spec.tokens ? { tokens: spec.tokens } : {}),
     ...(spec.egress ? { egress: spec.egress } : {}),
     ...(spec.ingress ? { ingress: spec.ingress } : {}),
     ...(spec.telemetry ? { telemetry: spec.telemetry } : {}),

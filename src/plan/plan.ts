@@ -15,6 +15,7 @@ import type {
   OutlierDetection,
   RetryBudget,
   Telemetry,
+  Tokens,
 } from '../spec/policy-schema.ts';
 import type { RETRY_CONDITIONS } from '../spec/schema.ts';
 
@@ -30,6 +31,7 @@ export type {
   OutlierDetection,
   RetryBudget,
   Telemetry,
+  Tokens,
 } from '../spec/policy-schema.ts';
 
 export interface ServicePlan {
@@ -54,6 +56,8 @@ export interface ServicePlan {
   readonly loadBalancing?: LoadBalancing;
   readonly failover?: readonly string[];
   readonly security?: PlannedSecurity;
+  /** Asked of every call, whatever the stage of mTLS; as `security`, never approximated. */
+  readonly tokens?: Tokens;
   /** Sorted by host and port. */
   readonly egress?: readonly Egress[];
   /** Sorted by host and gateway. */

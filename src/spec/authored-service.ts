@@ -16,6 +16,7 @@ import { authoredRolloutSchema, canaryRollout } from './authored-rollout.ts';
 import { authoredRetriesSchema, authoredRoutesSchema, checkTryFitsRequest, timeout } from './authored-routes.ts';
 import { authoredAllowSchema, authoredMtlsSchema } from './authored-security.ts';
 import { authoredTelemetrySchema } from './authored-telemetry.ts';
+import { authoredTokensSchema } from './authored-tokens.ts';
 import { labelKeySchema, nameSchema, versionSchema } from './names.ts';
 import { type AlertSelector, type DeploymentSource, PROTOCOLS, type RetriesSpec, type RouteSpec } from './schema.ts';
 
@@ -186,6 +187,7 @@ export const authoredServiceSchema = z
     allow: authoredAllowSchema
       .optional()
       .describe('Who may call it: names of services, or `from` with `methods` and `paths`; in strict everybody else is refused'),
+    tokens: authoredTokensSchema.optional(),
     egress: authoredEgressSchema.optional().describe('Hosts outside the mesh that it calls; a plain text is called by TLS at 443'),
     ingress: authoredIngressSchema.optional().describe('Gateways that take calls to it from outside'),
     telemetry: authoredTelemetrySchema.optional().describe("Its own, switch by switch (the mesh's)"),
@@ -212,6 +214,7 @@ export const authoredServiceSchema = z
     ...present({ loadBalancing: written.loadBalancing, failover: written.failover }),
     mtls: written.mtls,
     allow: written.allow,
+    ...present({ tokens: written.tokens }),
     egress: written.egress,
     ingress: written.ingress,
     telemetry: written.telemetry,

@@ -4,7 +4,7 @@
  * words, so that `src/plan` reads these types too.
  */
 import { z } from 'zod';
-import { domainSchema, nameSchema, versionSchema } from './names.ts';
+import { DOMAIN, domainSchema, nameSchema, versionSchema } from './names.ts';
 
 export const MAX_DURATION_MS = 30 * 86_400_000;
 export const milliseconds = z.int().min(0).max(MAX_DURATION_MS);
@@ -79,6 +79,23 @@ export const allowRuleSchema = z.strictObject({
   paths: z.array(pathMatchSchema).min(1).exactOptional(),
 });
 
+/** Of a host with a name: whose certificate it has can be verified. */
+export const httpsAddress = z
+  .url({ protocol: /^https$/, hostname: DOMAIN, abort: true, error: 'give an https address of a host with a name' })
+  .max(1024)
+  // As it is resolved: `127.1` too.
+  .refine((address) => !z.ipv4().safeParse(new URL(address).hostname).success, { error: 'give an https address of a host with a name' })
+  .refine((address) => !address.includes('@') && !address.includes('#'), { error: 'give it without a user and without a fragment' });
+
+/** A call needs a token of `issuer` for `audience`, signed by a key of `jwks`, with any of `roles`; `iss` and `aud` are exactly these. */
+export const tokensSchema = z.strictObject({
+  issuer: text,
+  audience: text,
+  jwks: httpsAddress,
+  /** Sorted; left out: none is asked for. */
+  roles: z.array(text).min(1).exactOptional(),
+});
+
 /** A host outside the mesh that the service calls; `tls`: the workload speaks TLS itself, and is routed by its SNI. */
 export const egressSchema = z.strictObject({ host: domainSchema, port: z.int().min(1).max(65_535), protocol: z.enum(['http', 'tls']) });
 
@@ -100,6 +117,7 @@ export type LoadBalancing = z.infer<typeof loadBalancingSchema>;
 export type MtlsStage = (typeof STAGES)[number];
 export type Caller = z.infer<typeof callerSchema>;
 export type AllowRule = z.infer<typeof allowRuleSchema>;
+export type Tokens = Readonly<z.infer<typeof tokensSchema>>;
 export type Egress = z.infer<typeof egressSchema>;
 export type Ingress = z.infer<typeof ingressSchema>;
 export type Telemetry = z.infer<typeof telemetrySchema>;
@@ -115,4 +133,5 @@ export const policyFields = {
   egress: z.array(egressSchema).min(1).exactOptional(),
   ingress: z.array(ingressSchema).min(1).exactOptional(),
   telemetry: telemetrySchema.exactOptional(),
+  tokens: tokensSchema.exactOptional(),
 };

@@ -7,7 +7,7 @@ import type { ServiceSpec } from './schema.ts';
 
 /**
  * Of services in one namespace and on one data plane, those whose selector is another's, or narrows it down, and that say something else
- * of mTLS, callers or telemetry. `services` in the order in which the first one keeps its workloads.
+ * of mTLS, callers, tokens or telemetry. `services` in the order in which the first one keeps its workloads.
  */
 export function sharedWorkloads(services: readonly ServiceSpec[]): readonly SpecClash[] {
   const before = new Map<string, ServiceSpec[]>();
@@ -18,7 +18,7 @@ export function sharedWorkloads(services: readonly ServiceSpec[]): readonly Spec
     if (!other) return [];
     const message =
       `\`${other.name}\` selects the same workloads (${selectorText(other)}), so what either says of callers and telemetry would hold for both; ` +
-      'select others by another label, or give both the same `mtls`, `allow`, `serviceAccount` and `telemetry`';
+      'select others by another label, or give both the same `mtls`, `allow`, `serviceAccount`, `tokens` and `telemetry`';
     return [{ service: service.name, where: 'selector', message }];
   });
 }
@@ -36,8 +36,8 @@ const narrows = (narrow: Labels, wide: Labels): boolean =>
   Object.entries(wide).every(([key, value]) => Object.hasOwn(narrow, key) && narrow[key] === value);
 
 /** What holds for workloads rather than for the service's own calls. The identity is of them too, but only mTLS asks for it. */
-function policyText({ name, mtls, allow = [], serviceAccount = name, telemetry }: ServiceSpec): string {
-  return JSON.stringify([mtls ? [mtls, allow, serviceAccount] : null, telemetry ?? null]);
+function policyText({ name, mtls, allow = [], serviceAccount = name, tokens, telemetry }: ServiceSpec): string {
+  return JSON.stringify([mtls ? [mtls, allow, serviceAccount] : null, tokens ?? null, telemetry ?? null]);
 }
 
 const selectorText = (service: ServiceSpec): string =>

@@ -79,8 +79,10 @@ export async function cachedDescriptors(): Promise<string> {
 }
 
 async function layOut(workspace: string, deps: string): Promise<void> {
-  const modules = ['envoy-api', 'xds', 'googleapis', 'protoc-gen-validate'];
-  for (const module of modules.slice(0, -1)) await symlink(join(deps, module), join(workspace, module), 'junction');
+  const modules = ['xds', 'googleapis', 'protoc-gen-validate', 'envoy-api'];
+  for (const module of modules.slice(0, 2)) await symlink(join(deps, module), join(workspace, module), 'junction');
+  await cp(join(deps, 'envoy-api'), join(workspace, 'envoy-api'), { recursive: true });
+  await addSourcedMetadata(join(workspace, 'envoy-api', 'envoy', 'config', 'rbac', 'v3', 'rbac.proto'));
   await cp(join(deps, 'protoc-gen-validate', 'validate'), join(workspace, 'protoc-gen-validate', 'validate'), { recursive: true });
   // The validate.proto in the package is older than the Envoy definitions beside it and lacks one field that they set.
   const rules = join(workspace, 'protoc-gen-validate', 'validate', 'validate.proto');
@@ -88,6 +90,25 @@ async function layOut(workspace: string, deps: string): Promise<void> {
   const opening = 'message StringRules {';
   if (!text.includes('= 26;')) await writeFile(rules, text.replace(opening, `${opening}\n  optional bool ignore_empty = 26;`));
   await writeFile(join(workspace, 'buf.yaml'), ['version: v2', 'modules:', ...modules.map((path) => `  - path: ${path}`), ''].join('\n'));
+}
+
+/**
+ * What Envoy has had since 1.34 in place of the `metadata` of a principal, and the package does not know yet. Names and numbers are those of
+ * envoy.config.rbac.v3 in Envoy 1.40.
+ */
+async function addSourcedMetadata(file: string): Promise<void> {
+  const text = await readFile(file, 'utf8');
+  if (text.includes('message SourcedMetadata')) return;
+  const last = 'type.matcher.v3.FilterStateMatcher filter_state = 12;';
+  if (!text.includes(last)) throw new Error(`${file} is written in another way than this build knows.`);
+  const message = [
+    'enum MetadataSource { DYNAMIC = 0; ROUTE = 1; }',
+    'message SourcedMetadata {',
+    '  type.matcher.v3.MetadataMatcher metadata_matcher = 1;',
+    '  MetadataSource metadata_source = 2;',
+    '}',
+  ];
+  await writeFile(file, [text.replace(last, `${last}\n    SourcedMetadata sourced_metadata = 13;`), ...message, ''].join('\n'));
 }
 
 /** A package that does not export its package.json is found from a file inside it. */

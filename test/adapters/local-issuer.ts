@@ -5,6 +5,7 @@
 import type { webcrypto } from 'node:crypto';
 import { once } from 'node:events';
 import { createServer } from 'node:http';
+import { createServer as createTlsServer } from 'node:https';
 import { exportJWK, generateKeyPair, SignJWT } from 'jose';
 
 export interface LocalIssuer {
@@ -26,8 +27,12 @@ export interface LocalIssuer {
   stop(): Promise<void>;
 }
 
-/** `path`: after the host, as the issuers of Entra ID's tenants have one. */
-export async function startIssuer(now: () => number, path = ''): Promise<LocalIssuer> {
+/** `path`: after the host, as the issuers of Entra ID's tenants have one. `tls`: as `localhost`, with this key and certificate (PEM). */
+export async function startIssuer(
+  now: () => number,
+  path = '',
+  tls?: { readonly key: string; readonly certificate: string },
+): Promise<LocalIssuer> {
   const asked = new Map<string, number>();
   let generation = 0;
   const newKey = async () => {
@@ -37,7 +42,8 @@ export async function startIssuer(now: () => number, path = ''): Promise<LocalIs
     return { kid, privateKey, jwk: { ...(await exportJWK(publicKey)), kid, use: 'sig', alg: 'ES256' } };
   };
   let key = await newKey();
-  const server = createServer((request, response) => {
+  const server = tls ? createTlsServer({ key: tls.key, cert: tls.certificate }) : createServer();
+  server.on('request', (request, response) => {
     const at = request.url ?? '';
     asked.set(at, (asked.get(at) ?? 0) + 1);
     if (issuer.answer) {
@@ -68,7 +74,7 @@ export async function startIssuer(now: () => number, path = ''): Promise<LocalIs
       .sign(by);
   };
   const issuer: LocalIssuer = {
-    url: `http://127.0.0.1:${port}${path}`,
+    url: `${tls ? 'https://localhost' : 'http://127.0.0.1'}:${port}${path}`,
     asked,
     token: (claims) => sign(claims, key.privateKey),
     forged: async (claims) => sign(claims, (await generateKeyPair('ES256')).privateKey),

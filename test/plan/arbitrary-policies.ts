@@ -3,7 +3,18 @@
  * are telling (several of everything, bounds, letters that are wildcards in some mesh).
  */
 import fc from 'fast-check';
-import type { AllowRule, Caller, Egress, Fault, Ingress, Mirror, PathMatch, PlannedSecurity, ServicePlan } from '../../src/plan/plan.ts';
+import type {
+  AllowRule,
+  Caller,
+  Egress,
+  Fault,
+  Ingress,
+  Mirror,
+  PathMatch,
+  PlannedSecurity,
+  ServicePlan,
+  Tokens,
+} from '../../src/plan/plan.ts';
 
 const percent = fc.integer({ min: 1, max: 100 });
 const count = fc.oneof(fc.integer({ min: 1, max: 20 }), fc.constantFrom(1024, 1_000_000));
@@ -50,6 +61,16 @@ const security: fc.Arbitrary<PlannedSecurity> = fc.record({
   allow: fc.array(allowRule, { maxLength: 3 }),
 });
 
+const tokens: fc.Arbitrary<Tokens> = fc.record(
+  {
+    issuer: fc.constantFrom('https://login.example/tenant/v2.0', 'https://issuer.example'),
+    audience: fc.constantFrom('api://catalog', 'f3b1', '*'),
+    jwks: fc.constantFrom('https://login.example/tenant/keys', 'https://issuer.example:8443/keys?app=1'),
+    roles: fc.uniqueArray(fc.constantFrom('Orders.Read', 'Orders.Write', 'Orders.*'), { minLength: 1 }).map((roles) => roles.sort()),
+  },
+  { requiredKeys: ['issuer', 'audience', 'jwks'] },
+);
+
 const egressPlace = (each: Egress): string => `${each.host} ${String(each.port).padStart(5)}`;
 const ingressPlace = ({ host: name, gateway }: Ingress): string => `${name} ${gateway.namespace}/${gateway.name}`;
 
@@ -81,6 +102,7 @@ type Policies = Pick<
   | 'loadBalancing'
   | 'failover'
   | 'security'
+  | 'tokens'
   | 'egress'
   | 'ingress'
   | 'telemetry'
@@ -108,6 +130,7 @@ export const arbitraryPolicies = (owner: string): fc.Arbitrary<Policies> =>
       ),
       failover: fc.uniqueArray(region, { minLength: 1 }),
       security,
+      tokens,
       egress,
       ingress: arbitraryIngress(owner),
       telemetry: fc.record({ accessLog: fc.constantFrom('all', 'errors'), tracing: fc.record({ percent }) }, { requiredKeys: [] }),

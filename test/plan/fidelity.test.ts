@@ -103,6 +103,7 @@ describe('the fields a plan uses', () => {
           },
           { name: 'c', match: { path: { regex: '/' } }, split, mirror: { version: 'v2', percent: 1 } },
         ],
+        tokens: { issuer: 'https://a', audience: 'a', jwks: 'https://a/keys', roles: ['a'] },
         connectTimeoutMs: 1,
         retryBudget: { percent: 20, minConcurrent: 3 },
         circuitBreaker: { maxConnections: 1, maxPendingRequests: 1, maxRequests: 1, maxRequestsPerConnection: 1 },

@@ -170,7 +170,7 @@ describe('services that select the same workloads', () => {
   it('say the same of callers and telemetry, or are refused at the line', () => {
     const message =
       '`catalog` selects the same workloads (`app: shop`), so what either says of callers and telemetry would hold for both; ' +
-      'select others by another label, or give both the same `mtls`, `allow`, `serviceAccount` and `telemetry`';
+      'select others by another label, or give both the same `mtls`, `allow`, `serviceAccount`, `tokens` and `telemetry`';
     expect(found(shop + strict, shadow + shop)).toEqual([`admin.yaml:8 selector: ${message}`]);
     expect(found(shop + strict, shop)).toHaveLength(1);
     expect(found(`${shop}${strict}allow: [admin]\n`, shop + strict)).toHaveLength(1);

@@ -28,6 +28,11 @@ const viaGateway = refused(
   'Consul reaches outside hosts through a terminating gateway that serves the whole mesh; leave `egress` out, and register the host and link it to the gateway.',
 );
 
+const noTokens = refused(
+  'IssuerNotVerified',
+  "Consul's proxies take an issuer's keys from any host with a trusted certificate, whatever the name in it, so that tokens could be forged by who redirects them; leave `tokens` out, and let the workload verify them.",
+);
+
 export const consulFidelity: FidelityTable = {
   'protocol.http': exact,
   'protocol.http2': exact,
@@ -126,6 +131,8 @@ export const consulFidelity: FidelityTable = {
   'allow.paths.prefix': exact,
   'allow.paths.regex': exact,
   'allow.wildcards': exact,
+  tokens: noTokens,
+  'tokens.roles': noTokens,
   'egress.http': viaGateway,
   'egress.tls': viaGateway,
   ingress: refused(

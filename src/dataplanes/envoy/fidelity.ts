@@ -62,6 +62,8 @@ export const envoyFidelity: FidelityTable = {
   'allow.paths.prefix': exact,
   'allow.paths.regex': exact,
   'allow.wildcards': exact,
+  tokens: exact,
+  'tokens.roles': exact,
   'egress.http': approximated(
     "Every workload of the data plane may call the host through its Envoy, and what doesn't go through an Envoy is held back by nobody.",
   ),

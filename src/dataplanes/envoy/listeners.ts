@@ -12,6 +12,7 @@ import { socketAddress } from './endpoints.ts';
 import { FAULT_FILTER, GATEWAY, INBOUND, OUTBOUND } from './naming.ts';
 import type { Endpoint, Identity } from './resources.ts';
 import { downstreamTls } from './tls.ts';
+import { tokenFilters } from './tokens.ts';
 
 type Address = Pick<Endpoint, 'address' | 'port'>;
 
@@ -111,7 +112,8 @@ function inboundManager(plan: ServicePlan, callers: JsonObject, logs: readonly J
     ...callers,
     ...(logs.length === 0 ? {} : { access_log: logs }),
     upgrade_configs: [WEBSOCKET],
-    ...httpFilters(authorizationFilters(plan.security)),
+    // Who calls is known before what it brings is looked at.
+    ...httpFilters([...authorizationFilters(plan.security), ...tokenFilters(plan.tokens)]),
     route_config: { name: INBOUND, virtual_hosts: [{ name: INBOUND, domains: ['*'], routes: [route] }] },
   });
 }

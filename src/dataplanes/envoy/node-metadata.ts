@@ -14,7 +14,7 @@ const address = z.union([z.ipv4(), z.ipv6()], { error: 'use an IP address' });
 const port = z.int().min(1).max(65_535);
 
 /** Posix, or Windows with a drive; without a slash at its end. */
-const directory = z
+const absolutePath = z
   .string()
   .max(1024)
   .regex(/^(\/|[A-Za-z]:\/).*[^/]$/, { error: 'use an absolute path without a slash at its end' });
@@ -28,7 +28,8 @@ const nodeSchema = z.object({
       outbound: z.object({ address, port }).exactOptional(),
       inbound: z.object({ service: name, version: name, address, port, workload_port: port }).exactOptional(),
       gateway: z.object({ name, namespace: name, address, port }).exactOptional(),
-      identity: z.object({ directory }).exactOptional(),
+      identity: z.object({ directory: absolutePath }).exactOptional(),
+      authorities: absolutePath.exactOptional(),
     }),
   }),
 });
@@ -39,7 +40,7 @@ export type ParsedNode =
 
 /** The `node` member of a bootstrap: id, cluster and metadata. */
 export function nodeMessage(node: EnvoyNode): JsonObject {
-  const { outbound, inbound, gateway, identity } = node;
+  const { outbound, inbound, gateway, identity, authorities } = node;
   return {
     id: node.id,
     cluster: node.dataPlane,
@@ -63,6 +64,7 @@ export function nodeMessage(node: EnvoyNode): JsonObject {
           ? {}
           : { gateway: { name: gateway.name, namespace: gateway.namespace, address: gateway.address, port: gateway.port } }),
         ...(identity === undefined ? {} : { identity: { directory: identity.directory } }),
+        ...(authorities === undefined ? {} : { authorities }),
       },
     },
   };
@@ -78,7 +80,7 @@ export function parseNode(node: unknown): ParsedNode {
     return { ok: false, reason: 'NodeNotUnderstood', message };
   }
   const { id, metadata } = parsed.data;
-  const { mesh, data_plane: dataPlane, outbound, inbound, gateway, identity } = metadata[METADATA_KEY];
+  const { mesh, data_plane: dataPlane, outbound, inbound, gateway, identity, authorities } = metadata[METADATA_KEY];
   return {
     ok: true,
     node: {
@@ -89,6 +91,7 @@ export function parseNode(node: unknown): ParsedNode {
       ...(inbound === undefined ? {} : { inbound: inboundOf(inbound) }),
       ...(gateway === undefined ? {} : { gateway }),
       ...(identity === undefined ? {} : { identity }),
+      ...(authorities === undefined ? {} : { authorities }),
     },
   };
 }

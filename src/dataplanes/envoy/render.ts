@@ -11,6 +11,7 @@ import { clusterName, compareText, GATEWAY, INBOUND, OUTBOUND, plansByName, qual
 import { outsideClusters, outsideHosts } from './outside.ts';
 import type { Endpoint, EnvoyNode, EnvoyResource, Identity } from './resources.ts';
 import { gatewayRoutes, routeConfiguration } from './routes.ts';
+import { issuerCluster } from './tokens.ts';
 
 /**
  * A cluster and an assignment for each version of each plan, a cluster for each outside host, and the RouteConfiguration
@@ -40,15 +41,16 @@ export function renderShared(plans: readonly ServicePlan[], endpoints: readonly 
 const NONE: readonly Endpoint[] = [];
 
 /**
- * The node's listeners and its gateway's routes, and the cluster of the workload it stands before. `refusalsToken`: what the xds
+ * The node's listeners and its gateway's routes, the cluster of the workload it stands before, and that of whose tokens it asks for. `refusalsToken`: what the xds
  * server takes with what a service in `shadow` would refuse.
  */
 export function renderNode(node: EnvoyNode, plans: readonly ServicePlan[], refusalsToken?: string): readonly EnvoyResource[] {
-  const { inbound, outbound, gateway, identity } = node;
+  const { inbound, outbound, gateway, identity, authorities } = node;
   const resources: EnvoyResource[] = [];
   if (inbound !== undefined) {
     const plan = plansByName(plans).get(inbound.service);
     resources.push({ type: 'cluster', name: INBOUND, json: inboundCluster(inbound.workloadPort, plan?.protocol) });
+    if (plan?.tokens !== undefined) resources.push(issuerCluster(plan.tokens, authorities));
     // Nobody has said who may call a service without a plan, so nobody may.
     const listener = plan && inboundListener(inbound, plan, identity, refusalsToken);
     if (listener !== undefined) resources.push({ type: 'listener', name: INBOUND, json: listener });

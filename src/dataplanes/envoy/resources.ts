@@ -63,9 +63,11 @@ export interface EnvoyNode {
   readonly gateway?: { readonly name: string; readonly namespace: string; readonly address: string; readonly port: number };
   /** Left out: it speaks plaintext only. */
   readonly identity?: Identity;
+  /** A file of its machine: the authorities by which hosts outside the mesh are known. Left out: where most machines have it. */
+  readonly authorities?: string;
 }
 
 /** What a node's own resources are made from: nodes of one data plane that say the same here are served the same. */
-export function ownPartOf({ inbound, outbound, gateway, identity }: EnvoyNode): string {
-  return JSON.stringify([inbound, outbound, gateway, identity]);
+export function ownPartOf({ inbound, outbound, gateway, identity, authorities }: EnvoyNode): string {
+  return JSON.stringify([inbound, outbound, gateway, identity, authorities]);
 }

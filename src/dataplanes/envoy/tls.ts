@@ -44,6 +44,19 @@ function ownCertificate(identity: Identity): JsonObject {
   };
 }
 
+/** For calls to a host outside the mesh: one that any authority of the file vouches for by its name. */
+export function tlsOfTheWeb(host: string, authorities: string): JsonObject {
+  return tlsSocket('UpstreamTlsContext', {
+    sni: host,
+    common_tls_context: {
+      validation_context: {
+        trusted_ca: { filename: authorities },
+        match_typed_subject_alt_names: [{ san_type: 'DNS', matcher: { exact: host } }],
+      },
+    },
+  });
+}
+
 /** The roots to trust, as PEM: what `bundle` of a served identity names. */
 export function bundleSecret(roots: readonly string[]): EnvoyResource {
   return { type: 'secret', name: BUNDLE, json: { name: BUNDLE, validation_context: { trusted_ca: { inline_string: roots.join('\n') } } } };

@@ -131,6 +131,10 @@ const resilience = {
   failover: noPolicy('failover between regions'),
 } satisfies Partial<FidelityTable>;
 
+const noTokens = refused(
+  'NoTokenValidation',
+  'Gateway API has no policy for tokens that every mesh reads; leave `tokens` out, and let the workload verify them.',
+);
 const boundary = {
   'mtls.permissive': security,
   'mtls.shadow': security,
@@ -142,6 +146,8 @@ const boundary = {
   'allow.paths.prefix': security,
   'allow.paths.regex': security,
   'allow.wildcards': security,
+  tokens: noTokens,
+  'tokens.roles': noTokens,
   'egress.http': noPolicy('way to name an outside host'),
   'egress.tls': noPolicy('way to name an outside host'),
   ingress: exact,

@@ -18,7 +18,7 @@ const servedRequests = approximated(
 const noSelector: Exception = {
   code: 'NoSelector',
   sentence: 'Istio would hold this for every workload of the namespace; give the service a `selector` with the labels of its own.',
-  at: ({ selector }) => (Object.keys(selector).length === 0 ? ['mtls', 'telemetry.accessLog', 'telemetry.tracing'] : []),
+  at: ({ selector }) => (Object.keys(selector).length === 0 ? ['mtls', 'tokens', 'telemetry.accessLog', 'telemetry.tracing'] : []),
 };
 
 /** Policies of Istio's root namespace hold for what they select in all namespaces. */
@@ -26,16 +26,28 @@ const inRootNamespace = (rootNamespace: string): Exception => ({
   code: 'PolicyInRootNamespace',
   sentence:
     'Istio would hold what is said in its root namespace for workloads of the same labels everywhere; move the service to a namespace of its own.',
-  at: ({ namespace }) => (namespace === rootNamespace ? ['mtls'] : []),
+  at: ({ namespace }) => (namespace === rootNamespace ? ['mtls', 'tokens'] : []),
 });
+
+const asPattern: Pick<Exception, 'code' | 'sentence'> = {
+  code: 'WildcardInTokens',
+  sentence:
+    'Istio reads `*` at either end of a value as a pattern and has no way to say that it stands for itself; ask for values without it.',
+};
+const isPattern = (value: string): boolean => value.startsWith('*') || value.endsWith('*');
+const patternAsAudience: Exception = {
+  ...asPattern,
+  at: ({ tokens }) => (tokens && (isPattern(tokens.audience) || isPattern(tokens.issuer)) ? ['tokens'] : []),
+};
 
 /** `rootNamespace`: that of the mesh, where istiod runs unless its MeshConfig says otherwise. */
 export function istioFidelityIn(rootNamespace: string): FidelityTable {
   const staged = { ...exact, except: [noSelector, inRootNamespace(rootNamespace)] };
-  return { ...everywhere, 'mtls.permissive': staged, 'mtls.shadow': staged, 'mtls.strict': staged };
+  const tokens = { ...staged, except: [...staged.except, patternAsAudience] };
+  return { ...everywhere, tokens, 'mtls.permissive': staged, 'mtls.shadow': staged, 'mtls.strict': staged };
 }
 
-const everywhere: Omit<FidelityTable, 'mtls.permissive' | 'mtls.shadow' | 'mtls.strict'> = {
+const everywhere: Omit<FidelityTable, 'tokens' | 'mtls.permissive' | 'mtls.shadow' | 'mtls.strict'> = {
   'protocol.http': exact,
   'protocol.http2': handedOn('kubernetes.io/h2c'),
   'protocol.grpc': handedOn('grpc'),
@@ -96,6 +108,10 @@ const everywhere: Omit<FidelityTable, 'mtls.permissive' | 'mtls.shadow' | 'mtls.
     'WildcardInAllow',
     'Istio reads `*`, `{` and `}` in methods and paths as patterns and has no way to say that they stand for themselves; name methods and paths without them.',
   ),
+  'tokens.roles': {
+    ...exact,
+    except: [{ ...asPattern, at: ({ tokens }) => (tokens?.roles?.some(isPattern) ? ['tokens.roles'] : []) }],
+  },
   'egress.http': outsideHost,
   'egress.tls': outsideHost,
   ingress: exact,

@@ -11,11 +11,17 @@ export const WORKLOAD_ENTRY: ResourceKind = { apiVersion: networking, kind: 'Wor
 const security = 'security.istio.io/v1';
 
 export const PEER_AUTHENTICATION: ResourceKind = { apiVersion: security, kind: 'PeerAuthentication', plural: 'peerauthentications' };
+const REQUEST_AUTHENTICATION: ResourceKind = {
+  apiVersion: security,
+  kind: 'RequestAuthentication',
+  plural: 'requestauthentications',
+};
 export const AUTHORIZATION_POLICY: ResourceKind = { apiVersion: security, kind: 'AuthorizationPolicy', plural: 'authorizationpolicies' };
 
 /** Without a selector they hold for their whole namespace, and for the whole mesh in the root namespace. */
 export const SELECTING_KINDS: readonly ResourceKind[] = [
   PEER_AUTHENTICATION,
+  REQUEST_AUTHENTICATION,
   AUTHORIZATION_POLICY,
   { apiVersion: 'telemetry.istio.io/v1', kind: 'Telemetry', plural: 'telemetries' },
 ];

@@ -5,12 +5,13 @@ import { destinationRule } from './destination-rule.ts';
 import { security } from './security.ts';
 import { serviceEntries } from './service-entry.ts';
 import { telemetry } from './telemetry.ts';
+import { tokens } from './tokens.ts';
 import { virtualServices } from './virtual-service.ts';
 
 /** Subsets before the routes that name them, hosts outside before those that call them. */
 export function renderIstio(given: ServicePlan): readonly JsonObject[] {
   const plan = inOrder(given);
-  return [...serviceEntries(plan), ...security(plan), ...telemetry(plan), destinationRule(plan), ...virtualServices(plan)];
+  return [...serviceEntries(plan), ...security(plan), ...tokens(plan), ...telemetry(plan), destinationRule(plan), ...virtualServices(plan)];
 }
 
 /** Of what has no order in a plan: the same plan gives the same objects, however it was put together. */

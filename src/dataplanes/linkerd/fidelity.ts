@@ -137,11 +137,18 @@ const security = {
   'allow.wildcards': exact,
 } satisfies Partial<FidelityTable>;
 
+const noTokens = refused(
+  'NoTokenValidation',
+  'Linkerd knows callers by mTLS and looks into no tokens; leave `tokens` out, and let the workload verify them.',
+);
+
 export const linkerdFidelity: FidelityTable = {
   ...routing,
   ...retries,
   ...resilience,
   ...security,
+  tokens: noTokens,
+  'tokens.roles': noTokens,
   'egress.http': egress,
   'egress.tls': egress,
   ingress: refused(

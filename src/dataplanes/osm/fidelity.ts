@@ -129,10 +129,17 @@ const egress = (protocol: string) =>
     ],
   }) satisfies FidelityTable['egress.http'];
 
+const noTokens = refused(
+  'NoTokenValidation',
+  'OSM knows callers by mTLS and looks into no tokens; leave `tokens` out, and let the workload verify them.',
+);
+
 export const osmFidelity: FidelityTable = {
   ...routing,
   ...resilience,
   ...security,
+  tokens: noTokens,
+  'tokens.roles': noTokens,
   'egress.http': egress('http'),
   'egress.tls': egress('tls'),
   ingress: refused(

@@ -4,17 +4,22 @@
  */
 import type { Json } from '../../../src/journal/documents.ts';
 import type { PlanField } from '../../../src/plan/fidelity.ts';
-import type { PlannedRoute, PlannedSecurity, ServicePlan } from '../../../src/plan/plan.ts';
+import type { PlannedRoute, PlannedSecurity, ServicePlan, Tokens } from '../../../src/plan/plan.ts';
 import type { Seen } from './seen.ts';
 
 /** What the plan of the case's service says besides the least one can say. */
-export interface Said extends Partial<Omit<ServicePlan, 'mesh' | 'service' | 'namespace' | 'port' | 'selector' | 'security' | 'routes'>> {
+export interface Said
+  extends Partial<Omit<ServicePlan, 'mesh' | 'service' | 'namespace' | 'port' | 'selector' | 'security' | 'tokens' | 'routes'>> {
   /** Besides the one that matches everything; tried before it. */
   readonly routes?: readonly PlannedRoute[];
   /** What the route that matches everything says besides sending all to v1. */
   readonly route?: Partial<Omit<PlannedRoute, 'name' | 'match'>>;
   readonly security?: Pick<PlannedSecurity, 'stage' | 'allow'>;
+  /** `keys`: of which issuer of the ground. */
+  readonly tokens?: Omit<Tokens, 'jwks'> & { readonly keys: Issuer };
 }
+
+export type Issuer = 'first' | 'second';
 
 export interface Value {
   readonly plan: Said;
@@ -40,13 +45,15 @@ export const serviceOf = (field: PlanField): string => field.toLowerCase().repla
 export interface Ground {
   readonly dataPlane: string;
   readonly trustDomain: string;
+  /** Where issuers have their keys: that of the first is called `key-1`, that of the second `key-2`. */
+  readonly keys?: Readonly<Record<Issuer, string>>;
   /** `PORT` unless said. */
   readonly port?: number;
 }
 
 export function planOf(field: PlanField, said: Said, ground: Ground): ServicePlan {
   const service = serviceOf(field);
-  const { routes = [], route = {}, security, ...rest } = said;
+  const { routes = [], route = {}, security, tokens, ...rest } = said;
   const labels = { app: service };
   return {
     mesh: 'conformance',
@@ -60,5 +67,11 @@ export function planOf(field: PlanField, said: Said, ground: Ground): ServicePla
     ...rest,
     routes: [...routes, { name: 'default', match: {}, split: [{ version: 'v1', weight: 100 }], ...route }],
     ...(security ? { security: { ...security, trustDomain: ground.trustDomain, serviceAccount: service } } : {}),
+    ...(tokens ? { tokens: askedOf(tokens, ground) } : {}),
   };
 }
+
+const askedOf = ({ keys, ...tokens }: NonNullable<Said['tokens']>, ground: Ground): Tokens => ({
+  ...tokens,
+  jwks: ground.keys?.[keys] ?? `https://${keys}.example/keys`,
+});

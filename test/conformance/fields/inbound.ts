@@ -1,16 +1,18 @@
 /**
  * What the Envoy in front of a workload does with a call that comes to it: which filter chain takes the connection, whether that
- * one speaks TLS and wants a certificate, and what RBAC filters, of connections and of requests, make of who calls what.
+ * one speaks TLS and wants a certificate, and what filters of tokens, and of RBAC, of connections and of requests, make of who calls what.
  */
 import type { Json, JsonObject } from '../../../src/journal/documents.ts';
 import type { Held } from './held.ts';
 import { matchesRoute } from './matching.ts';
 import { at, isObject, messages, number, text, texts } from './proto-json.ts';
 import { type Arrival, admits } from './rbac.ts';
+import { type Token, verified } from './tokens.ts';
 
 export interface InboundCall extends Arrival {
   /** What the client says in its TLS greeting; absent: it speaks plaintext. */
   readonly tls?: { readonly alpn: readonly string[]; readonly serverName?: string };
+  readonly token?: Token;
 }
 
 export interface Reception {
@@ -31,11 +33,13 @@ export function received(held: Held, listener: JsonObject, call: InboundCall): R
   if (chain === undefined || !handshakes(chain, call)) return NO_CONNECTION;
   const filters = messages(chain, 'filters');
   const manager = at(filters.find(isConnectionManager), 'typed_config');
-  const shown = call.tls === undefined ? withoutIdentity(call) : call;
+  const known = call.tls === undefined ? withoutIdentity(call) : call;
+  const ofToken = readToken(manager, call.token);
+  const shown = ofToken === undefined ? known : { ...known, ofToken };
   const rules = [...filters.flatMap(connectionRules), ...requestRules(held, manager, shown)];
   const shadows = rules.flatMap(({ shadow }) => (shadow === undefined ? [] : [admits(shadow, shown)]));
   return {
-    answer: rules.every(({ enforced }) => admits(enforced, shown)) ? 'let in' : 'refused',
+    answer: ofToken !== undefined && rules.every(({ enforced }) => admits(enforced, shown)) ? 'let in' : 'refused',
     ...(shadows.length === 0 ? {} : { wouldBe: shadows.every(Boolean) ? 'let in' : 'refused' }),
     accessLog: messages(manager, 'access_log'),
     ...(at(manager, 'tracing') === undefined ? {} : { tracing: at(manager, 'tracing') ?? null }),
@@ -80,6 +84,12 @@ function handshakes(chain: JsonObject, { tls, identity }: InboundCall): boolean 
 
 const isConnectionManager = (filter: JsonObject): boolean => typeOf(filter).endsWith('HttpConnectionManager');
 const typeOf = (filter: JsonObject): string => text(filter, 'typed_config', '@type') ?? '';
+
+/** Filters that look at tokens stand before those that go by what these say. */
+function readToken(manager: Json | undefined, token: Token | undefined): JsonObject | undefined {
+  const filter = messages(manager, 'http_filters').find((each) => typeOf(each).endsWith('JwtAuthentication'));
+  return filter ? verified(filter.typed_config, token) : {};
+}
 
 interface Rules {
   readonly enforced: Json | undefined;

@@ -4,6 +4,7 @@
  */
 import type { JsonObject } from '../../../src/journal/documents.ts';
 import type { ServicePlan } from '../../../src/plan/plan.ts';
+import { startIssuers } from '../../dataplanes/envoy/issuers.ts';
 import { type ApiServer, startApiServer } from '../api-server.ts';
 import type { CrdSet } from '../crds.ts';
 import { type Envoy, loopbackAddress } from '../envoy.ts';
@@ -56,7 +57,10 @@ export interface IstioStageOptions {
 export function startIstioStage({ dataPlane, spelling, crds, render, openGateway }: IstioStageOptions): Promise<Stage> {
   return startingTogether(async (started) => {
     const api = started.add(await startApiServer(...crds));
-    const istiod = started.add(await startIstiod(api, { mesh: PROVIDERS }));
+    const issuers = await startIssuers();
+    started.add({ stop: issuers.stop, [Symbol.asyncDispose]: issuers.stop });
+    await issuers.others.rollOver();
+    const istiod = started.add(await startIstiod(api, { mesh: PROVIDERS, environment: { SSL_CERT_FILE: issuers.authorities } }));
     const envoys = started.add(istioEnvoys(api, istiod));
     const written = new Written(api);
     const { envoy: caller } = await envoys.caller('web', NAMESPACE, PORT);
@@ -64,7 +68,7 @@ export function startIstioStage({ dataPlane, spelling, crds, render, openGateway
     const receivers = new Map<string, Envoy>();
     let gateway: Envoy | undefined;
     return {
-      ground: { dataPlane, trustDomain: TRUST_DOMAIN },
+      ground: { dataPlane, trustDomain: TRUST_DOMAIN, keys: { first: `${issuers.ours.url}/keys`, second: `${issuers.others.url}/keys` } },
       spelling,
       async prepare(wanted) {
         if (wanted.some(({ needs }) => needs === 'gateway')) gateway = await openGateway(api, envoys, started);

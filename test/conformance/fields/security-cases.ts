@@ -43,6 +43,11 @@ export const strictOrNothing: FieldCase = {
 const paths = (...all: readonly string[]) => answers(Object.fromEntries(all.map((path) => [path, { path }])));
 const onPaths = (path: NonNullable<AllowRule['paths']>[number]): Said => strict({ ...web, paths: [path] });
 
+const FIRST = 'https://first.example/v2.0';
+const SECOND = 'https://second.example/v2.0';
+const token = (key: string, iss: string, aud: string, ...roles: readonly string[]) => ({ key, claims: { iss, aud, roles } });
+const asking = (tokens: NonNullable<Said['tokens']>): Said => ({ ...strict(web), tokens });
+
 export const securityCases = {
   'mtls.permissive': { needs: 'receiver', read: stage, values: [staged.permissive, staged.strict] },
   'mtls.shadow': { needs: 'receiver', read: stage, values: [staged.shadow, staged.permissive] },
@@ -101,6 +106,44 @@ export const securityCases = {
     values: [
       { plan: onPaths({ exact: '/a*' }), reads: { '/a*': 'let in', '/ab': 'refused', '/{x}': 'refused', '/y': 'refused' } },
       { plan: onPaths({ exact: '/{x}' }), reads: { '/a*': 'refused', '/ab': 'refused', '/{x}': 'let in', '/y': 'refused' } },
+    ],
+  },
+  tokens: {
+    needs: 'receiver',
+    read: answers({
+      none: {},
+      first: { token: token('key-1', FIRST, 'a') },
+      'for another': { token: token('key-1', FIRST, 'b') },
+      second: { token: token('key-2', SECOND, 'b') },
+      'by the key of another': { token: token('key-1', SECOND, 'b') },
+    }),
+    values: [
+      {
+        plan: asking({ issuer: FIRST, keys: 'first', audience: 'a' }),
+        reads: { none: 'refused', first: 'let in', 'for another': 'refused', second: 'refused', 'by the key of another': 'refused' },
+      },
+      {
+        plan: asking({ issuer: SECOND, keys: 'second', audience: 'b' }),
+        reads: { none: 'refused', first: 'refused', 'for another': 'refused', second: 'let in', 'by the key of another': 'refused' },
+      },
+    ],
+  },
+  'tokens.roles': {
+    needs: 'receiver',
+    read: answers({
+      none: { token: token('key-1', FIRST, 'a') },
+      reader: { token: token('key-1', FIRST, 'a', 'Other', 'Read') },
+      writer: { token: token('key-1', FIRST, 'a', 'Write') },
+    }),
+    values: [
+      {
+        plan: asking({ issuer: FIRST, keys: 'first', audience: 'a', roles: ['Read', 'Write'] }),
+        reads: { none: 'refused', reader: 'let in', writer: 'let in' },
+      },
+      {
+        plan: asking({ issuer: FIRST, keys: 'first', audience: 'a', roles: ['Write'] }),
+        reads: { none: 'refused', reader: 'refused', writer: 'let in' },
+      },
     ],
   },
 } satisfies Record<string, FieldCase>;

@@ -31,7 +31,7 @@ export interface Spelling {
   greeting(plan: ServicePlan): NonNullable<InboundCall['tls']>;
 }
 
-export type Said = Partial<Request>;
+export type Said = Partial<Request> & Pick<InboundCall, 'token'>;
 
 export class Seen {
   readonly plan: ServicePlan;

@@ -23,6 +23,8 @@ export interface Authority {
   readonly root: string;
   /** A leaf whose only name is this URI. */
   issue(uri: string): Promise<Leaf>;
+  /** One for a server of this name. */
+  issueServing(host: string): Promise<Leaf>;
 }
 
 export async function createAuthority(name: string): Promise<Authority> {
@@ -41,28 +43,30 @@ export async function createAuthority(name: string): Promise<Authority> {
     ],
   });
   let serial = 1;
+  const issue = async (name: { readonly type: 'url' | 'dns'; readonly value: string }): Promise<Leaf> => {
+    const own = await newKeys();
+    serial += 1;
+    const certificate = await x509.X509CertificateGenerator.create({
+      serialNumber: serial.toString(16).padStart(4, '0'),
+      issuer: root.subject,
+      ...validity(),
+      signingAlgorithm: ALGORITHM,
+      publicKey: own.publicKey,
+      signingKey: keys.privateKey,
+      extensions: [
+        new x509.KeyUsagesExtension(x509.KeyUsageFlags.digitalSignature, true),
+        new x509.ExtendedKeyUsageExtension([x509.ExtendedKeyUsage.serverAuth, x509.ExtendedKeyUsage.clientAuth]),
+        new x509.SubjectAlternativeNameExtension([name], true),
+      ],
+    });
+    const der = Buffer.from(await webcrypto.subtle.exportKey('pkcs8', own.privateKey));
+    const key = `-----BEGIN PRIVATE KEY-----\n${der.toString('base64').replace(/.{64}/g, '$&\n')}\n-----END PRIVATE KEY-----\n`;
+    return { certificate: certificate.toString('pem'), key };
+  };
   return {
     root: root.toString('pem'),
-    async issue(uri) {
-      const own = await newKeys();
-      serial += 1;
-      const certificate = await x509.X509CertificateGenerator.create({
-        serialNumber: serial.toString(16).padStart(4, '0'),
-        issuer: root.subject,
-        ...validity(),
-        signingAlgorithm: ALGORITHM,
-        publicKey: own.publicKey,
-        signingKey: keys.privateKey,
-        extensions: [
-          new x509.KeyUsagesExtension(x509.KeyUsageFlags.digitalSignature, true),
-          new x509.ExtendedKeyUsageExtension([x509.ExtendedKeyUsage.serverAuth, x509.ExtendedKeyUsage.clientAuth]),
-          new x509.SubjectAlternativeNameExtension([{ type: 'url', value: uri }], true),
-        ],
-      });
-      const der = Buffer.from(await webcrypto.subtle.exportKey('pkcs8', own.privateKey));
-      const key = `-----BEGIN PRIVATE KEY-----\n${der.toString('base64').replace(/.{64}/g, '$&\n')}\n-----END PRIVATE KEY-----\n`;
-      return { certificate: certificate.toString('pem'), key };
-    },
+    issue: (uri) => issue({ type: 'url', value: uri }),
+    issueServing: (host) => issue({ type: 'dns', value: host }),
   };
 }
 

@@ -14,6 +14,7 @@ import type { Json } from '../../../src/journal/documents.ts';
 import type { ServicePlan } from '../../../src/plan/plan.ts';
 import { freePorts, type RunningEnvoy, runEnvoy } from '../../real-envoy.ts';
 import { type Authority, createAuthority, type Leaf, writeIdentity } from './identities.ts';
+import { type Issuers, startIssuers, tokensOf } from './issuers.ts';
 import type { Placed, Proof, Receiver, Said, Secured, Service, WorkloadName } from './proofs/proof.ts';
 import { staticConfiguration } from './static-configuration.ts';
 import { call, LOOPBACK, startWorkload, type Workload } from './workload.ts';
@@ -61,6 +62,8 @@ export async function startProvingMesh(envoy: string, proofs: Readonly<Record<st
     bad: await startWorkload('bad', { always: '503' }),
     worse: await startWorkload('worse', { always: '503' }),
   } as const satisfies Readonly<Record<Exclude<WorkloadName, 'dead'>, Workload>>;
+  const issuers = await startIssuers();
+  // Last, since whoever listens from here on may come to be where nobody is to be.
   const [outbound = 0, gateway = 0, admin = 0, dead = 0] = await freePorts(4);
   const portOf = (at: WorkloadName): number => (at === 'dead' ? dead : workloads[at].port);
 
@@ -106,9 +109,10 @@ export async function startProvingMesh(envoy: string, proofs: Readonly<Record<st
         cluster: () => clusters(cluster('v1')),
       };
     },
-    receiver: (secured, look) => withReceiver({ envoy, folder, authority, workload: workloads.v1 }, secured, look),
+    receiver: (secured, look) => withReceiver({ envoy, folder, authority, issuers, workload: workloads.v1 }, secured, look),
     async stop() {
       await running.stop();
+      await issuers.stop();
       await Promise.all(Object.values(workloads).map((workload) => workload.stop()));
       await rm(folder, { recursive: true, force: true });
     },
@@ -119,24 +123,27 @@ interface Ground {
   readonly envoy: string;
   readonly folder: string;
   readonly authority: Authority;
+  readonly issuers: Issuers;
   readonly workload: Workload;
 }
 
 const identityOf = (serviceAccount: string): string => `spiffe://${TRUST_DOMAIN}/ns/${NAMESPACE}/sa/${serviceAccount}`;
 
-async function withReceiver<T>(ground: Ground, secured: Secured, look: (receiver: Receiver) => Promise<T>): Promise<T> {
-  const { authority, workload } = ground;
+async function withReceiver<T>(ground: Ground, { tokens, ...secured }: Secured, look: (receiver: Receiver) => Promise<T>): Promise<T> {
+  const { authority, issuers, workload } = ground;
   const [inbound = 0, admin = 0] = await freePorts(2);
   const directory = join(ground.folder, `identity-${inbound}`);
   await writeIdentity(directory, await authority.issue(identityOf('catalog')), [authority]);
   const security = { ...secured, trustDomain: TRUST_DOMAIN, serviceAccount: 'catalog' };
-  const plans = [{ ...planOf('catalog', {}), security }];
+  const asked = tokens && { tokens: tokensOf(issuers[tokens.from], tokens.audience, tokens.roles) };
+  const plans = [{ ...planOf('catalog', {}), security, ...asked }];
   const node: EnvoyNode = {
     id: 'receiver',
     mesh: 'proving',
     dataPlane: 'vms',
     inbound: { service: 'catalog', version: 'v1', address: LOOPBACK, port: inbound, workloadPort: workload.port },
     identity: { directory },
+    authorities: issuers.authorities,
   };
   const bootstrap = renderBootstrap({ node, xds: { address: LOOPBACK, port: 1 }, admin: { address: LOOPBACK, port: admin } });
   const running: RunningEnvoy = await runEnvoy(ground.envoy, staticConfiguration(bootstrap, renderNode(node, plans)), [inbound]);
@@ -150,6 +157,7 @@ async function withReceiver<T>(ground: Ground, secured: Secured, look: (receiver
           () => 'closed' as const,
         );
       },
+      issuer: (name) => issuers[name],
       shadowDenied: () => statOf(admin, 'http.inbound.rbac.shadow_denied'),
     });
   } finally {

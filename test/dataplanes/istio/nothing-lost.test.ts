@@ -18,7 +18,8 @@ function noDifference(plan: ServicePlan, place: Place): string | undefined {
   const route = place[0] === 'routes' && typeof place[1] === 'number' ? plan.routes[place[1]] : undefined;
   if (at === 'dataPlanes') return 'where it is applied is not for the renderer to say';
   if (at === 'port' && !plan.ingress) return 'inside the mesh routes hold for the ports of the Kubernetes Service';
-  if (at === 'selector.app' && !plan.security && !plan.telemetry?.accessLog && !plan.telemetry?.tracing) return 'nothing is selected';
+  if (at === 'selector.app' && !plan.security && !plan.tokens && !plan.telemetry?.accessLog && !plan.telemetry?.tracing)
+    return 'nothing is selected';
   if (at === 'security.serviceAccount') return 'the workload has its identity from Kubernetes';
   if (at.startsWith('security.allow') && plan.security?.stage === 'permissive') return '`allow` is not looked at';
   if (at === 'security.trustDomain' && (plan.security?.stage === 'permissive' || plan.security?.allow.length === 0))
@@ -78,6 +79,10 @@ const POLICIES = [
   'security.allow.callers',
   'security.allow.methods',
   'security.allow.paths',
+  'tokens.issuer',
+  'tokens.audience',
+  'tokens.jwks',
+  'tokens.roles',
   'egress.host',
   'egress.port',
   'egress.protocol',

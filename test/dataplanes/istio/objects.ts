@@ -136,7 +136,52 @@ const peerAuthentication = z.strictObject({
   spec: z.strictObject({ selector, mtls: z.strictObject({ mode: z.enum(['STRICT', 'PERMISSIVE']) }) }),
 });
 
-const authorizationPolicy = z.strictObject({
+const requestAuthentication = z.strictObject({
+  apiVersion: SECURITY,
+  kind: z.literal('RequestAuthentication'),
+  metadata,
+  spec: z.strictObject({
+    selector,
+    jwtRules: z
+      .array(
+        z.strictObject({
+          issuer: z.string().min(1),
+          /** None would be all. */
+          audiences: z.array(z.string().min(1)).length(1),
+          jwksUri: z.string().startsWith('https://'),
+          fromHeaders: z.tuple([z.strictObject({ name: z.literal('Authorization'), prefix: z.literal('Bearer ') })]),
+          forwardOriginalToken: z.literal(true),
+        }),
+      )
+      .length(1),
+  }),
+});
+
+/** What refuses calls without a token: nothing but conditions of a token, none of them empty. */
+const tokenPolicy = z.strictObject({
+  apiVersion: SECURITY,
+  kind: z.literal('AuthorizationPolicy'),
+  metadata: z.strictObject({
+    ...metadata.shape,
+    name: z.string().regex(/^[a-z0-9-]+\.tokens$/),
+    annotations: z.strictObject({ 'istio.io/dry-run': z.literal('false') }),
+  }),
+  spec: z.strictObject({
+    selector,
+    action: z.literal('DENY'),
+    rules: z
+      .array(
+        z.strictObject({
+          when: z
+            .array(z.strictObject({ key: z.string().startsWith('request.auth.'), notValues: z.array(z.string().min(1)).min(1) }))
+            .length(1),
+        }),
+      )
+      .min(2),
+  }),
+});
+
+const allowPolicy = z.strictObject({
   apiVersion: SECURITY,
   kind: z.literal('AuthorizationPolicy'),
   metadata: annotated,
@@ -195,11 +240,13 @@ const telemetry = z.strictObject({
   }),
 });
 
-const objectSchema = z.discriminatedUnion('kind', [
+const objectSchema = z.union([
   destinationRule,
   virtualService,
   peerAuthentication,
-  authorizationPolicy,
+  requestAuthentication,
+  allowPolicy,
+  tokenPolicy,
   serviceEntry,
   telemetry,
 ]);
@@ -223,7 +270,9 @@ export function rendered(plan: ServicePlan) {
     /** Its names outside. */
     outside,
     authentication: objects.find((object) => object.kind === 'PeerAuthentication'),
-    authorization: objects.find((object) => object.kind === 'AuthorizationPolicy'),
+    authorization: objects.flatMap((object) => allowPolicy.safeParse(object).data ?? [])[0],
+    /** Who verifies tokens, and what refuses calls without one. */
+    tokens: objects.flatMap((object) => requestAuthentication.safeParse(object).data ?? tokenPolicy.safeParse(object).data ?? []),
     entries: objects.filter((object) => object.kind === 'ServiceEntry'),
     telemetry: objects.find((object) => object.kind === 'Telemetry'),
   };

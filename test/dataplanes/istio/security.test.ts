@@ -28,15 +28,44 @@ const refusals = (plan: ServicePlan) =>
     .map(({ judgement }) => judgement.code);
 
 describe('security for Istio', () => {
-  it('only ever allows: a DENY with methods or paths would deny everything on a TCP port', () =>
+  it('only ever allows, but for what lacks a token: a DENY with methods or paths would deny everything on a TCP port', () =>
     holds((plan) => {
-      expect(JSON.stringify(renderIstio(plan))).not.toMatch(/"action":"(?!ALLOW")/);
+      const actions = rendered(plan).objects.flatMap(({ spec }) => ('action' in spec ? [spec.action] : []));
+      const allowing = plan.security && plan.security.stage !== 'permissive';
+      expect(actions).toEqual([...(allowing ? ['ALLOW'] : []), ...(plan.tokens ? ['DENY'] : [])]);
     }));
+
+  it('refuses what lacks a token, or anything that is asked of one, whatever the stage of mTLS', () =>
+    holds((plan) => {
+      const [verifying, refusing, ...more] = rendered(plan).tokens;
+      expect([verifying?.kind, refusing?.kind, more]).toEqual(
+        plan.tokens ? ['RequestAuthentication', 'AuthorizationPolicy', []] : [undefined, undefined, []],
+      );
+      if (!plan.tokens) return;
+      const { issuer, audience, jwks, roles } = plan.tokens;
+      expect(verifying?.spec).toMatchObject({ jwtRules: [{ issuer, audiences: [audience], jwksUri: jwks }] });
+      expect(refusing?.spec).toMatchObject({
+        rules: [
+          { when: [{ key: 'request.auth.claims[iss]', notValues: [issuer] }] },
+          { when: [{ key: 'request.auth.audiences', notValues: [audience] }] },
+          ...(roles ? [{ when: [{ key: 'request.auth.claims[roles]', notValues: roles }] }] : []),
+        ],
+      });
+    }));
+
+  it('asks for no token by a pattern that was meant as it stands', () => {
+    const tokens = { issuer: 'https://issuer.example', audience: 'a', jwks: 'https://issuer.example/keys' };
+    const asking = (over: Partial<NonNullable<ServicePlan['tokens']>>) =>
+      refusals({ ...planWith('permissive'), tokens: { ...tokens, ...over } });
+    expect(asking({ roles: ['Read', 'Wri*te'] })).toEqual([]);
+    for (const over of [{ issuer: 'https://*' }, { audience: '*' }, { audience: '*.example' }, { roles: ['Read', 'Orders.*'] }])
+      expect(asking(over)).toEqual(['WildcardInTokens']);
+  });
 
   it('selects the workloads of the service, and nobody beside them', () =>
     holds((plan) => {
-      const { authentication, authorization, telemetry } = rendered(plan);
-      for (const policy of [authentication, authorization, telemetry])
+      const { authentication, authorization, tokens, telemetry } = rendered(plan);
+      for (const policy of [authentication, authorization, ...tokens, telemetry])
         if (policy) expect(policy.spec.selector.matchLabels).toEqual(plan.selector);
     }));
 

@@ -4,6 +4,7 @@
  */
 import type { Json } from '../../../../src/journal/documents.ts';
 import type { AllowRule, PlannedRoute, ServicePlan } from '../../../../src/plan/plan.ts';
+import type { LocalIssuer } from '../../../adapters/local-issuer.ts';
 import type { Answer, Call, Received } from '../workload.ts';
 
 /** What a plan says besides the least one can say: all to v1. */
@@ -55,12 +56,17 @@ interface CallingProof {
 export interface Secured {
   readonly stage: 'permissive' | 'shadow' | 'strict';
   readonly allow: readonly AllowRule[];
+  /** Tokens that are asked for. */
+  readonly tokens?: { readonly from: IssuerName; readonly audience: string; readonly roles?: readonly string[] };
 }
+
+export type IssuerName = 'ours' | 'others';
 
 /** A workload behind an Envoy with an identity. */
 export interface Receiver {
   /** The status, or `closed` where there is no answer. `by`: a service account of the namespace, over mTLS; none: plaintext. */
   ask(by: 'web' | 'admin' | undefined, over?: Partial<Omit<Call, 'host' | 'port'>>): Promise<number | 'closed'>;
+  issuer(name: IssuerName): LocalIssuer;
   /** Requests that `allow` would have refused. */
   shadowDenied(): Promise<number>;
 }

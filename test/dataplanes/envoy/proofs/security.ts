@@ -1,6 +1,7 @@
 /** Proofs of who is let in: by stage, by identity, by method and path. */
 import type { AllowRule, PathMatch } from '../../../../src/plan/plan.ts';
-import type { Proof, Receiver, Secured } from './proof.ts';
+import { bearing } from '../issuers.ts';
+import type { IssuerName, Proof, Receiver, Secured } from './proof.ts';
 
 const web = { namespace: 'shop', serviceAccount: 'web' };
 const admin = { namespace: 'shop', serviceAccount: 'admin' };
@@ -15,6 +16,15 @@ const asking =
   async ({ ask }: Receiver) => {
     const answers: (number | 'closed')[] = [];
     for (const path of paths) answers.push(await ask('web', { path }));
+    return answers;
+  };
+
+const ofTokens = (tokens: NonNullable<Secured['tokens']>): Secured => ({ ...strict({ callers: [web] }), tokens });
+const showing =
+  (...shown: readonly (readonly [by: IssuerName, claims: Readonly<Record<string, unknown>>])[]) =>
+  async ({ ask, issuer }: Receiver) => {
+    const answers: (number | 'closed')[] = [await ask('web')];
+    for (const [by, claims] of shown) answers.push(await ask('web', bearing(await issuer(by).token(claims))));
     return answers;
   };
 
@@ -107,6 +117,37 @@ export const securityProofs = {
     shows: [
       [200, 403, 403],
       [403, 403, 200],
+    ],
+  },
+  tokens: {
+    kind: 'receiving',
+    says: [ofTokens({ from: 'ours', audience: 'api://a' }), ofTokens({ from: 'others', audience: 'api://b' })],
+    observe: showing(
+      ['ours', { aud: 'api://a' }],
+      ['ours', { aud: 'api://b' }],
+      ['others', { aud: 'api://a' }],
+      ['others', { aud: 'api://b' }],
+    ),
+    shows: [
+      [401, 200, 403, 401, 401],
+      [401, 401, 401, 403, 200],
+    ],
+  },
+  'tokens.roles': {
+    kind: 'receiving',
+    says: [
+      ofTokens({ from: 'ours', audience: 'a', roles: ['Read', 'Write'] }),
+      ofTokens({ from: 'ours', audience: 'a', roles: ['Write'] }),
+    ],
+    observe: showing(
+      ['ours', { aud: 'a' }],
+      ['ours', { aud: 'a', roles: ['Read'] }],
+      ['ours', { aud: ['b', 'a'], roles: ['Other', 'Write'] }],
+      ['ours', { aud: 'a', roles: 'Write' }],
+    ),
+    shows: [
+      [401, 403, 200, 200, 200],
+      [401, 403, 403, 200, 200],
     ],
   },
 } as const satisfies Readonly<Record<string, Proof>>;
