@@ -21,6 +21,7 @@ export function certificateAdapters(
   source: VaultSource,
   farAway: TrustAdapters['connect'],
 ): TrustAdapters {
+  const refusal = (spec: CertificatesSpec) => refusalOf(source, spec, settings.MESHWRIGHT_AUTH);
   const vaults = new Map<string, Promise<Vault>>();
   const poke = xdsPoke(settings.MESHWRIGHT_XDS_URL);
 
@@ -33,10 +34,10 @@ export function certificateAdapters(
   }
 
   return {
-    refusal: (spec) => refusalOf(source, spec),
+    refusal,
     async vault(spec) {
-      const refusal = refusalOf(source, spec);
-      if (refusal !== undefined) throw new VaultRefused(refusal);
+      const refused = refusal(spec);
+      if (refused !== undefined) throw new VaultRefused(refused);
       if (source.kind === 'files') {
         return opened('', async () => (await import('./adapters/local-vault.ts')).openLocalVault(source.directory));
       }
@@ -49,10 +50,10 @@ export function certificateAdapters(
   };
 }
 
-function refusalOf(source: VaultSource, { vault, approvals }: CertificatesSpec): string | undefined {
-  // Whoever has the token or a key is the same caller: nobody could approve as somebody else.
-  if (approvals.length > 0)
-    return 'Callers have no names of their own here yet, so that nobody could approve; leave `approvals` out of `certificates`.';
+function refusalOf(source: VaultSource, { vault, approvals }: CertificatesSpec, callers: Settings['MESHWRIGHT_AUTH']): string | undefined {
+  // Whoever has the token of a local host is the same caller: nobody could approve as somebody else.
+  if (approvals.length > 0 && callers !== 'entra')
+    return 'Callers have names of their own with MESHWRIGHT_AUTH "entra" alone, and nobody else could approve; leave `approvals` out of `certificates`.';
   if (source.kind === 'files' && vault !== undefined)
     return 'This host keeps its authorities in sealed files of its own; leave `vault` out of `certificates`.';
   if (source.kind === 'azure' && vault === undefined) return 'Name the Key Vault that holds the authorities, as `vault` of `certificates`.';
