@@ -10,6 +10,7 @@ import { ClusterUnavailable, type Refused } from '../dataplanes/kubernetes/clust
 import { codeOf } from './http-exchange.ts';
 import { parsedKubeconfig } from './kubeconfig.ts';
 import { noAccess } from './kubernetes-answers.ts';
+import { missingRole, refusedIdentity } from './missing-role.ts';
 
 /** The application that AKS API servers are known by in every tenant. */
 const AKS_SERVER = '6dae42f8-4368-4678-94ff-3960e28e3630/.default';
@@ -87,9 +88,8 @@ export function armRefusal(resourceId: string, status: number, text: string): Re
   const said = messageOf(text);
   if (status === 429 || status >= 500) throw new ClusterUnavailable(`Azure could not say where ${resourceId} is (${status}): ${said}`);
   if (status === 403) {
-    return noAccess(
-      `Azure does not let meshwright read how ${resourceId} is reached: ${said} Grant its identity "Azure Kubernetes Service Cluster User Role" on the cluster.`,
-    );
+    const missing = missingRole({ role: 'Azure Kubernetes Service Cluster User Role', who: refusedIdentity(said), scope: resourceId });
+    return noAccess(`Azure does not let meshwright read how ${resourceId} is reached (${said}): ${missing}`);
   }
   return noAccess(`Azure does not say how ${resourceId} is reached (${status}): ${said}`);
 }

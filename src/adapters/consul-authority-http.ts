@@ -64,7 +64,9 @@ export function consulAuthorityOverHttp(consul: ConsulAddress): ConsulAuthority 
       const of: ListedProxy[] = [];
       for (let at = 0; at < names.length; at += AT_A_TIME) {
         const some = names.slice(at, at + AT_A_TIME);
-        const answers = await Promise.all(some.map((name) => ask('GET', `/v1/catalog/service/${encodeURIComponent(name)}?${filter}`)));
+        const answers = await Promise.all(
+          some.map((name) => ask('GET', `/v1/catalog/service/${encodeURIComponent(name.toWellFormed())}?${filter}`)),
+        );
         for (const each of answers) {
           if (each.status !== 200) return refused(each);
           if (each.isPart) return HIDDEN;

@@ -20,7 +20,8 @@ import type {
 import { z } from 'zod';
 import type { BatchOutcome, Documents, Due, Etag, Found, Operation, StoredDocument } from '../journal/documents.ts';
 import { checkBatch, checkBatchBytes } from './batch-limits.ts';
-import { BatchFailure, type CallLimits, callLimits, fateOf, withPatience } from './cosmos-patience.ts';
+import { BatchFailure, type CallLimits, callLimits, fateOf, rootOf, withPatience } from './cosmos-patience.ts';
+import { missingDocumentsRole, refusedIdentity } from './missing-role.ts';
 import { jsonObject, storedDocument } from './stored-document.ts';
 
 export interface CosmosAccount {
@@ -66,7 +67,7 @@ export async function openCosmosDocuments(
   limits: CallLimits = callLimits,
 ): Promise<CosmosDocuments> {
   const client = await connect(account, limits);
-  return new CosmosDocuments(client, client.database(account.database).container(account.container), now, limits);
+  return new CosmosDocuments(client, client.database(account.database).container(account.container), now, limits, account.endpoint);
 }
 
 async function connect({ endpoint, credential }: CosmosAccount, limits: CallLimits = callLimits): Promise<CosmosClient> {
@@ -108,12 +109,14 @@ export class CosmosDocuments implements Documents {
   readonly #container: Container;
   readonly #now: () => number;
   readonly #limits: CallLimits;
+  readonly #account: string;
 
-  constructor(client: CosmosClient, container: Container, now: () => number, limits: CallLimits) {
+  constructor(client: CosmosClient, container: Container, now: () => number, limits: CallLimits, endpoint: string) {
     this.#client = client;
     this.#container = container;
     this.#now = now;
     this.#limits = limits;
+    this.#account = new URL(endpoint).hostname.split('.')[0] ?? '';
   }
 
   async read(partition: string, id: string): Promise<Found | undefined> {
@@ -138,7 +141,7 @@ export class CosmosDocuments implements Documents {
       return fate === 'not done' || (fate === 'unknown' && fenced);
     };
     try {
-      const outcome = await withPatience(this.#limits, (signal) => this.#send(partition, operations, inputs, signal), again);
+      const outcome = await this.#patiently((signal) => this.#send(partition, operations, inputs, signal), again);
       // What an earlier try of ours has written is in the way of a later one.
       const seen = outcome.outcome === 'written' || !doubtful ? undefined : await this.#seen(partition, operations, sent);
       return seen ?? outcome;
@@ -191,23 +194,27 @@ export class CosmosDocuments implements Documents {
     const options = partitionKey === undefined ? {} : { partitionKey };
     const ask = async (abortSignal: AbortSignal) =>
       (await this.#container.items.query(query, { ...options, abortSignal }).fetchAll()).resources;
-    return withPatience(this.#limits, ask, mayReadAgain);
+    return this.#patiently(ask, mayReadAgain);
+  }
+
+  async #patiently<Result>(attempt: (signal: AbortSignal) => Promise<Result>, again: (error: unknown) => boolean): Promise<Result> {
+    try {
+      return await withPatience(this.#limits, attempt, again);
+    } catch (error) {
+      throw withRole(error, this.#account);
+    }
   }
 
   /** As stored; `undefined`: there is none. */
   async #item(partition: string, id: string): Promise<unknown> {
-    return withPatience(
-      this.#limits,
-      async (abortSignal) => {
-        const answer = await this.#container.item(id, partition).read({ abortSignal });
-        if (answer.statusCode !== 404) return answer.resource;
-        // A missing container and a session that has not caught up are a 404 too, told apart by their sub-status.
-        const subStatus = Number(answer.substatus ?? 0);
-        if (subStatus === 0) return undefined;
-        throw new Error(`Cosmos DB answered 404/${subStatus} when asked for ${id} of ${partition}.`);
-      },
-      mayReadAgain,
-    );
+    return this.#patiently(async (abortSignal) => {
+      const answer = await this.#container.item(id, partition).read({ abortSignal });
+      if (answer.statusCode !== 404) return answer.resource;
+      // A missing container and a session that has not caught up are a 404 too, told apart by their sub-status.
+      const subStatus = Number(answer.substatus ?? 0);
+      if (subStatus === 0) return undefined;
+      throw new Error(`Cosmos DB answered 404/${subStatus} when asked for ${id} of ${partition}.`);
+    }, mayReadAgain);
   }
 
   /** Sends a batch once. Cosmos fails one that deletes what is not there; nothing is what the delete asks for: it goes again without. */
@@ -323,4 +330,15 @@ function at<T>(list: readonly T[], index: number): T {
     throw new Error(`Cosmos DB answered for operation ${index} of a batch of ${list.length}.`);
   }
   return element;
+}
+
+const refusedSchema = z.object({ code: z.literal(403), message: z.string() });
+
+/** Of a role that is missing the answer speaks as of a firewall and a full account, by 403: it is told by its words. */
+function withRole(error: unknown, account: string): unknown {
+  const refused = refusedSchema.safeParse(rootOf(error)).data;
+  if (!refused || !/\bRBAC permissions\b/.test(refused.message)) return error;
+  const action = /perform action \[([^\]]+)\]/.exec(refused.message)?.[1] ?? 'this';
+  const missing = missingDocumentsRole(account, refusedIdentity(refused.message));
+  return new Error(`Cosmos DB does not allow ${action}: ${missing}`, { cause: error });
 }

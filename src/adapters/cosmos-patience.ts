@@ -60,7 +60,7 @@ const TRANSIENT_IN_BATCH = new Set([408, 410, 429, 449, 503]);
 const SESSION_NOT_AVAILABLE = 1002;
 
 /** The SDK says what failed in a batch in the cause of what it throws. */
-const rootOf = (error: unknown): unknown => (error instanceof Error && error.cause instanceof Error ? error.cause : error);
+export const rootOf = (error: unknown): unknown => (error instanceof Error && error.cause instanceof Error ? error.cause : error);
 
 export function fateOf(thrown: unknown): Fate {
   const error = rootOf(thrown);

@@ -5,6 +5,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { z } from 'zod';
 import { VaultRefused, VaultUnavailable } from '../trust/vault.ts';
+import { missingRole, refusedIdentity } from './missing-role.ts';
 
 /** The built-in role that allows a call: https://learn.microsoft.com/azure/key-vault/general/rbac-guide. */
 export type Role = 'Key Vault Certificates Officer' | 'Key Vault Crypto Officer' | 'Key Vault Crypto User' | 'Key Vault Secrets Officer';
@@ -120,10 +121,10 @@ export class KeyVaultCalls {
 
   #roleIsMissing(role: Role, message: string): string {
     const vault = this.#url.hostname.split('.')[0];
-    const who = /\boid=([0-9a-f-]{36})/i.exec(message)?.[1] ?? '<object id of the identity>';
+    const who = refusedIdentity(message);
     const action = /^Action: '([^']+)'/m.exec(message)?.[1] ?? 'the call';
-    const command = `az role assignment create --role "${role}" --assignee-object-id ${who} --assignee-principal-type ServicePrincipal --scope "$(az keyvault show --name ${vault} --query id --output tsv)"`;
-    return `${this.#url.hostname} does not allow ${action}: the identity ${who} lacks the role "${role}"; give it with \`${command}\`.`;
+    const scope = `$(az keyvault show --name ${vault} --query id --output tsv)`;
+    return `${this.#url.hostname} does not allow ${action}: ${missingRole({ role, who, scope })}`;
   }
 }
 

@@ -20,6 +20,8 @@ export interface HttpAnswer {
   readonly status: number;
   readonly retryAfter?: string;
   readonly body: string;
+  /** Of a 403: how that is granted, where Azure holds the permissions. */
+  readonly grant?: (said: string) => string;
 }
 
 const statusSchema = z.looseObject({
@@ -89,7 +91,11 @@ export async function refused(answer: HttpAnswer, what: string, kind: ResourceKi
   if (status >= 500) throw new ClusterUnavailable(`The API server failed to ${what} (${status}): ${message || answer.body.slice(0, 200)}`);
   if (status === 401) return refusal(status, what, 'it does not accept these credentials; renew the ones the data plane is reached with.');
   if (status === 403 && !/denied the request/.test(message))
-    return refusal(status, what, `${message}. Grant that to whom meshwright signs in as.`);
+    return refusal(
+      status,
+      what,
+      `${message.replace(/\.$/, '')}. ${answer.grant?.(message) ?? 'Grant that to whom meshwright signs in as.'}`,
+    );
   if (status === 404 && reason !== 'NotFound') return refusal(status, what, notServed(kind, await served()));
   return refusal(status, what, message || `status ${status}`);
 }

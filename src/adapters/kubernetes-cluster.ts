@@ -44,6 +44,8 @@ export interface ClusterAccess {
   readonly config: () => Promise<KubeConfig | Refused>;
   /** Of each request to the API server, and to a pod. */
   readonly timeoutMs?: number;
+  /** How Azure grants what it was said to refuse; left out where the cluster holds its own permissions. */
+  readonly grant?: (said: string) => string;
 }
 
 /** What certificates need beside that: to be somebody for a moment, and to speak another protocol than HTTP to a pod. */
@@ -70,7 +72,7 @@ const groupSchema = z.object({ versions: z.array(z.object({ groupVersion: z.stri
 const tokenSchema = z.object({ status: z.object({ token: z.string().min(1) }) });
 const reviewSchema = z.object({ status: z.object({ allowed: z.boolean() }) });
 
-export function kubernetesCluster({ config, timeoutMs = 10_000 }: ClusterAccess): SpeakingCluster {
+export function kubernetesCluster({ config, timeoutMs = 10_000, grant }: ClusterAccess): SpeakingCluster {
   const agents = { 'https:': new https.Agent({ keepAlive: true }), 'http:': new http.Agent({ keepAlive: true }) };
 
   async function access(): Promise<KubeConfig | Refused> {
@@ -102,7 +104,8 @@ export function kubernetesCluster({ config, timeoutMs = 10_000 }: ClusterAccess)
     const headers = { accept: 'application/json', 'user-agent': FIELD_MANAGER, ...length, ...options.headers };
     const request = { ...options, method, headers, agent, signal: AbortSignal.timeout(timeoutMs) };
     try {
-      return await exchange(url, request, text);
+      const answer = await exchange(url, request, text);
+      return grant ? { ...answer, grant } : answer;
     } catch (error) {
       throw new ClusterUnavailable(`The API server at ${url.host} could not be asked to ${what}: ${explained(error, timeoutMs)}.`, {
         cause: error,

@@ -8,6 +8,7 @@ import { aksConfig } from './aks-credentials.ts';
 import { readKubeconfig } from './kubeconfig.ts';
 import { noAccess } from './kubernetes-answers.ts';
 import { kubernetesCluster, type SpeakingCluster } from './kubernetes-cluster.ts';
+import { missingClusterRole } from './missing-role.ts';
 
 type NamedCluster = NonNullable<Extract<DataPlaneSpec, { kind: 'istio' }>['cluster']>;
 
@@ -24,7 +25,8 @@ export function namedClusters({ setting, credential, now }: ClusterSources): (cl
   const known = new Map<string, SpeakingCluster>();
   return (cluster) => {
     const key = JSON.stringify(cluster);
-    const made = known.get(key) ?? kubernetesCluster({ config: configOf(cluster) });
+    const grant = 'aks' in cluster ? { grant: (said: string) => missingClusterRole(cluster.aks, said) } : {};
+    const made = known.get(key) ?? kubernetesCluster({ config: configOf(cluster), ...grant });
     known.set(key, made);
     return made;
   };

@@ -77,7 +77,7 @@ describe('an AKS cluster', () => {
     expect(await config()).toMatchObject({
       kind: 'refused',
       message: expect.stringMatching(
-        /The client does not have authorization\. Grant its identity "Azure Kubernetes Service Cluster User Role"/,
+        /The client does not have authorization\.\): the identity .* lacks the role "Azure Kubernetes Service Cluster User Role"; give it with `az role/,
       ),
     });
     expect(await azure(error(404, 'The resource was not found.')).config()).toMatchObject({
