@@ -11,6 +11,7 @@ param identityId string
 param identityClientId string
 param storageAccountName string
 param deploymentContainerUrl string
+param deadLetterContainerUrl string
 param telemetryConnectionString string
 param workspaceId string
 param cosmosEndpoint string
@@ -50,6 +51,7 @@ var ownSettings = {
   MESHWRIGHT_DOOR_KEYS: doorKeys
   MESHWRIGHT_XDS_URL: xdsUrl
   MESHWRIGHT_URL: url
+  MESHWRIGHT_DEAD_LETTERS_URL: deadLetterContainerUrl
 }
 
 // What specs name is a secret, and stays in the vault.

@@ -64,6 +64,9 @@ param clusterIds array = []
 @description('Namespaces of those clusters where meshwright changes who signs, or asks pods what they serve: istio-system, linkerd. Empty: nowhere.')
 param controlPlaneNamespaces array = []
 
+@description('Resource ids of the Key Vaults that Istio add-ons of AKS read their CA from, where meshwright is to rotate it.')
+param addonVaultIds array = []
+
 @description('What of Azure Resource Manager begins rollouts and looks for drift: the beginnings of operation names.')
 param watchedOperations array = [
   'Microsoft.ContainerService/managedClusters/'
@@ -198,6 +201,7 @@ module functions './functions.bicep' = {
     identityClientId: identities.outputs.functionsClientId
     storageAccountName: storage.outputs.hostAccountName
     deploymentContainerUrl: storage.outputs.deploymentContainerUrl
+    deadLetterContainerUrl: storage.outputs.deadLetterContainerUrl
     telemetryConnectionString: observability.outputs.telemetryConnectionString
     workspaceId: observability.outputs.workspaceId
     cosmosEndpoint: cosmos.outputs.endpoint
@@ -305,6 +309,15 @@ module clusterAccess './aks-access.bicep' = [for clusterId in clusterIds: {
   params: {
     clusterName: last(split(clusterId, '/'))
     controlPlaneNamespaces: controlPlaneNamespaces
+    functionsPrincipalId: identities.outputs.functionsPrincipalId
+  }
+}]
+
+module addonVaultAccess './addon-vault-access.bicep' = [for vaultId in addonVaultIds: {
+  name: 'addon-vault-access-${uniqueString(vaultId)}'
+  scope: resourceGroup(split(vaultId, '/')[2], split(vaultId, '/')[4])
+  params: {
+    vaultName: last(split(vaultId, '/'))
     functionsPrincipalId: identities.outputs.functionsPrincipalId
   }
 }]

@@ -209,4 +209,5 @@ output recordsAccountId string = records.id
 output deploymentContainerUrl string = '${host.properties.primaryEndpoints.blob}${deployments.name}'
 output eventsQueueName string = queueNames[1]
 output deadLetterContainerName string = deadLetters.name
+output deadLetterContainerUrl string = '${records.properties.primaryEndpoints.blob}${deadLetters.name}'
 output anchorsContainerUrl string = '${records.properties.primaryEndpoints.blob}${anchors.name}'
