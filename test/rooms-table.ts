@@ -61,6 +61,7 @@ export const TABLE: Readonly<Record<string, readonly string[]>> = {
     'src/dataplanes/kubernetes/cluster.ts',
     // A request for a leaf whose key nobody keeps.
     'src/agent/signing-request.ts',
+    'src/dead-letters.ts',
     'src/environment.ts',
     'src/journal/documents.ts',
     'src/journal/hash.ts',
@@ -202,7 +203,16 @@ export const TABLE: Readonly<Record<string, readonly string[]>> = {
     'src/trust/*',
     'src/trust/x509/serving.ts',
   ],
+  // Of what came and was not acted on: each is given again by the door it would have come by.
+  'src/dead-letters.ts': [
+    'src/intake/personal-claims.ts',
+    'src/intake/queued-events.ts',
+    'src/journal/documents.ts',
+    'src/journal/parked.ts',
+    'src/receive.ts',
+  ],
   'src/app.ts': [
+    'src/dead-letters.ts',
     'src/drift-report.ts',
     'src/issuing.ts',
     'src/receive.ts',
@@ -224,7 +234,14 @@ export const TABLE: Readonly<Record<string, readonly string[]>> = {
   ],
   // What chooses adapters.
   'src/environment.ts': [],
-  'src/azure.ts': ['src/app.ts', 'src/certificate-adapters.ts', 'src/data-planes.ts', 'src/environment.ts', 'src/adapters/*'],
+  'src/azure.ts': [
+    'src/app.ts',
+    'src/certificate-adapters.ts',
+    'src/data-planes.ts',
+    'src/dead-letters.ts',
+    'src/environment.ts',
+    'src/adapters/*',
+  ],
   'src/certificate-adapters.ts': [
     'src/app.ts',
     'src/adapters/*',
@@ -264,6 +281,7 @@ export const TABLE: Readonly<Record<string, readonly string[]>> = {
   // Programs and their doors.
   'src/api': [
     'src/app.ts',
+    'src/dead-letters.ts',
     'src/issuing.ts',
     'src/receive.ts',
     'src/rotating.ts',
@@ -309,6 +327,8 @@ export const TABLE: Readonly<Record<string, readonly string[]>> = {
   'src/agent': ['src/adapters/http-exchange.ts'],
   // Over HTTP; it opens no store. What can be planned without a running meshwright, it plans itself.
   'src/cli': [
+    // Who asks, on Azure.
+    'src/adapters/azure-token.ts',
     'src/agent/process.ts',
     'src/dataplanes/consul/custom-resources.ts',
     'src/dataplanes/envoy/*',

@@ -7,7 +7,7 @@ import { problemSchema } from './answers.ts';
 import { Failure } from './failure.ts';
 import { problemLine } from './spec-folder.ts';
 import type { Terminal } from './terminal.ts';
-import { isLoopback, tokenFor } from './token.ts';
+import { isLoopback, tokensFor } from './token.ts';
 
 const DEFAULT_URL = 'http://localhost:7071';
 const TIMEOUT_MS = 60_000;
@@ -29,13 +29,19 @@ interface Asking extends RequestInit {
   readonly headers?: Readonly<Record<string, string>>;
 }
 
-/** `url` as given, or `MESHWRIGHT_URL`, or where `npm start` listens. */
-export function connect(url: string | undefined, terminal: Terminal): Connection {
+export interface Installation {
+  readonly url?: string;
+  readonly audience?: string;
+}
+
+/** `url` as given, or `MESHWRIGHT_URL`, or where `npm start` listens; `audience` as given, or `MESHWRIGHT_AUDIENCE`. */
+export function connect({ url, audience }: Installation, terminal: Terminal): Connection {
   const base = readUrl(url ?? (terminal.environment.MESHWRIGHT_URL || DEFAULT_URL));
+  const tokens = tokensFor(base, terminal, audience ?? (terminal.environment.MESHWRIGHT_AUDIENCE || undefined));
   const shown = `${base.origin}${base.pathname}`.replace(/\/$/, '');
 
   async function ask<Answer>(path: string, options: Asking, schema: z.ZodType<Answer>): Promise<Answer> {
-    const token = await tokenFor(base, terminal);
+    const token = await tokens();
     const headers = {
       ...options.headers,
       accept: 'application/json',

@@ -5,7 +5,7 @@ import { jsonSchema, SPEC_KINDS } from '../spec/json-schema.ts';
 import { DATA_PLANE_KINDS } from '../spec/schema.ts';
 import { type AgentAsked, runAgent } from './agent.ts';
 import { addCertificates } from './certificate-commands.ts';
-import { type Connection, connect } from './connection.ts';
+import { type Connection, connect, type Installation } from './connection.ts';
 import { type DriftOptions, showDrift } from './drifting.ts';
 import { type BootstrapAsked, printBootstrap } from './envoy-bootstrap.ts';
 import { type ExportOptions, exportSpec } from './exporting.ts';
@@ -50,10 +50,11 @@ function programFor(terminal: Terminal): Command {
   const program = new Command('meshwright')
     .description('Watch rollouts in a service mesh, and step in.')
     .option('--url <address>', 'where meshwright answers (MESHWRIGHT_URL; http://localhost:7071)')
+    .option('--audience <id>', 'on Azure: the app registration that tokens are asked for (MESHWRIGHT_AUDIENCE)')
     .exitOverride()
     .configureOutput({ writeOut: (text) => terminal.out(text.trimEnd()), writeErr: (text) => terminal.err(text.trimEnd()) })
     .showHelpAfterError('Ask for --help to see how it is used.');
-  const connection = (): Connection => connect(program.opts<{ url?: string }>().url, terminal);
+  const connection = (): Connection => connect(program.opts<Installation>(), terminal);
   addReading(program, terminal, connection);
   addStarting(program, terminal, connection);
   addSteppingIn(program, terminal, connection);

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { z } from 'zod';
 import { json, problem } from '../../src/api/problem.ts';
-import { tokenFor } from '../../src/cli/token.ts';
+import { tokensFor } from '../../src/cli/token.ts';
 import { type Api, specFiles, TOKEN } from './api-server.ts';
 import { type CliAtApi, startCliAtApi } from './cli-at-api.ts';
 import { runCli, spawnCli } from './run-cli.ts';
@@ -172,11 +172,14 @@ describe('the token', () => {
 
   it('of this machine goes to this machine only, and no token goes anywhere in the clear', async () => {
     const workingDirectory = await below();
-    const at = (url: string, environment: Record<string, string> = {}) => tokenFor(new URL(url), { environment, workingDirectory });
+    const at = (url: string, environment: Record<string, string> = {}) =>
+      tokensFor(new URL(url), { environment, workingDirectory, now: Date.now }, undefined)();
     expect(await at('http://localhost:7071')).toBe(TOKEN);
     expect(await at('https://mesh.example.com')).toBeUndefined();
     expect(await at('https://mesh.example.com', { MESHWRIGHT_TOKEN: 'theirs' })).toBe('theirs');
     await expect(at('http://mesh.example.com', { MESHWRIGHT_TOKEN: 'theirs' })).rejects.toThrow('in the clear; use https.');
+    const ofAzure = tokensFor(new URL('http://mesh.example.com'), { environment: {}, workingDirectory, now: Date.now }, 'api://meshwright');
+    await expect(ofAzure()).rejects.toThrow('in the clear; use https.');
   });
 });
 
