@@ -1,9 +1,10 @@
 /**
  * Whether a node serves a snapshot: the whole of it, or all but the virtual hosts that it refuses. What one service's
  * configuration does to a node must not hold back the others', so a refusal counts for the virtual hosts it touches; only
- * what all of them need (listeners, a route configuration's frame) holds back the node. A node that refuses to trust others than
+ * what all of them need (listeners for calls of its workload, a route configuration's frame) holds back the node. A node that refuses to trust others than
  * before serves what it is told all the same. Pure.
  */
+import { INBOUND } from '../dataplanes/envoy/naming.ts';
 import type { EnvoyResourceType } from '../dataplanes/envoy/resources.ts';
 import { type Held, type HeldByType, underWay } from './node-content.ts';
 import { resourceTypes } from './protobuf.ts';
@@ -11,7 +12,8 @@ import type { Piece, Resource, ResourceSet, Snapshot } from './snapshot.ts';
 
 /**
  * The names of the virtual hosts that the node goes without, because it has refused them or a cluster or endpoints that
- * requests reach through them; it serves everything else of the snapshot. undefined: something else is missing still.
+ * requests reach through them, and `inbound` where it has refused a cluster that this listener needs; it serves everything else of the
+ * snapshot. undefined: something else is missing still.
  */
 export function goesWithout(types: HeldByType, snapshot: Snapshot): readonly string[] | undefined {
   const refusesNothing = resourceTypes.every((type) => types[type].rejected.size === 0);
@@ -26,15 +28,17 @@ export function goesWithout(types: HeldByType, snapshot: Snapshot): readonly str
     if (!refused.has(cluster.name) && !holdsCluster(types, snapshot, cluster)) return undefined;
   }
   const isBad = (type: EnvoyResourceType, { id, reached }: Piece) => types[type].rejected.has(id) || !refused.isDisjointFrom(reached);
+  const without = new Set<string>();
   for (const listener of sets.listener.resources.values()) {
-    if (listener.pieces.some((piece) => isBad('listener', piece)) || !has(types.listener, listener)) return undefined;
+    const leadsToRefused = listener.pieces.some(({ reached }) => !refused.isDisjointFrom(reached));
+    if (listener.name === INBOUND && leadsToRefused) without.add(INBOUND);
+    else if (listener.pieces.some((piece) => isBad('listener', piece)) || !has(types.listener, listener)) return undefined;
   }
   const users = [...sets.cluster.resources.values(), ...sets.listener.resources.values()].filter(({ name }) => !refused.has(name));
   for (const name of new Set(users.flatMap(({ references }) => [...references.secrets]))) {
     const secret = sets.secret.resources.get(name);
     if (secret && !(isAnswered(types.secret, name) && (refuses('secret', secret) || has(types.secret, secret)))) return undefined;
   }
-  const without = new Set<string>();
   for (const route of routesAskedFor(sets)) {
     for (const [index, piece] of (route?.pieces ?? []).entries()) {
       const bad = isBad('route', piece);

@@ -93,6 +93,12 @@ export class DataPlaneView {
     return inbound && plansByName(this.#plans).get(inbound.service)?.service;
   }
 
+  /** What a node goes without, by the names of services: its inbound listener is for one alone. */
+  withoutOf({ inbound }: EnvoyNode, names: readonly string[]): readonly string[] {
+    const own = inbound && plansByName(this.#plans).get(inbound.service);
+    return own ? names.map((name) => (name === INBOUND ? qualifiedName(own) : name)) : names;
+  }
+
   isInShadow(service: string): boolean {
     return this.#plans.some((plan) => plan.service === service && plan.security?.stage === 'shadow');
   }

@@ -127,8 +127,11 @@ export async function startXdsServer(options: XdsServerOptions): Promise<XdsServ
     tellSoon(mesh, dataPlane, kept);
   }
 
-  function seenEvent({ mesh, dataPlane, identity }: EnvoyNode, event: NodeEvent): SeenEvent {
+  function seenEvent(node: EnvoyNode, event: NodeEvent): SeenEvent {
+    const { mesh, dataPlane, identity } = node;
     if (event.fact === 'connected') return { fact: 'connected', identity: identity !== undefined };
+    if (event.fact === 'served')
+      return { ...event, without: watches.get(mesh)?.view(dataPlane)?.withoutOf(node, event.without) ?? event.without };
     if (event.fact !== 'offered' && event.fact !== 'trusts' && event.fact !== 'distrusts') return event;
     const { fingerprint, ...seenFact } = event;
     return { ...seenFact, roots: watches.get(mesh)?.view(dataPlane)?.rootsIn(fingerprint) ?? [] };

@@ -10,7 +10,7 @@ import { MemoryDocuments } from '../../src/adapters/memory-documents.ts';
 import { envoyDataPlane } from '../../src/dataplanes/envoy/observe.ts';
 import type { EnvoyNode } from '../../src/dataplanes/envoy/resources.ts';
 import type { Documents } from '../../src/journal/documents.ts';
-import type { PlannedSecurity, ServicePlan } from '../../src/plan/plan.ts';
+import type { PlannedSecurity, ServicePlan, Tokens } from '../../src/plan/plan.ts';
 import { planService } from '../../src/plan/plan-service.ts';
 import { writeFragment } from '../../src/reconcile/model.ts';
 import { startXdsServer } from '../../src/xds/server.ts';
@@ -102,16 +102,16 @@ export async function startMesh({
       const fragment = { ...place, service: 'catalog', revision, sequence, plan: planOf({ protocol, connections }) };
       return envoyDataPlane(documents, place.dataPlane, () => undefined).observe(fragment, now());
     },
-    async plan(security?: Pick<PlannedSecurity, 'stage' | 'allow'>): Promise<number> {
+    async plan(security?: Pick<PlannedSecurity, 'stage' | 'allow'>, tokens?: Tokens): Promise<number> {
       revision += 1;
-      const plan = planOf({ protocol, connections }, security);
+      const plan = { ...planOf({ protocol, connections }, security), ...(tokens ? { tokens } : {}) };
       const { sequence } = await writeFragment(documents, { mesh: 'shop', service: 'catalog', revision, plan });
       await fetch(`${door}/poke/shop`, { method: 'POST' });
       return sequence;
     },
     served: (sequence: number) => until(`all serve ${sequence}`, async () => (await mesh.observe(sequence)).kind === 'served'),
-    /** An Envoy before the workload; its port. `account`: what its identity says. */
-    async receive(account: string | undefined): Promise<{ port: number; running: RunningEnvoy }> {
+    /** An Envoy before the workload; its port. `account`: what its identity says. `authorities`: a file. */
+    async receive(account: string | undefined, authorities?: string): Promise<{ port: number; running: RunningEnvoy }> {
       const port = await freePort();
       if (account !== undefined) await identify('receiver', account);
       const running = await start({
@@ -119,6 +119,7 @@ export async function startMesh({
         ...place,
         inbound: { service: 'catalog', version: 'v1', address: LOOPBACK, port, workloadPort: workload.port },
         ...(account === undefined ? {} : { identity: { directory: directoryOf('receiver') } }),
+        ...(authorities === undefined ? {} : { authorities }),
       });
       const endpoint = { service: 'catalog', version: 'v1', address: LOOPBACK, port, mtls: account !== undefined };
       const response = await fetch(`${door}/endpoints`, {
