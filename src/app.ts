@@ -1,5 +1,6 @@
 /** The use cases, wired once over the adapters they are given. Every trigger, and the simulation, goes through this door. */
 
+import { type DeadLetterPlace, type DeadLetters, deadLetters } from './dead-letters.ts';
 import { type DriftReport, type DriftScope, driftSeen, lookForDriftIn, lookWhereOwed } from './drift-report.ts';
 import { createIssuing, type Issuing } from './issuing.ts';
 import type { Documents } from './journal/documents.ts';
@@ -39,6 +40,8 @@ export interface Adapters {
   readonly trust?: TrustAdapters;
   /** `undefined`: the mesh names no channel. */
   readonly channel: (mesh: MeshSpec) => Channel | undefined;
+  /** Where Azure puts what it could not deliver; left out: there is only what is parked. */
+  readonly deadLetters?: readonly DeadLetterPlace[];
   /** Tells operators of what failed and will be tried again. */
   readonly report: (problem: string, error: unknown) => void;
 }
@@ -117,6 +120,8 @@ export interface App {
   overview(): Promise<Overview>;
   service(mesh: string, service: string): Promise<ServiceStatus | undefined>;
   history(mesh: string, service: string | undefined, after: number, limit: number): Promise<readonly Commit[]>;
+  /** All that came and was not acted on, here and where Azure puts it. */
+  readonly deadLetters: DeadLetters;
   /** A page of deliveries nobody could act on, see `listParked`. */
   parked(after?: number, limit?: number): Promise<readonly Parked[]>;
   /** One of them with what came; `undefined`: no such delivery. */
@@ -236,6 +241,15 @@ export function createApp(adapters: Adapters): App {
       const stream = service === undefined ? meshStreamId(mesh) : serviceStreamId(mesh, service);
       return commitsOf(documents, stream, after, limit);
     },
+    deadLetters: deadLetters({
+      documents,
+      now,
+      places: adapters.deadLetters ?? [],
+      receiveEvent: (body, actor) => receiveEvent(receiving, body, actor),
+      receiveAlert: (body) => receiveAlert(receiving, body),
+      receiveQueued: (message) => receiveQueued(receiving, message),
+      wake: tended.wake,
+    }),
     parked: (after, limit) => listParked(documents, now(), after, limit),
     parkedOne: (id) => readParked(documents, now(), id),
   };

@@ -3,22 +3,25 @@
  * queue of the host's storage; cards to Teams. Without that queue the sweep wakes what is due, up to a minute late.
  */
 import { openCosmosDocuments } from './adapters/cosmos-documents.ts';
+import { deadLetterBlobs, openContainer } from './adapters/dead-letter-blobs.ts';
+import { poisonQueue } from './adapters/poison-queue.ts';
+import { alarmsOn, openQueue } from './adapters/queue-alarms.ts';
 import { teamsChannelOf } from './adapters/teams-channel.ts';
 import type { Adapters } from './app.ts';
 import { certificateAdapters } from './certificate-adapters.ts';
 import { namedDataPlanes, namedTrust } from './data-planes.ts';
+import type { DeadLetterPlace } from './dead-letters.ts';
 import type { Settings } from './environment.ts';
 
 export async function azureAdapters(settings: Settings, endpoint: string): Promise<Adapters> {
-  const { ManagedIdentityCredential } = await import('@azure/identity');
-  const clientId = settings.COSMOS__clientId;
-  const token = clientId === undefined ? new ManagedIdentityCredential() : new ManagedIdentityCredential({ clientId });
+  const token = await identity(settings.COSMOS__clientId);
   const account = { endpoint, credential: { token }, database: settings.COSMOS__database, container: settings.COSMOS__container };
   const documents = await openCosmosDocuments(account, Date.now);
   return {
     documents,
     now: Date.now,
-    setAlarm: await alarmsOf(settings),
+    setAlarm: alarmsOf(settings),
+    deadLetters: deadLettersOf(settings),
     connect: namedDataPlanes(documents, settings, async () => token),
     trust: certificateAdapters(
       documents,
@@ -31,11 +34,35 @@ export async function azureAdapters(settings: Settings, endpoint: string): Promi
   };
 }
 
+/** The queues of the host's storage, by the identity that the host itself uses; opened, as all here, where they are first used. */
+function queuesOf({ AzureWebJobsStorage__accountName: account, AzureWebJobsStorage__clientId: clientId }: Settings) {
+  if (account === undefined) return undefined;
+  return (name: string) => async () => openQueue(`https://${account}.queue.core.windows.net/${name}`, await identity(clientId));
+}
+
 /** On the queue that `functions/alarms.ts` is triggered by. */
-async function alarmsOf({ AzureWebJobsStorage__accountName: account, AzureWebJobsStorage__clientId: clientId }: Settings) {
-  if (account === undefined) return async () => {};
+function alarmsOf(settings: Settings): Adapters['setAlarm'] {
+  const queue = queuesOf(settings);
+  if (!queue) return async () => {};
+  let set: Promise<Adapters['setAlarm']> | undefined;
+  return async (stream, at) => {
+    set ??= queue('alarms')().then((opened) => alarmsOn(opened, Date.now));
+    await (await set)(stream, at);
+  };
+}
+
+/** What Event Grid could not deliver, and what the functions failed at each time. */
+function deadLettersOf(settings: Settings): readonly DeadLetterPlace[] {
+  const { MESHWRIGHT_DEAD_LETTERS_URL: container, AzureWebJobsStorage__clientId: clientId } = settings;
+  const queue = queuesOf(settings);
+  const queues = queue
+    ? [poisonQueue('events-poison', 'events', queue('events-poison')), poisonQueue('alarms-poison', 'alarms', queue('alarms-poison'))]
+    : [];
+  if (container === undefined) return queues;
+  return [...queues, deadLetterBlobs(async () => openContainer(container, await identity(clientId)))];
+}
+
+async function identity(clientId: string | undefined) {
   const { ManagedIdentityCredential } = await import('@azure/identity');
-  const { alarmsOn, openQueue } = await import('./adapters/queue-alarms.ts');
-  const credential = clientId === undefined ? new ManagedIdentityCredential() : new ManagedIdentityCredential({ clientId });
-  return alarmsOn(await openQueue(`https://${account}.queue.core.windows.net/alarms`, credential), Date.now);
+  return clientId === undefined ? new ManagedIdentityCredential() : new ManagedIdentityCredential({ clientId });
 }

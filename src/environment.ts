@@ -34,6 +34,8 @@ const settingsSchema = z.object({
   /** The account of the Functions host, as its own connection names it: the queue of alarms is there. Left out, the sweep alone wakes. */
   AzureWebJobsStorage__accountName: z.string().min(1).optional(),
   AzureWebJobsStorage__clientId: z.string().min(1).optional(),
+  /** The container that Event Grid writes what it could not deliver into, such as `https://<account>.blob.core.windows.net/dead-letters`. */
+  MESHWRIGHT_DEAD_LETTERS_URL: z.url().optional(),
   /** Who may ask: holders of tokens of Entra ID on Azure, of the one token on one machine; nobody until it is said. */
   /** The account of the Functions host, as its own connection names it: the queue of alarms is there. Left out, the sweep alone wakes. */
   AzureWebJobsStorage__accountName: z.string().min(1).optional(),

@@ -3,6 +3,7 @@
  * have follow from the route itself (`problemStatusesOf`); here is only what is its own.
  */
 import { z } from 'zod';
+import type { DeadLetter } from '../dead-letters.ts';
 import { type Answer, commitBodySchema as commit } from '../journal/stream.ts';
 import type { Received } from '../receive.ts';
 import { dryRunReportSchema } from '../reconcile/dry-run-report.ts';
@@ -38,6 +39,19 @@ const received: z.ZodType<Exclude<Received, { kind: 'parked' }>> = z.discriminat
 const commits = ok(z.object({ commits: z.array(commit) }));
 const shadow = ok(at.extend({ shadow: z.array(dryRunReportSchema.extend({ against: z.string().nullable() })) }), 404);
 const decided = ok(answer, 404, 409);
+const letter: z.ZodType<DeadLetter> = z.object({
+  id: z.string(),
+  at: z.number(),
+  where: z.string(),
+  reason: z.string(),
+  message: z.string(),
+});
+const stillParked: z.ZodType<Extract<Received, { kind: 'parked' }>> = z.object({
+  kind: z.literal('parked'),
+  id: z.string(),
+  reason: z.string(),
+  message: z.string(),
+});
 const parked = z.object({
   id: z.string(),
   at: z.number(),
@@ -59,6 +73,9 @@ export const ANSWERS: Readonly<Record<RouteName, Answers>> = {
   lookForDrift: ok(at.extend({ drift: z.array(driftReport) })),
   parked: ok(z.object({ parked: z.array(parked) })),
   parkedOne: ok(parked.extend({ text: z.string() }), 404),
+  deadLetters: ok(z.object({ letters: z.array(letter) })),
+  deadLetter: ok(z.object({ id: z.string(), where: z.string(), text: z.string() }), 404),
+  sendAgain: ok(z.object({ received: z.array(z.union([received, stillParked])) }), 404, 409),
   events: taken(received, 409, 422),
   alerts: taken(received, 409, 422),
   observations: taken(z.object({ looked: z.int() })),

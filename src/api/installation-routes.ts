@@ -5,6 +5,12 @@ import { isTrue, open, page, reader } from './asked-parts.ts';
 import { defineRoute, PLAIN } from './route.ts';
 
 const MAX_TEXT = 256;
+/** A blob's name in base64. */
+const MAX_LETTER_ID = 1_500;
+const unknownLetter = {
+  reason: 'UnknownLetter',
+  message: 'There is no such dead letter (any more); GET /dead-letters lists what there is.',
+};
 const scope = z.object({ mesh: nameSchema.exactOptional(), service: nameSchema.exactOptional() });
 const notAScope = { reason: 'NotAScope', message: 'Send nothing, or "mesh" and "service" to look at these alone.' };
 
@@ -104,6 +110,34 @@ export const installationRoutes = {
     access: reader('installation'),
     params: z.object({ id: z.string().max(MAX_TEXT) }),
     unknown: { reason: 'UnknownDelivery', message: 'Nothing is parked under this id; GET /parked lists what is.' },
+  }),
+  deadLetters: defineRoute({
+    ...PLAIN,
+    name: 'deadLetters',
+    method: 'GET',
+    path: 'dead-letters',
+    summary: 'What came and was not acted on: parked, not delivered by Event Grid, or failed each time it was tried.',
+    access: reader('installation'),
+  }),
+  deadLetter: defineRoute({
+    ...PLAIN,
+    name: 'deadLetter',
+    method: 'GET',
+    path: 'dead-letters/{id}',
+    summary: 'One of them, with what came.',
+    access: reader('installation'),
+    params: z.object({ id: z.string().max(MAX_LETTER_ID) }),
+    unknown: unknownLetter,
+  }),
+  sendAgain: defineRoute({
+    ...PLAIN,
+    name: 'sendAgain',
+    method: 'POST',
+    path: 'dead-letters/{id}/send',
+    summary: 'Takes one of them as if it came now; it is removed from where it lay, unless nothing can be done with it again.',
+    access: { kind: 'role', role: 'Operator', within: 'installation' },
+    params: z.object({ id: z.string().max(MAX_LETTER_ID) }),
+    unknown: unknownLetter,
   }),
 };
 

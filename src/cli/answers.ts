@@ -110,6 +110,14 @@ export const parkedPageSchema = z.object({ parked: z.array(parkedSchema) });
 /** `text`: what came, its first 64 KB. */
 export const parkedOneSchema = z.looseObject({ ...parkedFields, text: z.string() });
 
+const letterSchema = z.looseObject({ id: z.string(), at: z.number(), where: z.string(), reason: z.string(), message: z.string() });
+export type Letter = z.infer<typeof letterSchema>;
+export const lettersSchema = z.object({ letters: z.array(letterSchema) });
+export const letterTextSchema = z.looseObject({ text: z.string() });
+export const sentAgainSchema = z.object({
+  received: z.array(z.union([receivedSchema, z.object({ kind: z.literal('parked'), message: z.string() })])),
+});
+
 /** RFC 9457, with what this API adds to it. */
 export const problemSchema = z.object({
   detail: z.string(),

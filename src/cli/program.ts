@@ -6,6 +6,7 @@ import { DATA_PLANE_KINDS } from '../spec/schema.ts';
 import { type AgentAsked, runAgent } from './agent.ts';
 import { addCertificates } from './certificate-commands.ts';
 import { type Connection, connect, type Installation } from './connection.ts';
+import { type DeadLetterOptions, deadLetters } from './dead-letters.ts';
 import { type DriftOptions, showDrift } from './drifting.ts';
 import { type BootstrapAsked, printBootstrap } from './envoy-bootstrap.ts';
 import { type ExportOptions, exportSpec } from './exporting.ts';
@@ -105,6 +106,13 @@ function addReading(program: Command, terminal: Terminal, connection: () => Conn
     .argument('[id]', 'of one: what came, to be sent again')
     .addOption(json())
     .action((id: string | undefined, options: { json?: boolean }) => showParked(connection(), terminal, id, options));
+  program
+    .command('dead-letters')
+    .description('what came and was not acted on: parked here, not delivered by Event Grid, or failed each time it was tried')
+    .argument('[id]', 'of one: what came')
+    .option('--send', 'send it again')
+    .addOption(json())
+    .action((id: string | undefined, options: DeadLetterOptions) => deadLetters(connection(), terminal, id, options));
 }
 
 function addStarting(program: Command, terminal: Terminal, connection: () => Connection): void {

@@ -64,6 +64,23 @@ export async function listParked(documents: Documents, now: number, after = 0, l
   }
 }
 
+/** The newest of them, newest first. */
+export async function newestParked(documents: Documents, now: number, limit: number): Promise<readonly Parked[]> {
+  const found = await documents.list({ partition: PARTITION, kind: 'parked', after: now - KEPT_MS });
+  return found
+    .toReversed()
+    .slice(0, limit)
+    .map(({ document }) => toParked(document));
+}
+
+/** It has been acted on since. */
+export async function forgetParked(documents: Documents, id: string): Promise<void> {
+  await documents.batch(PARTITION, [
+    { op: 'delete', id },
+    { op: 'delete', id: textIdOf(id) },
+  ]);
+}
+
 /** One, with the first 64 KB of what came; `undefined` when it is gone or never was. */
 export async function readParked(documents: Documents, now: number, id: string): Promise<(Parked & { readonly text: string }) | undefined> {
   const [found, came] = await Promise.all([documents.read(PARTITION, id), documents.read(PARTITION, textIdOf(id))]);

@@ -117,7 +117,11 @@ async function route(app: App, method: string, path: string, query: URLSearchPar
       const again = 'again' in given && given.again === true;
       return received(await app.receiveEvent({ ...event, data: { mesh, service, ...given } }, { actor: 'local token', again }));
     }
+    case 'GET /dead-letters':
+      return json(200, { letters: await app.deadLetters.list() });
     default: {
+      const [, letter, send] = /^\/dead-letters\/([^/]+?)(\/send)?$/.exec(path) ?? [];
+      if (letter !== undefined) return deadLetter(app, letter, send !== undefined);
       const [, named] = /^\/meshes\/([^/]+)\/spec$/.exec(path) ?? [];
       if (named !== undefined) {
         const adopted = await app.adopted(named);
@@ -134,6 +138,17 @@ async function route(app: App, method: string, path: string, query: URLSearchPar
       return answer ? answered(answer) : problem(404, 'UnknownService', `No adopted spec names ${service} in ${mesh}.`);
     }
   }
+}
+
+async function deadLetter(app: App, id: string, send: boolean): Promise<HttpAnswer> {
+  const unknown = problem(404, 'UnknownLetter', 'There is no such dead letter (any more); GET /dead-letters lists what there is.');
+  if (!send) {
+    const letter = await app.deadLetters.read(id);
+    return letter ? json(200, { id, ...letter }) : unknown;
+  }
+  const sent = await app.deadLetters.sendAgain(id, 'local token');
+  if (!sent) return unknown;
+  return sent.kind === 'refused' ? problem(409, sent.reason, sent.message) : json(200, { received: sent.received });
 }
 
 async function apply(app: App, given: object): Promise<HttpAnswer> {

@@ -29,6 +29,8 @@ export async function startStorageEmulator(): Promise<StorageEmulator> {
       program,
       '--inMemoryPersistence',
       '--disableTelemetry',
+      // The SDKs name a version of the API that Azurite will know with its next release; what is used here is older than both.
+      '--skipApiVersionCheck',
       ...['blob', 'queue', 'table'].flatMap((service) => [`--${service}Host`, '127.0.0.1', `--${service}Port`, '0']),
     ],
     logFile,

@@ -1,0 +1,51 @@
+/** `meshwright dead-letters`: what was not acted on is listed, shown, and sent again. */
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { deployment } from '../world.ts';
+import { specFiles } from './api-server.ts';
+import { type CliAtApi, startCliAtApi } from './cli-at-api.ts';
+
+let at: CliAtApi;
+beforeEach(async () => {
+  at = await startCliAtApi();
+});
+afterEach(() => at.close());
+
+/** The id in the one line there is. */
+const onlyId = async (): Promise<string> => (await at.cli('dead-letters')).out.split('  ')[2] ?? '';
+
+describe('dead-letters', () => {
+  it('says that there is nothing', async () => {
+    expect(await at.cli('dead-letters')).toEqual({ code: 0, out: 'There is nothing that was not acted on.', err: '' });
+    expect(JSON.parse((await at.cli('dead-letters', '--json')).out)).toEqual({ letters: [] });
+  });
+
+  it('lists with where it lies and why, shows what came, and sends it again', async () => {
+    await at.api.app.receiveEvent(deployment('d1', 'catalog', 'v2'));
+    const { out } = await at.cli('dead-letters');
+    expect(out).toMatch(/ {2}parked\/events {2}parked\.[0-9a-f]{64} {2}FitsNoService: No adopted spec waits for .*$/);
+    const id = await onlyId();
+    expect(JSON.parse((await at.cli('dead-letters', id)).out)).toMatchObject({ id: 'd1', data: { version: 'v2' } });
+    expect(await at.cli('dead-letters', id, '--send')).toEqual({
+      code: 1,
+      out: '',
+      err: expect.stringMatching(/^It was sent again, and still cannot be acted on: No adopted spec waits for /),
+    });
+    expect(await onlyId()).toBe(id);
+
+    expect(await at.api.app.apply(specFiles('shop', ['catalog']), { actor: 'kim' })).toMatchObject({ ok: true });
+    expect(await at.cli('dead-letters', id, '--send')).toMatchObject({ code: 0, err: '', out: expect.stringContaining('v2') });
+    expect(await at.cli('dead-letters')).toMatchObject({ out: 'There is nothing that was not acted on.' });
+    expect(await at.cli('dead-letters', id, '--send')).toEqual({
+      code: 1,
+      out: '',
+      err: 'There is no such dead letter (any more); GET /dead-letters lists what there is.',
+    });
+  });
+
+  it('asks which is to be sent', async () => {
+    expect(await at.cli('dead-letters', '--send')).toMatchObject({
+      code: 1,
+      err: 'Say which to send again: `meshwright dead-letters <id> --send`.',
+    });
+  });
+});
