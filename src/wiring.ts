@@ -17,18 +17,22 @@ let installation: Promise<Installation> | undefined;
 
 /** The same for every caller; a failure to set up is not remembered, the next call tries again. */
 export function theInstallation(): Promise<Installation> {
-  installation ??= install(readSettings()).catch((error: unknown) => {
+  installation ??= install().catch((error: unknown) => {
     installation = undefined;
     throw error;
   });
   return installation;
 }
 
-async function install(settings: Settings): Promise<Installation> {
+async function install(): Promise<Installation> {
+  const settings = readSettings();
   return { ...(await authenticationFor(settings)), app: createApp(await adaptersFor(settings)) };
 }
 
 async function adaptersFor(settings: Settings): Promise<Adapters> {
+  if (settings.MESHWRIGHT_STATE_FILE && settings.COSMOS__accountEndpoint) {
+    throw new Error('There are two states: set COSMOS__accountEndpoint on Azure or MESHWRIGHT_STATE_FILE on one machine, not both.');
+  }
   if (settings.MESHWRIGHT_STATE_FILE) return (await import('./local/adapters.ts')).localAdapters(settings, settings.MESHWRIGHT_STATE_FILE);
   if (settings.COSMOS__accountEndpoint) return (await import('./azure.ts')).azureAdapters(settings, settings.COSMOS__accountEndpoint);
   throw new Error('There is no state: set COSMOS__accountEndpoint on Azure, or MESHWRIGHT_STATE_FILE on one machine.');
@@ -61,7 +65,11 @@ async function tokenOf(settings: Settings): Promise<string> {
   if (!settings.MESHWRIGHT_STATE_FILE) throw new Error('MESHWRIGHT_AUTH "token" is for one machine; with Cosmos DB set it to "entra".');
   if (!settings.MESHWRIGHT_TOKEN_FILE) throw new Error('MESHWRIGHT_AUTH is "token": name the file that holds it in MESHWRIGHT_TOKEN_FILE.');
   const { readFile } = await import('node:fs/promises');
-  const token = (await readFile(settings.MESHWRIGHT_TOKEN_FILE, 'utf8')).trim();
+  const text = await readFile(settings.MESHWRIGHT_TOKEN_FILE, 'utf8').catch((error: unknown) => {
+    const code = error instanceof Error && 'code' in error ? ` (${String(error.code)})` : '';
+    throw new Error(`The file that MESHWRIGHT_TOKEN_FILE names cannot be read${code}.`, { cause: error });
+  });
+  const token = text.trim();
   if (token === '') throw new Error('The file that MESHWRIGHT_TOKEN_FILE names is empty; put a token into it.');
   return token;
 }
