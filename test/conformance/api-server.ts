@@ -86,7 +86,7 @@ function flags(folder: string, etcd: string, port: number): readonly string[] {
     'token-auth-file': join(folder, 'tokens.csv'),
     'authorization-mode': 'RBAC',
     'service-account-issuer': AUDIENCE,
-    'api-audiences': `${AUDIENCE},istio-ca`,
+    'api-audiences': `${AUDIENCE},istio-ca,identity.l5d.io`,
     'service-account-key-file': join(folder, 'service-accounts.pem'),
     'service-account-signing-key-file': join(folder, 'service-accounts.pem'),
     'service-cluster-ip-range': '10.96.0.0/16',

@@ -34,6 +34,7 @@ const SERVERS = {
   consul: { folder: 'consul', package: 'github.com/hashicorp/consul', minutes: 5 },
   'hasty-consul': { folder: 'consul', package: './hasty', minutes: 5, around: 'hasty/main.go' },
   'osm-controller': { folder: 'osm', package: 'github.com/openservicemesh/osm/cmd/osm-controller', minutes: 2 },
+  'linkerd-identity': { folder: 'linkerd', package: './identity', minutes: 1, around: 'identity/main.go' },
 } as const satisfies Record<string, Server>;
 
 export type ServerName = keyof typeof SERVERS;
@@ -70,6 +71,7 @@ export const serverNames: readonly ServerName[] = [
   'consul',
   'hasty-consul',
   'osm-controller',
+  'linkerd-identity',
 ];
 
 /** The path of the executable, built now if it has not been. @throws when there is no Go that can, or the build fails. */
