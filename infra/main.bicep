@@ -202,7 +202,6 @@ module functions './functions.bicep' = {
     storageAccountName: storage.outputs.hostAccountName
     deploymentContainerUrl: storage.outputs.deploymentContainerUrl
     deadLetterContainerUrl: storage.outputs.deadLetterContainerUrl
-    deadLetterContainerUrl: storage.outputs.deadLetterContainerUrl
     telemetryConnectionString: observability.outputs.telemetryConnectionString
     workspaceId: observability.outputs.workspaceId
     cosmosEndpoint: cosmos.outputs.endpoint
