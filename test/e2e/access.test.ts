@@ -49,6 +49,9 @@ const ROWS: readonly Row[] = [
   { route: 'metrics', path: '/metrics', allowed: [...READING, 'MetricsScraper', 'key of metrics'] },
   { route: 'parked', path: '/parked', allowed: READING },
   { route: 'parkedOne', path: '/parked/nobody', allowed: READING },
+  { route: 'deadLetters', path: '/dead-letters', allowed: READING },
+  { route: 'deadLetter', path: '/dead-letters/nobody', allowed: READING },
+  { route: 'sendAgain', path: '/dead-letters/nobody/send', allowed: ACTING },
 
   { route: 'apply', path: '/apply', body: { files: SHOP }, allowed: holders(['Admin'], inShop) },
   { route: 'apply', path: '/apply', body: { files: OTHER }, allowed: holders(['Admin'], ['', ':other']) },
