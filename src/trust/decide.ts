@@ -228,11 +228,13 @@ function force(state: TrustState, { by, look, ...seen }: Of<'Force'>, context: T
   if (gate && spec?.approvals.includes(gate) && rotation.approvals[gate] === undefined) {
     return refused('NotApproved', `The spec asks somebody other than ${rotation.startedBy} to approve ${gate}; also of a compromise.`);
   }
-  const behind = judgePhase(state, look)?.behind ?? [];
+  const { behind, unseen } = judgePhase(state, look) ?? { behind: [], unseen: [] };
   const draft = new Draft(state, context);
-  draft.record({ type: 'GateForced', phase: rotation.phase.name, by, behind: behind.slice(0, 20), more: Math.max(0, behind.length - 20) });
+  const named = { behind: behind.slice(0, 20), more: Math.max(0, behind.length - 20), unseen: [...unseen] };
+  draft.record({ type: 'GateForced', phase: rotation.phase.name, by, ...named });
   leave(draft);
-  return draft.accepted(`${by} lets the rotation go on though ${behind.length} are behind: they break until they follow.`);
+  const unknown = unseen.length === 0 ? '' : `, and nothing is known of ${unseen.join(', ')}`;
+  return draft.accepted(`${by} lets the rotation go on though ${behind.length} are behind${unknown}: they break until they follow.`);
 }
 
 /** Until when the phase can be waited in; `undefined`: it is overdue. */

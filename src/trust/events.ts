@@ -37,8 +37,15 @@ export const trustEventSchema = z.discriminatedUnion('type', [
   z.object({ type: z.literal('PhaseHeld'), phase: z.string(), because: z.string() }),
   z.object({ type: z.literal('PhaseOverdue'), phase: z.string(), because: z.string() }),
   z.object({ type: z.literal('GateApproved'), gate: z.enum(GATES), by }),
-  /** It goes on though these are behind: a person accepts that they break. */
-  z.object({ type: z.literal('GateForced'), phase: z.string(), by, behind: z.array(z.string()), more: z.number().int() }),
+  /** It goes on though these are behind: a person accepts that they break. `unseen`: data planes, any of whose workloads may. */
+  z.object({
+    type: z.literal('GateForced'),
+    phase: z.string(),
+    by,
+    behind: z.array(z.string()),
+    more: z.number().int(),
+    unseen: z.array(z.string()).default([]),
+  }),
   z.object({ type: z.literal('AbortBegun'), by, reason, from: z.string() }),
   /** It goes forward again from where it is on its way back. */
   z.object({ type: z.literal('AbortRevoked'), by, reason }),

@@ -43,6 +43,8 @@ export interface Judgement {
   readonly members: number;
   /** Ids of those that are not where they must be. */
   readonly behind: readonly string[];
+  /** Data planes of whose members nothing is known for certain. */
+  readonly unseen: readonly string[];
   /** One sentence; empty when ready. */
   readonly because: string;
 }
@@ -85,7 +87,10 @@ export function judgeFleet(look: FleetLook, { isThere, lives, since, dataPlanes 
   const unseen = unseenOf(look, dataPlanes);
   const ready = behind.length === 0 && unseen === undefined;
   const because = ready ? '' : (unseen ?? why(members, behind, silent));
-  return { ready, members, behind: behind.map(({ id }) => id), because };
+  const notLookedAt = dataPlanes.filter(
+    (each) => !look.dataPlanes.includes(each) || look.unseen.some(({ dataPlane }) => dataPlane === each),
+  );
+  return { ready, members, behind: behind.map(({ id }) => id), unseen: notLookedAt, because };
 }
 
 function unseenOf({ dataPlanes: looked, unseen: [first] }: FleetLook, dataPlanes: readonly string[]): string | undefined {

@@ -78,6 +78,13 @@ describe('force', () => {
     expect(story.events.at(-2)?.event).toMatchObject({ behind: ['web', 'cart'], more: 0, by: 'ada' });
   });
 
+  it('names the data planes too of which nothing is known: any workload there may break', () => {
+    const story = distributing(certificatesSpec(), 'compromised').after(SECOND).unseen('west');
+    for (const id of ALL) story.member(id, { trusts: [1, 2], under: 1 });
+    story.when(force(story)).thenSays(/0 are behind, and nothing is known of west/);
+    expect(story.events.at(-2)?.event).toMatchObject({ type: 'GateForced', behind: [], unseen: ['west'] });
+  });
+
   it('and a compromise soak nothing', () => {
     const story = issuing(certificatesSpec(), 'compromised')
       .seenTwice(ALL, { trusts: [1, 2], under: 2 })

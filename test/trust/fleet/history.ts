@@ -1,8 +1,9 @@
 /**
- * One life of a mesh's trust from a seed: a quarter of an hour in which people step in, data planes lag, workloads come and go and the
+ * One life of a mesh's trust from a seed: almost half an hour in which people step in, data planes lag, workloads come and go and the
  * vault takes its time; then everybody recovers, and whatever is under way has to come to its end.
  */
 import { isDeepStrictEqual } from 'node:util';
+import type { Authority } from '../../../src/trust/certificates.ts';
 import type { TrustCommand } from '../../../src/trust/commands.ts';
 import { decide } from '../../../src/trust/decide.ts';
 import type { TrustEvent } from '../../../src/trust/events.ts';
@@ -12,14 +13,17 @@ import { initialTrustState, type PhaseName, settingsOf, type TrustState, trustSt
 import { nextWake, rootsOf } from '../../../src/trust/timing.ts';
 import { Random } from '../../simulation/random.ts';
 import { authority, certificatesSpec, issuer } from '../samples.ts';
+import { Excused } from './excused.ts';
 import { allCanTalk, allLeafsAreBelieved, oneThingAtATime } from './invariants.ts';
+import { StepsIn } from './people.ts';
+import { CALM_TEMPER, drawTemper, type Mood, NO_LAGGARDS } from './temper.ts';
 import { clocks, Workload } from './workload.ts';
-import { CALM, call, type DataPlane, LEAF, lag, ROUGH, SECOND, SHORT_LEAF, type World } from './world.ts';
+import { CALM, call, type DataPlane, LEAF, LONG_LEAF, lag, SECOND, type World } from './world.ts';
 
 const MINUTE = 60 * SECOND;
-const ROUGH_MS = 15 * MINUTE;
+const ROUGH_MS = 25 * MINUTE;
 /** Two leafs' lives a phase and both soaks, for the longest way: back, and forward again. */
-const RECOVERY_MS = 20 * LEAF;
+const RECOVERY_MS = 12 * LONG_LEAF;
 const ISSUER_LIFE = 10 * MINUTE;
 /** The first one may end on the way. */
 const ROOT_LIFE = 600 * MINUTE;
@@ -29,15 +33,13 @@ export interface History {
   readonly rotated: number;
   readonly abortedFrom: readonly string[];
   readonly overdue: number;
+  /** How often somebody could not talk who was named when a gate was forced. */
+  readonly failedAsNamed: number;
 }
 
-export interface Course {
-  /** Nobody is slow, silent or away, and nobody aborts. */
-  readonly calm: boolean;
-}
-
-export function runHistory(seed: number, course: Course = { calm: false }): History {
-  return new Life(new Random(seed), course, new Random(seed + 1_000_000)).run();
+/** `calm`: nobody is slow, silent or away, and nobody steps in. */
+export function runHistory(seed: number, mood: Mood | 'calm'): History {
+  return new Life(new Random(seed), mood, new Random(seed + 1_000_000)).run();
 }
 
 class Life implements World {
@@ -59,23 +61,27 @@ class Life implements World {
   #violation: string | undefined;
   #lookAt = 0;
   #alarmAt: number | undefined;
+  /** When somebody could last sign, or nobody had to. */
+  #signedAt = this.now;
   /** What the change lock of the mesh says. */
   #locked: string | undefined;
-  readonly #calm: boolean;
-  /** What others do that the fleet knows nothing of: rollouts that lock the mesh, the vault's own versions. */
+  /** What others do that the fleet knows nothing of. */
   readonly #others: Random;
-  readonly #hasRollouts: boolean;
+  readonly #people: StepsIn;
+  laggards: World['laggards'];
+  readonly excused = new Excused();
   readonly #firstRootLife: number;
   readonly #counts = { rotated: 0, overdue: 0 };
   readonly #abortedFrom: string[] = [];
 
-  constructor(random: Random, { calm }: Course, others: Random) {
+  constructor(random: Random, mood: Mood | 'calm', others: Random) {
     this.random = random;
     this.#others = others;
-    this.#hasRollouts = others.chance(0.3);
-    this.#calm = calm;
-    this.weather = calm ? CALM : ROUGH;
-    this.#firstRootLife = !calm && random.chance(0.3) ? random.between(12, 20) * MINUTE : ROOT_LIFE;
+    const { weather, laggards, firstRootEnds, people } = mood === 'calm' ? CALM_TEMPER : drawTemper(others, mood);
+    this.weather = weather;
+    this.laggards = laggards;
+    this.#people = new StepsIn(people, others);
+    this.#firstRootLife = firstRootEnds ? random.between(12, 20) * MINUTE : ROOT_LIFE;
     this.planes = ['east', 'west', 'edge'].slice(0, random.between(1, 3)).map((name) => ({
       name,
       kind: random.chance(0.5) ? 'own' : 'central',
@@ -97,7 +103,9 @@ class Life implements World {
         new Workload(this, `${plane.name}/${id}`, kind, plane, this.#clock(), signers);
       const signers =
         plane.kind === 'own' ? ['istiod-a', 'istiod-b'].slice(0, this.random.between(1, 2)).map((id) => one(id, 'control-plane', [])) : [];
-      const proxies = ['web', 'cart', 'pay'].slice(0, this.random.between(0, 3)).map((id) => one(id, 'proxy', signers));
+      const proxies = ['web', 'cart', 'pay']
+        .slice(0, this.random.between(plane === this.planes[0] ? 1 : 0, 3))
+        .map((id) => one(id, 'proxy', signers));
       const strangers = plane.kind === 'own' ? [one('stranger', 'stranger', signers)] : [];
       return [...signers, ...proxies, ...strangers];
     });
@@ -116,6 +124,7 @@ class Life implements World {
     const begun = this.now;
     while (this.now < begun + ROUGH_MS && this.#violation === undefined) this.#second(true);
     this.weather = CALM;
+    this.laggards = NO_LAGGARDS;
     this.#locked = undefined;
     for (const workload of this.#workloads) workload.heal();
     const recovered = this.now;
@@ -123,7 +132,7 @@ class Life implements World {
     const { rotation } = this.#state;
     if (this.#violation === undefined && rotation) this.#violated(`still ${rotation.phase.name}: ${rotation.heldBy}`);
     this.#replayed();
-    return { violation: this.#violation, abortedFrom: this.#abortedFrom, ...this.#counts };
+    return { violation: this.#violation, abortedFrom: this.#abortedFrom, failedAsNamed: this.excused.failures, ...this.#counts };
   }
 
   #second(people: boolean): void {
@@ -132,13 +141,29 @@ class Life implements World {
     this.#agenda.splice(0, this.#agenda.length, ...this.#agenda.filter(({ at }) => at > this.now));
     for (const { what } of due) what();
     for (const workload of this.#workloads) workload.live();
-    if (people) this.#people();
-    else if (this.#state.rotation?.phase.name === 'prepared') this.#give({ type: 'Proceed', by: 'eve' });
+    if (people) this.#stepIn();
+    // One that is due goes by itself, whatever waits to be used.
+    else if (this.#state.rotation?.phase.name === 'prepared' && !this.#isFirst(this.#state.current))
+      this.#give({ type: 'Proceed', by: 'eve' });
     this.#alarm();
     this.#look();
     this.issued = this.issued.filter(({ notAfter }) => notAfter + LEAF > this.now);
-    const wrong = allCanTalk(this.#workloads) ?? allLeafsAreBelieved(this, this.#workloads);
+    this.excused.passed(this.#workloads, this.now);
+    const wrong = allCanTalk(this, this.#workloads) ?? allLeafsAreBelieved(this, this.#workloads) ?? this.#nobodySigns();
     if (wrong) this.#violated(wrong);
+  }
+
+  /** Where there are certificates, somebody can sign them; what the vault is asked for is there in its time. */
+  #nobodySigns(): string | undefined {
+    const { spec } = this.#state;
+    const signer = settingsOf(this.#state)?.signer;
+    const canSign = !spec || !signer || signer.notAfter <= this.now || signer.issuer.notAfter > this.now;
+    if (canSign) this.#signedAt = this.now;
+    return this.now > this.#signedAt + 5 * MINUTE ? 'nobody has been able to sign for minutes' : undefined;
+  }
+
+  #isFirst(root: Authority | undefined): boolean {
+    return this.#firstRootLife < ROOT_LIFE && root !== undefined && root.notAfter - root.notBefore === this.#firstRootLife;
   }
 
   #violated(what: string): void {
@@ -146,23 +171,39 @@ class Life implements World {
     this.#violation ??= `${what} (${rotation ? `${rotation.id} ${rotation.phase.name}` : 'at rest'}, ${new Date(this.now).toISOString()})`;
   }
 
-  #people(): void {
-    const { random } = this;
-    const { rotation } = this.#state;
-    if (!rotation) {
-      if (random.chance(0.05)) this.#give({ type: 'Rotate', cause: 'asked', by: 'ada' });
-      else if (!this.#calm && random.chance(0.01))
-        this.#give({ type: 'Rotate', cause: 'new-version', by: 'vault', version: `v${this.#version}` });
-      return;
+  #stepIn(): void {
+    for (const step of this.#people.now(this.now, this.#state, this.#locked !== undefined)) {
+      switch (step.step) {
+        case 'rotate':
+          this.#give({ type: 'Rotate', cause: step.cause, by: 'ada' });
+          break;
+        case 'version':
+          this.#give({ type: 'Rotate', cause: 'new-version', by: 'vault', version: `v${this.#version}` });
+          break;
+        case 'proceed':
+          this.#give({ type: 'Proceed', by: 'eve' });
+          break;
+        case 'abort':
+          this.#give({ type: 'Abort', by: 'ada' });
+          break;
+        case 'release':
+          this.#specVersion += 1;
+          this.#give({ type: 'Release', specVersion: this.#specVersion });
+          break;
+        case 'lock':
+        case 'unlock':
+          this.#locked = step.step === 'lock' ? 'a rollout is between two weights' : undefined;
+          break;
+        case 'specify':
+          this.#specify(step.leafLifeMs);
+          break;
+        case 'force': {
+          const { rotation, phase } = step;
+          const look = this.#seen();
+          this.later(call(this), () => this.#give({ type: 'Force', by: 'ada', rotation, phase, look }));
+        }
+      }
     }
-    if (rotation.phase.name === 'prepared' && random.chance(0.1)) this.#give({ type: 'Proceed', by: 'eve' });
-    if (this.#calm) return;
-    if (this.#hasRollouts && this.#others.chance(this.#locked === undefined ? 0.02 : 0.05)) {
-      this.#locked = this.#locked === undefined ? 'a rollout is between two weights' : undefined;
-    }
-    if (random.chance(0.01)) this.#give({ type: 'Abort', by: 'ada' });
-    if (rotation.aborted && random.chance(0.01)) this.#give({ type: 'Proceed', by: 'eve' });
-    if (random.chance(0.005)) this.#specify(random.pick([LEAF, SHORT_LEAF]));
   }
 
   #specify(leafLifeMs: number): void {
@@ -183,9 +224,15 @@ class Life implements World {
 
   /** Taken now, told of a little later: another may be quicker. */
   #look(): void {
-    const { rotation, settingsVersion, dataPlanes } = this.#state;
+    const { rotation } = this.#state;
     if (this.now < this.#lookAt || !rotation || !isGated(rotation.phase)) return;
     this.#lookAt = this.now + this.random.between(1, 4) * SECOND;
+    const look = this.#seen();
+    this.later(call(this), () => this.#give({ type: 'Looked', look }));
+  }
+
+  #seen(): FleetLook {
+    const { settingsVersion, dataPlanes } = this.#state;
     for (const workload of this.#workloads) workload.listed();
     const unseen = this.planes.flatMap(({ name, material }) => {
       if ((material?.revision ?? 0) < settingsVersion) return [{ dataPlane: name, because: 'it was not brought that yet.' }];
@@ -198,8 +245,7 @@ class Life implements World {
       trusts: [...trusts],
       ...(presents ? { presents } : {}),
     }));
-    const look: FleetLook = { at: this.now, dataPlanes, members, unseen };
-    this.later(call(this), () => this.#give({ type: 'Looked', look }));
+    return { at: this.now, dataPlanes, members, unseen };
   }
 
   #give(command: TrustCommand): void {
@@ -215,6 +261,7 @@ class Life implements World {
     const before = this.#state;
     this.#events.push({ event, version: this.#version, at: this.now });
     this.#state = evolve(before, event, { version: this.#version, at: this.now });
+    this.excused.happened(event, before, this.#workloads);
     const wrong = oneThingAtATime(before, this.#state);
     if (wrong) this.#violated(`${event.type}: ${wrong}`);
     if (event.type === 'RotationCompleted') this.#counts.rotated += 1;
@@ -224,7 +271,7 @@ class Life implements World {
 
   #owe(kind: string, target: string): void {
     if (kind === 'make') this.later(call(this), () => this.#make(target));
-    if (kind === 'issuer') this.later(lag(this), () => this.#issuer(target));
+    if (kind === 'issuer') this.later(lag(this, MINUTE / 2), () => this.#issuer(target));
     if (kind === 'key') this.later(call(this), () => this.#key(target));
     if (kind === 'trust') this.#bring(target);
   }
@@ -243,7 +290,7 @@ class Life implements World {
 
   #issuer(root: string): void {
     const under = rootsOf(this.#state).find(({ fingerprint }) => fingerprint === root);
-    if (!under || under.notAfter <= this.now) return;
+    if (!this.#state.spec || !under || under.notAfter <= this.now) return;
     this.#issuers += 1;
     this.#give({ type: 'IssuerMade', root, issuer: issuer(this.#issuers, this.now, Math.min(under.notAfter, this.now + ISSUER_LIFE)) });
   }

@@ -25,8 +25,14 @@ export class Workload {
   #asks = 0;
   #asking = false;
   #tellAt: number | undefined;
+  /** The control plane that it has its roots from, where nobody else gave it newer ones. */
+  toldBy: string | undefined;
+  /** Slow to load what it is pushed, and often silent. */
+  #lags: boolean;
 
   constructor(world: World, id: string, kind: Kind, plane: DataPlane, offset: number, signers: readonly Workload[]) {
+    const { signers: lagging, proxies } = world.laggards;
+    this.#lags = world.random.chance(kind === 'control-plane' ? lagging : proxies);
     this.#world = world;
     this.id = id;
     this.kind = kind;
@@ -50,9 +56,9 @@ export class Workload {
 
   /** One second of its life. */
   live(): void {
-    const { random, weather } = this.#world;
+    const { random, weather, laggards } = this.#world;
     if (!this.alive) return;
-    if (random.chance(weather.away)) this.#silentUntil = this.#world.now + random.between(0, 4 * LEAF);
+    if (random.chance(this.#lags ? laggards.silence : weather.away)) this.#silentUntil = this.#world.now + random.between(0, 4 * LEAF);
     if (this.kind === 'proxy' && random.chance(weather.away)) this.#goAway();
     if (this.kind !== 'control-plane') this.#renew();
     if (this.kind !== 'stranger') this.#report();
@@ -60,6 +66,7 @@ export class Workload {
 
   heal(): void {
     this.#silentUntil = 0;
+    this.#lags = false;
   }
 
   #goAway(): void {
@@ -81,13 +88,15 @@ export class Workload {
 
   /** Its data plane has other material; it comes to it when it does. */
   pushed(): void {
-    this.#world.later(lag(this.#world), () => {
+    const lagging = this.#lags && this.#world.random.chance(0.6) ? this.#world.random.between(0, 4 * LEAF) : lag(this.#world);
+    this.#world.later(lagging, () => {
       if (this.alive && this.plane.material) this.#load(this.plane.material);
     });
   }
 
-  #load(material: Material): void {
+  #load(material: Material, toldBy?: string): void {
     if (this.material && material.revision <= this.material.revision) return;
+    this.toldBy = toldBy;
     const told = this.material?.signer.issuer.fingerprint !== material.signer.issuer.fingerprint;
     this.material = material;
     if (told) this.#tellAt = this.#world.now + lag(this.#world, 2 * SECOND);
@@ -109,27 +118,29 @@ export class Workload {
     this.#asks += 1;
     const asked = this.#asks;
     const { now } = world;
-    const lifeMs = world.state().spec?.leafLifeMs ?? LEAF;
+    const { spec } = world.state();
+    const lifeMs = spec?.leafLifeMs ?? LEAF;
     if (plane.kind === 'central') this.#known().mayPresentUntil = Math.max(this.#known().mayPresentUntil, now + lifeMs);
     const replica = plane.kind === 'own' ? world.random.pick(this.#signers) : undefined;
     world.later(call(world), () => {
       const signedBy = replica ? replica.material : settingsNow(world);
-      const leaf = signedBy && this.#sign(signedBy, replica ? replica.clock : now, lifeMs);
+      const leaf = signedBy && this.#sign(signedBy, replica, replica ? replica.clock : now, lifeMs);
       world.later(call(world), () => {
         // Whoever was away has forgotten that it asked.
         if (asked !== this.#asks) return;
         this.#asking = false;
         if (!leaf || !signedBy) return;
-        this.#load(signedBy);
+        this.#load(signedBy, replica?.id);
         this.leaf = leaf;
       });
     });
   }
 
-  #sign({ signer }: Material, from: number, lifeMs: number): Leaf | undefined {
+  #sign({ signer }: Material, replica: Workload | undefined, from: number, lifeMs: number): Leaf | undefined {
     const notAfter = Math.min(from + lifeMs, signer.issuer.notAfter, signer.notAfter);
     if (notAfter <= this.#world.now) return undefined;
-    const leaf = { root: signer.fingerprint, issuer: signer.issuer.fingerprint, notAfter, lifeMs };
+    const signerNamed = this.#world.excused.has(replica?.id);
+    const leaf = { root: signer.fingerprint, issuer: signer.issuer.fingerprint, notAfter, lifeMs, holder: this.id, signerNamed };
     this.#world.issued.push(leaf);
     return leaf;
   }
@@ -152,8 +163,8 @@ export class Workload {
   }
 
   #report(): void {
-    const { random, now, weather } = this.#world;
-    if (now < this.#silentUntil || random.chance(0.3) || random.chance(weather.lost)) return;
+    const { random, now, weather, laggards } = this.#world;
+    if (now < this.#silentUntil || random.chance(0.3) || random.chance(this.#lags ? laggards.lost : weather.lost)) return;
     const { material, leaf } = this;
     const trusts = material?.roots ?? [];
     const signs = material && { issuer: material.signer.issuer.fingerprint, notAfter: now + LEAF };
@@ -169,7 +180,8 @@ export class Workload {
 function settingsNow(world: World): Material | undefined {
   const state = world.state();
   const settings = settingsOf(state);
-  if (!settings) return undefined;
+  // Nobody is given one by a mesh whose spec has no certificates.
+  if (!settings || !state.spec) return undefined;
   return { revision: state.settingsVersion, roots: settings.roots.map(({ fingerprint }) => fingerprint), signer: settings.signer };
 }
 

@@ -6,11 +6,14 @@ import type { Authority } from '../../../src/trust/certificates.ts';
 import type { Member } from '../../../src/trust/gates.ts';
 import type { TrustState } from '../../../src/trust/state.ts';
 import type { Random } from '../../simulation/random.ts';
+import type { Excused } from './excused.ts';
+import type { Temper } from './temper.ts';
 
 export const SECOND = 1_000;
 export const LEAF = 60 * SECOND;
 /** The spec may make them this short. */
 export const SHORT_LEAF = 20 * SECOND;
+export const LONG_LEAF = 180 * SECOND;
 /** What the clocks of any two machines are apart at most: what is allowed for the shortest leafs. */
 export const SKEW = SHORT_LEAF / 4;
 
@@ -20,6 +23,10 @@ export interface Leaf {
   readonly issuer: string;
   readonly notAfter: number;
   readonly lifeMs: number;
+  /** Id of who has it. */
+  readonly holder: string;
+  /** Whoever signed it was known to be behind when a gate was forced. */
+  readonly signerNamed: boolean;
 }
 
 /** What a data plane was brought: the settings of a revision. */
@@ -58,12 +65,16 @@ export interface Weather {
 }
 
 export const CALM: Weather = { slow: 0, lost: 0, away: 0, unseen: 0 };
+export const QUICK: Weather = { slow: 0.02, lost: 0.05, away: 0.001, unseen: 0.01 };
 export const ROUGH: Weather = { slow: 0.15, lost: 0.2, away: 0.003, unseen: 0.05 };
 
 export interface World {
   readonly random: Random;
   now: number;
   weather: Weather;
+  /** Shares of its workloads. */
+  laggards: Temper['laggards'];
+  readonly excused: Excused;
   readonly planes: readonly DataPlane[];
   readonly known: Map<string, Known>;
   /** Every leaf that may still count for somebody. */
