@@ -15,11 +15,11 @@ export interface PlannedMesh extends Running {
   bring(plan: ServicePlan): Promise<void>;
 }
 
-/** `mesh`: fields of MeshConfig. */
-export function startPlannedMesh(mesh: JsonObject = {}): Promise<PlannedMesh> {
+/** `mesh`: fields of MeshConfig; `environment`: of istiod. */
+export function startPlannedMesh(mesh: JsonObject = {}, environment: Readonly<Record<string, string>> = {}): Promise<PlannedMesh> {
   return startingTogether(async (started) => {
     const api = started.add(await startApiServer('istio', 'gateway-api'));
-    const istiod = started.add(await startIstiod(api, { mesh }));
+    const istiod = started.add(await startIstiod(api, { mesh, environment }));
     const envoys = started.add(istioEnvoys(api, istiod));
     const written = new Written(api);
     return { api, envoys, bring: (plan) => written.replace(plan, renderIstio(plan)) };
