@@ -65,6 +65,7 @@ const parked = z.object({
 export const ANSWERS: Readonly<Record<RouteName, Answers>> = {
   page: { ...ok(z.string()), type: 'text/html; charset=utf-8' },
   health: ok(z.object({ status: z.literal('ok'), meshes: z.int() })),
+  openapi: ok(z.looseObject({ openapi: z.string() })),
   status: ok(at.extend({ services: z.array(serviceStatus) })),
   overview: ok(at.extend(overview.shape)),
   metrics: { ...ok(z.string()), type: EXPOSITION_TYPE },

@@ -48,6 +48,7 @@ export async function answer<P, Q, B>(route: Route<P, Q, B>, request: Request, u
     const body = route.body.safeParse(parsed(text));
     if (!body.success) return problem(400, route.wrong.reason, route.wrong.message);
     const key = request.headers.get('idempotency-key') ?? randomUUID();
+    if (!/^[!-~]{1,256}$/.test(key)) return problem(400, 'NotARequest', 'Give an Idempotency-Key of up to 256 letters, digits and signs.');
     return await use({ app, caller, params: params.data, query: query.data, body: body.data, key, refuse });
   } catch (error) {
     console.error(error);

@@ -31,6 +31,14 @@ export const installationRoutes = {
     summary: 'Whether this instance reaches its state.',
     access: open('It tells how many meshes there are, and no more.'),
   }),
+  openapi: defineRoute({
+    ...PLAIN,
+    name: 'openapi',
+    method: 'GET',
+    path: 'openapi.json',
+    summary: 'This description of every route, in OpenAPI 3.1.',
+    access: open('It says what may be asked, as the sources do, and holds no data.'),
+  }),
   status: defineRoute({
     ...PLAIN,
     name: 'status',

@@ -41,6 +41,7 @@ const CSR = { csr: 'none', node: 'n1', token: { kind: 'join', value: 'x'.repeat(
 const ROWS: readonly Row[] = [
   { route: 'page', path: '/', allowed: EVERYBODY },
   { route: 'health', path: '/health', allowed: EVERYBODY },
+  { route: 'openapi', path: '/openapi.json', allowed: EVERYBODY },
   { route: 'issueLeaf', path: '/meshes/shop/certificates', body: CSR, allowed: EVERYBODY },
 
   { route: 'status', path: '/status', allowed: anywhere },

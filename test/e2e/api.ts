@@ -1,5 +1,7 @@
 /** The HTTP API of an installation, as its people and senders use it, with the mesh `shop` and its service `catalog`. */
+
 import { z } from 'zod';
+import { conforms } from '../api/conforming.ts';
 
 const statusSchema = z.object({
   version: z.number(),
@@ -41,7 +43,9 @@ export function apiOf(url: string, token: string): Api {
     });
     const text = await response.text();
     const contentType = response.headers.get('content-type') ?? '';
-    return { status: response.status, contentType, body: contentType.includes('json') ? JSON.parse(text) : text };
+    const answer = { status: response.status, contentType, body: contentType.includes('json') ? JSON.parse(text) : text };
+    conforms({ method, path, ...answer });
+    return answer;
   }
 
   return {
