@@ -5,12 +5,12 @@
 import { z } from 'zod';
 import { type Grant, grantOf } from '../api/access.ts';
 import type { Authenticated, Authentication } from '../api/authenticate.ts';
-import { ENTRA_AUTHORITY, entraIssuers } from './entra-issuers.ts';
+import { ENTRA_AUTHORITY, entraEndpoints, entraIssuers } from './entra-issuers.ts';
 import { type IssuerKeysOptions, issuerKeys } from './issuer-keys.ts';
 import { issuerOf, verifySigned } from './signed-token.ts';
 
 export interface EntraCallersOptions extends IssuerKeysOptions {
-  /** Ids. */
+  /** Ids; people sign in to the page at the first one. */
   readonly tenants: readonly string[];
   /**
    * Of this API. A client id is the audience of tokens of version 2.0, a URI that of tokens of version 1.0: which ones Entra ID gives is said by
@@ -46,8 +46,11 @@ export function entraCallers(options: EntraCallersOptions): Authentication {
     return { tenant, ...entraIssuers(authority, tenant) };
   });
 
+  const [home] = believed;
+  const clientId = options.audiences.find(isClientId);
   return {
     anybody: [],
+    ...(home && clientId !== undefined ? { signIn: { ...entraEndpoints(authority, home.tenant), clientId } } : {}),
     async authenticate({ bearer }) {
       if (bearer === undefined) return refused(`Send "Authorization: Bearer <token>": ${HOW}.`);
       const claimed = issuerOf(bearer);

@@ -15,6 +15,8 @@ export type Authenticated = { readonly ok: true; readonly caller: Caller } | { r
 
 export interface Authentication {
   readonly anybody: readonly Grant[];
+  /** Where people sign in to the page; left out: there is no such place. */
+  readonly signIn?: { readonly authorize: string; readonly token: string; readonly clientId: string };
   /** Throws where it cannot be told just now. */
   authenticate(shown: Shown): Promise<Authenticated>;
 }
@@ -48,7 +50,7 @@ export function developerToken(token: string): Authentication {
 /** Beside who is let in otherwise, whoever shows one of these keys; every key is compared, in a time that does not tell which it was. */
 export function withDoorKeys(authentication: Authentication, keys: readonly DoorKey[]): Authentication {
   return {
-    anybody: authentication.anybody,
+    ...authentication,
     async authenticate(shown) {
       const given = [shown.bearer, shown.code].filter((each) => each !== undefined).map(sha256);
       const doors = keys.filter(({ sha256: key }) => given.map((each) => timingSafeEqual(each, Buffer.from(key, 'hex'))).includes(true));

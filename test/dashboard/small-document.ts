@@ -50,6 +50,11 @@ export class SmallElement implements PageElement {
     this.document.scrolledTo = this.getAttribute('id') ?? '';
   }
 
+  addEventListener(_name: 'click', listener: () => void): void {
+    this.click = listener;
+  }
+  click: () => void = () => {};
+
   /** Itself and all below it, in order. */
   all(): SmallElement[] {
     return [this, ...this.children.flatMap((child) => child.all())];
@@ -67,7 +72,7 @@ export class SmallDocument implements PageDocument {
 
   /** With an element for each id that `html` gives one. */
   constructor(html: string) {
-    for (const [, id] of html.matchAll(/<div id="([^"]+)"/g)) {
+    for (const [, id] of html.matchAll(/<(?:div|button) id="([^"]+)"/g)) {
       const place = new SmallElement(this, 'div');
       place.setAttribute('id', id ?? '');
       this.body.appendChild(place);

@@ -5,7 +5,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { z } from 'zod';
 import { ROUTES, type RouteName } from '../../src/api/routes.ts';
-import { APP_ROLES, type Callers, DOOR_KEYS, DOOR_ROLES, startCallers } from './callers.ts';
+import { APP_ROLES, type Callers, DOOR_KEYS, DOOR_ROLES, startCallers, TENANT } from './callers.ts';
 import { type Installation, installation } from './installation.ts';
 
 const files = (mesh: string, services: readonly { name: string; team?: string }[]) => [
@@ -204,6 +204,15 @@ describe('who is refused', () => {
     const path = '/meshes/SHOP/services/payments/rollout/explode';
     expect(await mesh.call('POST', path, {}, bearer(undefined))).toMatchObject({ status: 401 });
     expect(await mesh.call('POST', path, {}, admin)).toMatchObject({ status: 404 });
+  });
+});
+
+describe('the page', () => {
+  it('sends people to sign in at the tenant', async () => {
+    const { body } = await mesh.call('GET', '/', undefined, bearer(undefined));
+    const at = `${callers.settings.MESHWRIGHT_ENTRA_AUTHORITY}/${TENANT}/oauth2/v2.0`;
+    const clientId = callers.settings.MESHWRIGHT_ENTRA_AUDIENCES;
+    expect(body).toContain(JSON.stringify({ authorize: `${at}/authorize`, token: `${at}/token`, clientId }));
   });
 });
 
