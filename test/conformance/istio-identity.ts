@@ -200,7 +200,7 @@ async function signedLeaf(istiod: Istiod, roots: string, token: string, seconds:
   const pair = workloadKey();
   const request = new BinaryWriter().tag(1, WireType.LengthDelimited).string(signingRequest(pair)).tag(3, WireType.Varint).int64(seconds);
   const client = new Client(`${LOOPBACK}:${istiod.securePort}`, credentials.createSsl(Buffer.from(roots)), {
-    'grpc.ssl_target_name_override': 'istiod.istio-system.svc',
+    'grpc.ssl_target_name_override': `istiod.${istiod.namespace}.svc`,
   });
   const metadata = new Metadata();
   metadata.set('authorization', `Bearer ${token}`);

@@ -5,7 +5,7 @@
 import type { JsonObject } from '../../src/journal/documents.ts';
 import type { ApiServer } from './api-server.ts';
 import type { Envoy } from './envoy.ts';
-import { ISTIO_NAMESPACE, type Istiod } from './istiod.ts';
+import type { Istiod } from './istiod.ts';
 import { type Kubelet, startKubelet } from './kubelet.ts';
 
 export interface MeshPods extends Kubelet {
@@ -28,7 +28,7 @@ export async function meshPods(api: ApiServer, istiod: Istiod, environment: Read
   const running = [{ name: 'istio-proxy', image: 'istio-proxy', imageID: '', ready: true, restartCount: 0, state: { running: {} } }];
 
   async function pod(name: string, namespace: string, spec: JsonObject, status: JsonObject): Promise<void> {
-    const labels = namespace === ISTIO_NAMESPACE ? { app: 'istiod' } : {};
+    const labels = namespace === istiod.namespace ? { app: 'istiod' } : {};
     const object = { apiVersion: 'v1', kind: 'Pod', metadata: { name, namespace, labels } };
     await api.admin.mustApply({ ...object, spec: { nodeName: kubelet.node, ...spec } });
     const answer = await api.admin.ask('PATCH', await api.admin.pathOf(object, 'status'), { status }, 'application/merge-patch+json');
@@ -38,7 +38,7 @@ export async function meshPods(api: ApiServer, istiod: Istiod, environment: Read
 
   const env = Object.entries(environment).map(([name, value]) => ({ name, value }));
   const ready = { phase: 'Running', conditions: [{ type: 'Ready', status: 'True' }] };
-  await pod('istiod-0', ISTIO_NAMESPACE, { containers: [{ name: 'discovery', image: 'istiod', env }] }, ready);
+  await pod('istiod-0', istiod.namespace, { containers: [{ name: 'discovery', image: 'istiod', env }] }, ready);
   return {
     ...kubelet,
     async proxy(name, namespace, { adminPort }) {

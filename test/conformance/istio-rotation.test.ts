@@ -2,24 +2,22 @@
  * A rotation of an Istio mesh's CA on real istiod, with real Envoys that open a new mTLS connection for every request: by the app's own phases
  * nothing is lost, whatever one agent takes its time for; with roots and issuer in one write, requests are.
  */
-import { generateKeyPairSync } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { istiodSigning } from '../../src/adapters/istiod-signing.ts';
-import { MemoryVault } from '../../src/adapters/memory-vault.ts';
 import { istioDataPlane } from '../../src/dataplanes/istio/data-plane.ts';
 import { istioTrust } from '../../src/dataplanes/istio/trust.ts';
 import type { JsonObject } from '../../src/journal/documents.ts';
-import { delegateIssuer, makeAuthority } from '../../src/trust/authorities.ts';
 import { signsUnder } from '../../src/trust/certificates.ts';
 import { sendRequests, startTraffic, type Target } from '../e2e/traffic.ts';
 import { until } from '../e2e/until.ts';
 import { realEnvoy } from '../real-envoy.ts';
-import { certificatesSpec } from '../trust/samples.ts';
+import { anotherCa } from '../trust/another-ca.ts';
 import { type ApiServer, startApiServer } from './api-server.ts';
 import { tokenOfTheDocs } from './documented-roles.ts';
-import { type IstioCaller, type IstioEnvoys, type IstioWorkload, istioEnvoys } from './istio-envoys.ts';
+import { catalog, type FreshCallers, freshCallers } from './istio-callers.ts';
+import type { IstioCaller } from './istio-envoys.ts';
 import { type MeshPods, meshPods } from './istio-mesh-pods.ts';
-import { ISTIO_NAMESPACE, type Istiod, startIstiod, TRUST_DOMAIN } from './istiod.ts';
+import { ISTIO_NAMESPACE, type Istiod, startIstiod } from './istiod.ts';
 import { connector } from './kubernetes-connector.ts';
 import { type RotatingMesh, rotatingMesh } from './rotating-mesh.ts';
 import { type SecretVolume, secretVolume } from './secret-volume.ts';
@@ -29,7 +27,6 @@ const have = (await haveServers('etcd', 'kube-apiserver', 'pilot-discovery')) &&
 
 const LEAF_S = 20;
 const MULTI_ROOT = { ISTIO_MULTIROOT_MESH: 'true' };
-const catalog = { name: 'catalog', namespace: 'shop', port: 8080 };
 const SPEC = `apiVersion: meshwright.dev/v1
 kind: Mesh
 name: shop
@@ -46,9 +43,7 @@ describe.skipIf(!have)('the CA of an Istio mesh', () => {
   let volume: SecretVolume;
   let istiod: Istiod;
   let pods: MeshPods;
-  let envoys: IstioEnvoys;
-  let workload: IstioWorkload;
-  let caller: IstioCaller;
+  let callers: FreshCallers;
   let other: IstioCaller;
   let targets: readonly Target[];
 
@@ -75,29 +70,16 @@ describe.skipIf(!have)('the CA of an Istio mesh', () => {
     volume = await secretVolume(api, ISTIO_NAMESPACE, 'cacerts');
     istiod = await startIstiod(api, { environment: { ...MULTI_ROOT, ROOT_CA_DIR: volume.folder } });
     pods = await meshPods(api, istiod, MULTI_ROOT);
-    envoys = istioEnvoys(api, istiod, { leafSeconds: LEAF_S });
-    await envoys.service(catalog);
-    await api.admin.mustApply(...freshConnections());
-    workload = await envoys.workload(catalog, 'v1');
-    caller = await envoys.caller('web', 'shop', catalog.port);
-    other = await envoys.caller('cart', 'shop', catalog.port);
-    targets = [caller.to(catalog), other.to(catalog)];
-    if (workload.envoy) await pods.proxy(workload.name, 'shop', workload.envoy);
-    await pods.proxy('web', 'shop', caller.envoy);
-    await pods.proxy('cart', 'shop', other.envoy);
-    for (const target of targets) await until('requests are answered', async () => (await sendRequests(target, 1)).failures.length === 0);
+    callers = await freshCallers(api, istiod, pods, LEAF_S);
+    ({ other, targets } = callers);
   }, 120_000);
   afterAll(async () => {
-    for (const each of [mesh, pods, envoys, istiod, volume, api]) await each?.stop();
+    for (const each of [mesh, pods, callers, istiod, volume, api]) await each?.stop();
   });
 
   const members = async () => Object.fromEntries((await west().look('shop', Date.now())).map((each) => [each.id, each]));
   const phase = async () => (await mesh.state()).rotation?.phase.name;
   const inPhase = (name: string) => until(`it is ${name}`, async () => (await phase()) === name, 90_000);
-
-  /** That the service's Envoy has had. */
-  const handshakes = async () =>
-    [...((await workload.envoy?.stats(/^listener\..*ssl\.handshake$/)) ?? [])].reduce((sum, [, count]) => sum + count, 0);
 
   it('is seen in what istiod gives out and in what every proxy has loaded', async () => {
     const { current } = await mesh.state();
@@ -113,7 +95,7 @@ describe.skipIf(!have)('the CA of an Istio mesh', () => {
 
   it('is not known of a pod that cannot be asked, and of a proxy that is no pod', async () => {
     await pods.proxy('ghost', 'shop', { adminPort: 0 });
-    const vm = await envoys.caller('vm', 'shop', catalog.port);
+    const vm = await callers.envoys.caller('vm', 'shop', catalog.port);
     const seen = await until('both are seen', async () => {
       const all = await members();
       return all['west/vm.shop'] && all;
@@ -147,7 +129,7 @@ describe.skipIf(!have)('the CA of an Istio mesh', () => {
 
   it('rotates through all phases and loses no request, though one agent hears late of the new root', async () => {
     const before = (await mesh.state()).current;
-    const shaken = await handshakes();
+    const shaken = await callers.handshakes();
     const traffic = targets.map((target) => startTraffic(target, 40));
     other.agent.hold();
     await mesh.app.rotating.rotate('shop', { id: 'rotate-1', actor: 'kim' }, { compromised: false });
@@ -162,7 +144,7 @@ describe.skipIf(!have)('the CA of an Istio mesh', () => {
     expect(tallies.flatMap(({ failures }) => failures).slice(0, 3)).toEqual([]);
     const sent = tallies.reduce((sum, { requests }) => sum + requests, 0);
     expect(sent).toBeGreaterThan(200);
-    expect((await handshakes()) - shaken).toBeGreaterThanOrEqual(sent);
+    expect((await callers.handshakes()) - shaken).toBeGreaterThanOrEqual(sent);
     console.log(`Rotated under ${sent} requests, each over an mTLS connection of its own; 0 failed.`);
     expect(after?.fingerprint).not.toBe(before?.fingerprint);
     for (const { trusts, presents } of Object.values(await members())) {
@@ -225,40 +207,9 @@ describe.skipIf(!have)('the CA of an Istio mesh', () => {
 
 /** What somebody would write who changes everything at once: another root beside `root`, and an issuer under it. */
 async function handMade(root: string): Promise<{ readonly issuer: string; readonly data: JsonObject }> {
-  const vault = new MemoryVault();
-  const spec = certificatesSpec();
-  const asked = { spec, trustDomain: TRUST_DOMAIN, now: Date.now() };
-  const authority = await makeAuthority(vault, { ...asked, wish: 'by-hand' });
-  const { publicKey, privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
-  const spki = new Uint8Array(publicKey.export({ type: 'spki', format: 'der' }));
-  const { fingerprint, certificate } = await delegateIssuer(vault, authority, { ...asked, publicKey: spki });
-  const entries = {
-    'ca-cert.pem': certificate,
-    'ca-key.pem': privateKey.export({ type: 'pkcs8', format: 'pem' }).toString(),
-    'cert-chain.pem': certificate,
-    'root-cert.pem': root + authority.certificate,
-  };
+  const ca = await anotherCa();
+  const { fingerprint, certificate, key } = await ca.issue();
+  const entries = { 'ca-cert.pem': certificate, 'ca-key.pem': key, 'cert-chain.pem': certificate, 'root-cert.pem': root + ca.root };
   const data = Object.fromEntries(Object.entries(entries).map(([entry, text]) => [entry, Buffer.from(text).toString('base64')]));
   return { issuer: fingerprint, data };
-}
-
-/** A connection for each request, and none tried twice. */
-function freshConnections() {
-  const host = 'catalog.shop.svc.cluster.local';
-  const object = (kind: string, spec: JsonObject) => ({
-    apiVersion: 'networking.istio.io/v1',
-    kind,
-    metadata: { name: 'catalog', namespace: 'shop' },
-    spec,
-  });
-  return [
-    object('DestinationRule', { host, trafficPolicy: { connectionPool: { http: { maxRequestsPerConnection: 1 } } } }),
-    object('VirtualService', { hosts: [host], http: [{ route: [{ destination: { host } }], retries: { attempts: 0 } }] }),
-    {
-      apiVersion: 'security.istio.io/v1',
-      kind: 'PeerAuthentication',
-      metadata: { name: 'strict', namespace: 'shop' },
-      spec: { mtls: { mode: 'STRICT' } },
-    },
-  ];
 }

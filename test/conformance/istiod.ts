@@ -16,8 +16,9 @@ export const ISTIO_NAMESPACE = 'istio-system';
 export const TRUST_DOMAIN = 'cluster.local';
 
 export interface Istiod extends Running {
+  readonly namespace: string;
   readonly xdsPort: number;
-  /** TLS: xDS and the service that signs certificate requests; its certificate is for `istiod.istio-system.svc`. */
+  /** TLS: xDS and the service that signs certificate requests; its certificate is for `istiod.<namespace>.svc`. */
   readonly securePort: number;
   /** `/debug/…`, `/metrics`, `/version` without credentials, since it is asked from localhost. */
   readonly monitoringPort: number;
@@ -34,20 +35,23 @@ export interface IstiodOptions {
   readonly mesh?: JsonObject;
   readonly environment?: Readonly<Record<string, string>>;
   readonly arguments?: readonly string[];
+  /** Its own, and the mesh's root namespace. */
+  readonly namespace?: string;
 }
 
 /** `api` has the CRDs `istio`, and `gateway-api` if that is used. Some 2 s. */
 export async function startIstiod(
   api: ApiServer,
-  { mesh = {}, environment = {}, arguments: more = [] }: IstiodOptions = {},
+  { mesh = {}, environment = {}, arguments: more = [], namespace = ISTIO_NAMESPACE }: IstiodOptions = {},
 ): Promise<Istiod> {
   const command = await serverBinary('pilot-discovery');
   return startingTogether(async (started) => {
     const folder = await started.folder('istiod');
     const [xdsPort = 0, securePort = 0, monitoringPort = 0, httpPort = 0] = await freePorts(4);
-    await api.namespace(ISTIO_NAMESPACE);
+    await api.namespace(namespace);
     await writeFile(join(folder, 'kubeconfig'), api.kubeconfig(), { mode: 0o600 });
-    await writeFile(join(folder, 'mesh.yaml'), JSON.stringify({ trustDomain: TRUST_DOMAIN, defaultProviders: {}, ...mesh }));
+    const config = { trustDomain: TRUST_DOMAIN, rootNamespace: namespace, defaultProviders: {}, ...mesh };
+    await writeFile(join(folder, 'mesh.yaml'), JSON.stringify(config));
     const at = (port: number) => `${LOOPBACK}:${port}`;
     const process = started.add(
       await startServer({
@@ -69,7 +73,7 @@ export async function startIstiod(
         ],
         environment: {
           POD_NAME: 'istiod',
-          POD_NAMESPACE: ISTIO_NAMESPACE,
+          POD_NAMESPACE: namespace,
           PILOT_ENABLE_METADATA_EXCHANGE: 'false',
           PILOT_ENABLE_ALPN_FILTER: 'false',
           INJECTION_WEBHOOK_CONFIG_NAME: '',
@@ -87,7 +91,7 @@ export async function startIstiod(
       if (!response.ok) throw new Error(`istiod answered ${response.status} to ${path}: ${text}`);
       return JSON.parse(text);
     };
-    return { xdsPort, securePort, monitoringPort, httpPort, roots, debug, process };
+    return { namespace, xdsPort, securePort, monitoringPort, httpPort, roots, debug, process };
   });
 }
 
