@@ -40,6 +40,12 @@ export interface Tally {
   readonly failures: readonly string[];
 }
 
+export interface Calling {
+  /** So far. */
+  lost(): number;
+  stop(): Promise<Tally>;
+}
+
 export interface LinkerdPods extends Running {
   /** Of one pod; resolves once that is ready. `component`: of the control plane. */
   deploy(namespace: string, name: string, component?: string): Promise<void>;
@@ -49,7 +55,7 @@ export interface LinkerdPods extends Running {
   hold(name: string): void;
   release(name: string): void;
   /** A handshake for each call, one after another, until it is stopped. */
-  calls(from: string, to: string): { stop(): Promise<Tally> };
+  calls(from: string, to: string): Calling;
 }
 
 interface Placed {
@@ -215,6 +221,7 @@ export function linkerdPods(api: ApiServer, { leafSeconds }: { readonly leafSeco
           }
         })();
         return {
+          lost: () => failures.length,
           async stop() {
             stopped = true;
             await calling;

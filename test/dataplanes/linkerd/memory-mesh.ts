@@ -73,6 +73,7 @@ export class MemoryMesh implements Cluster, IdentityService {
   readonly writes: string[] = [];
   leafLifeMs = 3_600_000;
   now = Date.now();
+  readonly #leafs = new Map<string, Promise<readonly Uint8Array[]>>();
   #version = 0;
 
   // What an API server does.
@@ -251,20 +252,12 @@ export class MemoryMesh implements Cluster, IdentityService {
     if (signs) pod.chain = await this.#sign(signs, `${account}.${pod.namespace}.serviceaccount.${IDENTITIES}`);
   }
 
-  async #sign({ certificate, key }: NonNullable<Pod['signs']>, name: string): Promise<readonly Uint8Array[]> {
-    const der = Buffer.from(key.replaceAll(/-----[^-]+-----|\s/g, ''), 'base64');
-    const signingKey = await webcrypto.subtle.importKey('pkcs8', der, P256, false, ['sign']);
-    const { publicKey } = await webcrypto.subtle.generateKey(P256, true, ['sign', 'verify']);
-    const leaf = await x509.X509CertificateGenerator.create({
-      issuer: new x509.X509Certificate(certificate).subjectName,
-      publicKey,
-      signingKey,
-      signingAlgorithm: P256,
-      notBefore: new Date(this.now),
-      notAfter: new Date(this.now + this.leafLifeMs),
-      extensions: [new x509.SubjectAlternativeNameExtension([{ type: 'dns', value: name }])],
-    });
-    return [new Uint8Array(leaf.rawData), new Uint8Array(new X509Certificate(certificate).raw)];
+  /** One for each name and issuer: nobody here looks at its key. */
+  #sign(signs: NonNullable<Pod['signs']>, name: string): Promise<readonly Uint8Array[]> {
+    const id = `${this.leafLifeMs} ${name} ${signs.certificate}`;
+    const signed = this.#leafs.get(id) ?? leaf(signs, name, this.now, this.leafLifeMs);
+    this.#leafs.set(id, signed);
+    return signed;
   }
 
   // What they say of themselves.
@@ -300,6 +293,22 @@ export class MemoryMesh implements Cluster, IdentityService {
   anchorsOf(workload: string): readonly string[] {
     return [...this.#pods.values()].filter(({ name }) => name.startsWith(`${workload}-`)).map(({ anchors }) => anchors);
   }
+}
+
+async function leaf({ certificate, key }: NonNullable<Pod['signs']>, name: string, now: number, lifeMs: number) {
+  const der = Buffer.from(key.replaceAll(/-----[^-]+-----|\s/g, ''), 'base64');
+  const signingKey = await webcrypto.subtle.importKey('pkcs8', der, P256, false, ['sign']);
+  const { publicKey } = await webcrypto.subtle.generateKey(P256, true, ['sign', 'verify']);
+  const signed = await x509.X509CertificateGenerator.create({
+    issuer: new x509.X509Certificate(certificate).subjectName,
+    publicKey,
+    signingKey,
+    signingAlgorithm: P256,
+    notBefore: new Date(now),
+    notAfter: new Date(now + lifeMs),
+    extensions: [new x509.SubjectAlternativeNameExtension([{ type: 'dns', value: name }])],
+  });
+  return [new Uint8Array(signed.rawData), new Uint8Array(new X509Certificate(certificate).raw)];
 }
 
 export const pems = (text: string): readonly string[] => text.match(/-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g) ?? [];
