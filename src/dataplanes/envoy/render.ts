@@ -41,8 +41,8 @@ export function renderShared(plans: readonly ServicePlan[], endpoints: readonly 
 const NONE: readonly Endpoint[] = [];
 
 /**
- * The node's listeners and its gateway's routes, the cluster of the workload it stands before, and that of whose tokens it asks for. `refusalsToken`: what the xds
- * server takes with what a service in `shadow` would refuse.
+ * The node's listeners and its gateway's routes, the cluster of the workload it stands before, and that of whose tokens it asks
+ * for. `refusalsToken`: what the xds server takes with what a service in `shadow` would refuse.
  */
 export function renderNode(node: EnvoyNode, plans: readonly ServicePlan[], refusalsToken?: string): readonly EnvoyResource[] {
   const { inbound, outbound, gateway, identity, authorities } = node;
@@ -50,10 +50,12 @@ export function renderNode(node: EnvoyNode, plans: readonly ServicePlan[], refus
   if (inbound !== undefined) {
     const plan = plansByName(plans).get(inbound.service);
     resources.push({ type: 'cluster', name: INBOUND, json: inboundCluster(inbound.workloadPort, plan?.protocol) });
-    if (plan?.tokens !== undefined) resources.push(issuerCluster(plan.tokens, authorities));
     // Nobody has said who may call a service without a plan, so nobody may.
     const listener = plan && inboundListener(inbound, plan, identity, refusalsToken);
-    if (listener !== undefined) resources.push({ type: 'listener', name: INBOUND, json: listener });
+    if (listener !== undefined) {
+      if (plan?.tokens !== undefined) resources.push(issuerCluster(plan.tokens, authorities));
+      resources.push({ type: 'listener', name: INBOUND, json: listener });
+    }
   }
   if (outbound !== undefined) resources.push({ type: 'listener', name: OUTBOUND, json: outboundListener(outbound) });
   if (gateway !== undefined) {

@@ -22,10 +22,9 @@ export function tokenFilters(tokens: Tokens | undefined): readonly JsonObject[] 
   return tokens === undefined ? [] : [verification(tokens), claims(tokens)];
 }
 
-function verification({ issuer, audience, jwks }: Tokens): JsonObject {
+function verification({ issuer, jwks }: Tokens): JsonObject {
   const provider = {
     issuer,
-    audiences: [audience],
     // Left out, one in the query of a path would count too, where access logs have it.
     from_headers: [{ name: 'Authorization', value_prefix: 'Bearer ' }],
     // To the workload, which may want to know more of its caller.
@@ -49,7 +48,7 @@ function verification({ issuer, audience, jwks }: Tokens): JsonObject {
   };
 }
 
-/** Letter by letter: the filter before takes `https://a/` for `a` in an audience. */
+/** Whom it is for is not left to the filter before, which would take `https://a/` for `a`. */
 function claims({ audience, roles }: Tokens): JsonObject {
   const needed = [claim('aud', [audience]), ...(roles === undefined ? [] : [claim('roles', roles)])];
   return {
