@@ -43,7 +43,8 @@ export async function admit(
     if (permitsSomewhere(caller, role)) return { kind: 'admitted', caller, refuse };
     return { kind: 'refused', answer: refused(who, access, { role }) };
   }
-  const answer = await refuse(within === 'installation' ? {} : place);
+  const { mesh, service } = place;
+  const answer = await refuse(within === 'installation' ? {} : within === 'mesh' ? { mesh } : { mesh, service });
   return answer ? { kind: 'refused', answer } : { kind: 'admitted', caller, refuse };
 }
 
