@@ -1,5 +1,6 @@
 /** The use cases, wired once over the adapters they are given. Every trigger, and the simulation, goes through this door. */
 
+import { type Archive, archive } from './archive.ts';
 import { type DeadLetterPlace, type DeadLetters, deadLetters } from './dead-letters.ts';
 import { type DriftReport, type DriftScope, driftSeen, lookForDriftIn, lookWhereOwed } from './drift-report.ts';
 import { createIssuing, type Issuing } from './issuing.ts';
@@ -122,6 +123,8 @@ export interface App {
   history(mesh: string, service: string | undefined, after: number, limit: number): Promise<readonly Commit[]>;
   /** All that came and was not acted on, here and where Azure puts it. */
   readonly deadLetters: DeadLetters;
+  /** The whole journal, out of here and into an empty installation. */
+  readonly archive: Archive;
   /** A page of deliveries nobody could act on, see `listParked`. */
   parked(after?: number, limit?: number): Promise<readonly Parked[]>;
   /** One of them with what came; `undefined`: no such delivery. */
@@ -250,6 +253,7 @@ export function createApp(adapters: Adapters): App {
       receiveQueued: (message) => receiveQueued(receiving, message),
       wake: tended.wake,
     }),
+    archive: archive({ documents, now }),
     parked: (after, limit) => listParked(documents, now(), after, limit),
     parkedOne: (id) => readParked(documents, now(), id),
   };

@@ -211,7 +211,17 @@ export const TABLE: Readonly<Record<string, readonly string[]>> = {
     'src/journal/parked.ts',
     'src/receive.ts',
   ],
+  // The journal as a whole, out and in.
+  'src/archive.ts': [
+    'src/journal/*',
+    'src/reconcile/adopted-specs.ts',
+    'src/reconcile/model.ts',
+    'src/rollouts/service-stream.ts',
+    'src/spec/adoption.ts',
+    'src/trust/trust-stream.ts',
+  ],
   'src/app.ts': [
+    'src/archive.ts',
     'src/dead-letters.ts',
     'src/drift-report.ts',
     'src/issuing.ts',
@@ -281,12 +291,14 @@ export const TABLE: Readonly<Record<string, readonly string[]>> = {
   // Programs and their doors.
   'src/api': [
     'src/app.ts',
+    'src/archive.ts',
     'src/dead-letters.ts',
     'src/issuing.ts',
     'src/receive.ts',
     'src/rotating.ts',
     'src/status.ts',
     'src/wiring.ts',
+    'src/journal/archive.ts',
     'src/journal/stream.ts',
     // Shapes of what routes ask and answer.
     'src/reconcile/dry-run-report.ts',
@@ -327,6 +339,8 @@ export const TABLE: Readonly<Record<string, readonly string[]>> = {
   'src/agent': ['src/adapters/http-exchange.ts'],
   // Over HTTP; it opens no store. What can be planned without a running meshwright, it plans itself.
   'src/cli': [
+    // The form of an exported journal.
+    'src/journal/archive.ts',
     // Who asks, on Azure.
     'src/adapters/azure-token.ts',
     'src/agent/process.ts',

@@ -4,6 +4,7 @@
  */
 import { z } from 'zod';
 import type { DeadLetter } from '../dead-letters.ts';
+import { archivedStreamSchema } from '../journal/archive.ts';
 import { type Answer, commitBodySchema as commit } from '../journal/stream.ts';
 import type { Received } from '../receive.ts';
 import { dryRunReportSchema } from '../reconcile/dry-run-report.ts';
@@ -52,6 +53,9 @@ const stillParked: z.ZodType<Extract<Received, { kind: 'parked' }>> = z.object({
   reason: z.string(),
   message: z.string(),
 });
+/** Beside these, whatever newer code put into it. */
+const storedCommit = z.looseObject(commit.shape);
+const archivedDocument = z.object({ partition: z.string(), id: z.string(), kind: z.string(), ordinal: z.int(), body: z.looseObject({}) });
 const parked = z.object({
   id: z.string(),
   at: z.number(),
@@ -115,6 +119,10 @@ export const ANSWERS: Readonly<Record<RouteName, Answers>> = {
   proceedRotation: decided,
   approveRotation: decided,
   forceRotation: decided,
+  archive: ok(z.object({ streams: z.array(archivedStreamSchema) })),
+  archivedCommits: ok(z.object({ commits: z.array(storedCommit) })),
+  archivedDocuments: ok(z.object({ documents: z.array(archivedDocument) })),
+  restore: ok(z.object({ ok: z.literal(true) }), 409),
 };
 
 /** RFC 9457, with the reason by name; some add what is wrong in particular. */

@@ -4,6 +4,7 @@ import { z } from 'zod';
 import { jsonSchema, SPEC_KINDS } from '../spec/json-schema.ts';
 import { DATA_PLANE_KINDS } from '../spec/schema.ts';
 import { type AgentAsked, runAgent } from './agent.ts';
+import { exportJournal, importJournal, verifyJournal } from './archiving.ts';
 import { addCertificates } from './certificate-commands.ts';
 import { type Connection, connect, type Installation } from './connection.ts';
 import { type DeadLetterOptions, deadLetters } from './dead-letters.ts';
@@ -77,7 +78,7 @@ function addReading(program: Command, terminal: Terminal, connection: () => Conn
     .addOption(json())
     .option('--watch', 'show it anew each second')
     .action((options: StatusOptions) => showStatus(connection(), terminal, options));
-  program
+  const journal = program
     .command('journal')
     .description('what was decided for a service: when, by whom, what and why')
     .argument('<service>')
@@ -85,6 +86,21 @@ function addReading(program: Command, terminal: Terminal, connection: () => Conn
     .addOption(json())
     .option('--limit <count>', 'of the newest', countOf, 50)
     .action((service: string, options: JournalOptions) => showJournal(connection(), terminal, service, options));
+  journal
+    .command('export')
+    .description('the whole journal, into a file of JSON Lines that its own chains verify')
+    .argument('<file>', 'which is not there yet')
+    .action((file: string) => exportJournal(connection(), terminal, file));
+  journal
+    .command('verify')
+    .description('whether an exported journal is as it was written: nothing changed, left out or put in')
+    .argument('<file>')
+    .action((file: string) => verifyJournal(terminal, file));
+  journal
+    .command('import')
+    .description('an exported journal into an empty installation')
+    .argument('<file>')
+    .action((file: string) => importJournal(connection(), terminal, file));
   program
     .command('drift')
     .description('look now whether data planes have what was decided; exits 4 where one does not, 1 where it cannot be seen')

@@ -223,7 +223,7 @@ function advance<State, Event>(
   return { stream: head.stream, version, hash, state, pending };
 }
 
-function headOperation<State, Event>(kind: StreamKind<State, Event>, head: Head<State>, etag: Etag | undefined) {
+export function headOperation<State, Event>(kind: StreamKind<State, Event>, head: Head<State>, etag: Etag | undefined) {
   const times = Object.values(head.pending).map((effect) => effect.notBefore);
   const deadline = kind.wakeAt(head.state);
   if (deadline !== undefined) times.push(deadline);

@@ -18,7 +18,7 @@ export interface StreamKind<State, Event> {
   wakeAt(state: State): number | undefined;
 }
 
-const pendingEffectSchema = z.object({
+export const pendingEffectSchema = z.object({
   kind: z.string(),
   target: z.string(),
   /** The version of the commit that called for it. */

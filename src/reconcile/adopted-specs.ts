@@ -2,7 +2,7 @@
  * Specs as they are kept: one document a service, named by its content, in `spec/<mesh>`; and the list of meshes. They are
  * written before the one event that adopts them, and never changed.
  */
-import type { Documents, Etag, JsonObject } from '../journal/documents.ts';
+import type { Documents, Etag, JsonObject, StoredDocument } from '../journal/documents.ts';
 import { loadHead } from '../journal/journal.ts';
 import { HEAD_ID } from '../journal/stream.ts';
 import { meshStream, meshStreamId } from '../spec/adoption.ts';
@@ -32,7 +32,20 @@ export async function keepSpecs(
     return { op: 'upsert', document: { partition, id: hash, kind: 'service-spec', ordinal: 0, body } } as const;
   });
   for (let index = 0; index < operations.length; index += BATCH) await documents.batch(partition, operations.slice(index, index + BATCH));
-  await documents.batch(MESHES, [{ op: 'upsert', document: { partition: MESHES, id: mesh, kind: 'mesh', ordinal: 0, body: {} } }]);
+  await knownMeshes(documents, [mesh]);
+}
+
+/** From then on they are among all meshes; at most 100 at once. */
+export async function knownMeshes(documents: Documents, meshes: readonly string[]): Promise<void> {
+  const operations = meshes.map(
+    (mesh) => ({ op: 'upsert', document: { partition: MESHES, id: mesh, kind: 'mesh', ordinal: 0, body: {} } }) as const,
+  );
+  await documents.batch(MESHES, operations);
+}
+
+/** All of a mesh that were ever kept. */
+export async function specDocuments(documents: Documents, mesh: string): Promise<readonly StoredDocument[]> {
+  return (await documents.list({ partition: `spec/${mesh}`, kind: 'service-spec' })).map(({ document }) => document);
 }
 
 export async function readServiceSpec(documents: Documents, mesh: string, hash: string): Promise<ServiceSpec> {
@@ -41,7 +54,8 @@ export async function readServiceSpec(documents: Documents, mesh: string, hash: 
   return serviceSpecSchema.parse(found.document.body);
 }
 
-async function meshNames(documents: Documents): Promise<readonly string[]> {
+/** Also those of which a spec was kept and none adopted. */
+export async function listMeshes(documents: Documents): Promise<readonly string[]> {
   const found = await documents.list({ partition: MESHES, kind: 'mesh' });
   return found.map(({ document }) => document.id).sort();
 }
@@ -69,7 +83,7 @@ export function adoptedMeshes(documents: Documents): {
   return {
     one,
     async all() {
-      const meshes = await Promise.all((await meshNames(documents)).map(one));
+      const meshes = await Promise.all((await listMeshes(documents)).map(one));
       return meshes.filter((mesh) => mesh !== undefined);
     },
   };

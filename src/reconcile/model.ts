@@ -179,6 +179,12 @@ export async function readEndpoints(documents: Documents, mesh: string, dataPlan
   return (await documents.read(partitionOf(mesh), endpointsId(dataPlane)))?.document.body;
 }
 
+/** How far its sequence has come, as it is stored; none where nothing was written yet. */
+export async function modelPointer(documents: Documents, mesh: string): Promise<readonly StoredDocument[]> {
+  const pointer = await documents.read(partitionOf(mesh), POINTER_ID);
+  return pointer ? [pointer.document] : [];
+}
+
 /** Whatever is written into the model goes in one batch with this: whoever else read the same pointer fails. */
 export function movedPointer(partition: string, pointer: Found | undefined, sequence: number): Operation {
   const document: StoredDocument = { partition, id: POINTER_ID, kind: 'pointer', ordinal: sequence, body: {} };

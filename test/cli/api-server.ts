@@ -6,6 +6,7 @@ import { randomUUID } from 'node:crypto';
 import { createServer, type IncomingHttpHeaders } from 'node:http';
 import { MemoryDocuments } from '../../src/adapters/memory-documents.ts';
 import { answered, type HttpAnswer, json, problem, received } from '../../src/api/problem.ts';
+import { ROUTES } from '../../src/api/routes.ts';
 import { type App, type ByHand, createApp } from '../../src/app.ts';
 import type { Difference } from '../../src/reconcile/data-plane.ts';
 
@@ -87,6 +88,7 @@ export async function startApi(): Promise<Api> {
 const UNAUTHORIZED = problem(401, 'NotAuthenticated', 'Send the token of .meshwright/token as "Authorization: Bearer <token>".');
 /** Small, so that few fill more than one. */
 const PARKED_PAGE = 2;
+const ARCHIVE_PAGE = 1;
 const COMMANDS = { pause: 'Pause', resume: 'Resume', promote: 'Promote', abort: 'Abort' } as const;
 const isAction = (text: string): text is keyof typeof COMMANDS => Object.hasOwn(COMMANDS, text);
 
@@ -116,6 +118,16 @@ async function route(app: App, method: string, path: string, query: URLSearchPar
       const event = { specversion: '1.0', id: randomUUID(), source: '/test', type: 'Meshwright.Deployment.Requested' };
       const again = 'again' in given && given.again === true;
       return received(await app.receiveEvent({ ...event, data: { mesh, service, ...given } }, { actor: 'local token', again }));
+    }
+    case 'GET /archive':
+      return json(200, { streams: await app.archive.streams() });
+    case 'GET /archive/commits':
+      return json(200, { commits: await app.archive.commits(query.get('stream') ?? '', Number(query.get('after')), ARCHIVE_PAGE) });
+    case 'GET /archive/documents':
+      return json(200, { documents: await app.archive.documents(query.get('mesh') ?? '') });
+    case 'POST /archive': {
+      const restored = await app.archive.restore(ROUTES.restore.body.parse(body));
+      return restored.ok ? json(200, restored) : problem(409, restored.reason, restored.message);
     }
     case 'GET /dead-letters':
       return json(200, { letters: await app.deadLetters.list() });
