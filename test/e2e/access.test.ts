@@ -265,3 +265,29 @@ describe('what is shown of a whole', () => {
     expect(await seen('Reader:shop/payments', '?mesh=shop&service=web')).toEqual([]);
   });
 });
+
+describe('on one machine', () => {
+  let local: Installation;
+  beforeAll(async () => {
+    local = await installation();
+    await local.start('functions');
+    for (const spec of [SHOP, OTHER]) expect(await local.call('POST', '/apply', { files: spec })).toMatchObject({ status: 200 });
+  });
+  afterAll(() => local?.stop());
+
+  it.each(ROWS.map((row) => [row.route, row.path, JSON.stringify(row.body ?? ''), row] as const))(
+    '%s of %s %s needs the token unless it only reads',
+    async (_route, _path, _body, row) => {
+      const { method } = ROUTES[row.route];
+      const isReading = row.allowed === EVERYBODY || row.allowed.some((name) => name.startsWith('Reader'));
+      const asked = async (headers?: Readonly<Record<string, string>>) =>
+        (await local.call(method, row.path, method === 'POST' ? (row.body ?? {}) : undefined, headers)).status;
+      expect([401, 403]).not.toContain(await asked());
+      for (const token of [undefined, 'garbage', callers.known.get('Admin')]) {
+        const status = await asked(bearer(token));
+        if (isReading) expect([401, 403]).not.toContain(status);
+        else expect(status).toBe(401);
+      }
+    },
+  );
+});
