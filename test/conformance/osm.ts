@@ -20,7 +20,7 @@ export const OSM_XDS_PORT = 15128;
 
 const API_PORT = 8001;
 const HEALTH_PORT = 9091;
-const CA_BUNDLE = 'osm-ca-bundle';
+export const CA_BUNDLE = 'osm-ca-bundle';
 const WEBHOOK = 'osm-validator';
 /** It takes credentials from where a pod has them and from nowhere else: a mount that only it sees puts those of folder `$0` there. */
 const AS_POD =
@@ -38,14 +38,17 @@ export interface OsmOptions {
   readonly permissive?: boolean;
   /** Fields of the MeshConfig's spec beside those of `traffic`. */
   readonly mesh?: JsonObject;
+  /** Its authority is what MeshRootCertificates say, the first of them that of `osm-ca-bundle`; false unless said, as in its chart. */
+  readonly rootCertificates?: boolean;
 }
 
 /** `api` has the CRDs `osm`. Some 3 s. Its validating webhook is taken away: the API server could not reach it. */
-export async function startOsm(api: ApiServer, { permissive = false, mesh = {} }: OsmOptions = {}): Promise<Osm> {
+export async function startOsm(api: ApiServer, { permissive = false, mesh = {}, rootCertificates = false }: OsmOptions = {}): Promise<Osm> {
   const binary = await serverBinary('osm-controller');
   return startingTogether(async (started) => {
     const folder = await started.folder('osm');
     await describeItself(api, permissive, mesh);
+    if (rootCertificates) await api.admin.mustApply(rootCertificate('first', CA_BUNDLE));
     const network = started.add(await startNetwork());
     await network.node.expose(API_PORT, Number(new URL(api.url).port));
     await writeFile(join(folder, 'token'), api.adminToken, { mode: 0o600 });
@@ -60,6 +63,7 @@ export async function startOsm(api: ApiServer, { permissive = false, mesh = {} }
       'trust-domain': OSM_TRUST_DOMAIN,
       'osm-version': 'v1.2.4',
       verbosity: 'info',
+      'enable-mesh-root-certificate': String(rootCertificates),
     };
     const process = started.add(
       await startServer({
@@ -79,7 +83,7 @@ export async function startOsm(api: ApiServer, { permissive = false, mesh = {} }
     );
     const webhooks = '/apis/admissionregistration.k8s.io/v1/validatingwebhookconfigurations';
     await until('its webhook is gone', async () => (await api.admin.ask('DELETE', `${webhooks}/${WEBHOOK}`)).status === 200);
-    return { network, process, authority: await authorityIn(api) };
+    return { network, process, authority: await authorityIn(api, CA_BUNDLE) };
   });
 }
 
@@ -109,10 +113,18 @@ async function describeItself(api: ApiServer, permissive: boolean, mesh: JsonObj
   );
 }
 
+/** OSM makes an authority, and the Secret that it says, where there is none. */
+export const rootCertificate = (name: string, secret: string) => ({
+  apiVersion: 'config.openservicemesh.io/v1alpha2',
+  kind: 'MeshRootCertificate',
+  metadata: { name, namespace: OSM_NAMESPACE },
+  spec: { trustDomain: OSM_TRUST_DOMAIN, provider: { tresor: { ca: { secretRef: { name: secret, namespace: OSM_NAMESPACE } } } } },
+});
+
 const Bundle = z.object({ data: z.object({ 'ca.crt': z.base64(), 'private.key': z.base64() }) });
 
-async function authorityIn(api: ApiServer): Promise<Osm['authority']> {
-  const { body } = await api.admin.ask('GET', `/api/v1/namespaces/${OSM_NAMESPACE}/secrets/${CA_BUNDLE}`);
+export async function authorityIn(api: ApiServer, secret: string): Promise<Osm['authority']> {
+  const { body } = await api.admin.ask('GET', `/api/v1/namespaces/${OSM_NAMESPACE}/secrets/${secret}`);
   const { data } = Bundle.parse(body);
   const text = (base64: string): string => Buffer.from(base64, 'base64').toString();
   return { certificate: text(data['ca.crt']), key: text(data['private.key']) };
