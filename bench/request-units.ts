@@ -42,7 +42,7 @@ const reading = (document: StoredDocument | undefined): number => (document ? (s
 const inserting = (document: StoredDocument): number => statedFor(kilobytes(document))?.[2] ?? 0;
 
 /** A store that knows what was asked of it. */
-class Charged implements Documents {
+export class Charged implements Documents {
   units = 0;
   readonly kinds = new Map<string, { readonly times: number; readonly units: number }>();
   readonly #store = new MemoryDocuments();

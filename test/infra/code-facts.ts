@@ -38,6 +38,7 @@ const SETTINGS: Readonly<Record<keyof Settings, 'set on Azure' | { readonly loca
   MESHWRIGHT_DEAD_LETTERS_URL: 'set on Azure',
   MESHWRIGHT_XDS_URL: 'set on Azure',
   MESHWRIGHT_URL: 'set on Azure',
+  MESHWRIGHT_LOOPBACK_WEBHOOKS: { localBecause: 'tests of cards on one machine' },
   MESHWRIGHT_FAILPOINT_AFTER_COMMIT: { localBecause: 'crash tests only' },
 };
 
@@ -66,6 +67,7 @@ const triggerSchema = z.looseObject({
   queueName: z.string().optional(),
   connection: z.string().optional(),
   route: z.string().optional(),
+  schedule: z.string().optional(),
   methods: z.array(z.string()).optional(),
 });
 export interface Trigger extends z.infer<typeof triggerSchema> {
