@@ -115,11 +115,19 @@ function rolloutStatus(state: ServiceState): RolloutStatus | null {
   };
 }
 
+const WAITS_BECAUSE = {
+  AlertFiring: 'an alert is firing',
+  NotReady: 'not seen ready on every data plane',
+  TrustChanging: 'a rotation of the mesh changes whom workloads trust, and not all are seen to have it yet',
+} as const;
+
 function because(state: ServiceState): string | null {
   const phase = state.rollout?.phase;
   switch (phase?.name) {
     case 'waiting':
-      return phase.because === 'AlertFiring' ? 'an alert is firing' : 'not seen ready on every data plane';
+      return WAITS_BECAUSE[phase.because];
+    case 'holding':
+      return phase.heldBy ?? null;
     case 'shifting':
       return phase.refusal ? `${phase.refusal.dataPlane} refused it: ${phase.refusal.message}` : null;
     case 'blocked':

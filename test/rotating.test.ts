@@ -91,6 +91,29 @@ describe('a rotation', () => {
     expect(await world.rollout()).toBe('holding');
   });
 
+  it('has a new version wait while its own change is not seen everywhere, and no longer; what goes back does not wait', async () => {
+    const world = await new TrustWorld().adopt();
+    world.served = 99;
+    await world.follow('web-1');
+    await putReadiness(world.documents, place, { service: 'catalog', via: 'x1', versions: { v1: 'ready', v2: 'ready' } }, world.now);
+    await world.app.rotating.rotate('shop', { id: 'one', actor: 'kim' }, { compromised: false });
+    expect(await world.app.receiveEvent(deployment('d1', 'catalog', 'v2'))).toMatchObject({ answers: [{ outcome: 'accepted' }] });
+    expect((await world.app.service('shop', 'catalog'))?.rollout).toMatchObject({
+      phase: 'waiting',
+      because: expect.stringContaining('a rotation of the mesh'),
+      deadline: { name: 'start' },
+    });
+    // All have both roots: the rotation goes on to its next change, and the version in the moments between two of them.
+    const phases = await world.pass(60, 'web-1');
+    expect(phases.at(-1)).toBe('none');
+    expect(await world.rollout()).toBe('holding');
+    await world.app.rotating.rotate('shop', { id: 'two', actor: 'kim' }, { compromised: false });
+    await world.pass(2);
+    expect(await world.phase()).toBe('distributing');
+    await world.app.byHand('shop', 'catalog', { id: 'back', actor: 'kim' }, { type: 'Abort' });
+    expect((await world.split('catalog')).v2 ?? 0).toBe(0);
+  });
+
   it('is asked for by somebody else while one is under way in vain', async () => {
     const world = await new TrustWorld().adopt();
     const ask = (id: string) => world.app.rotating.rotate('shop', { id, actor: 'kim' }, { compromised: false });

@@ -12,7 +12,7 @@ import type { ServiceEvent } from '../rollouts/events.ts';
 import { serviceStream, serviceStreamId } from '../rollouts/service-stream.ts';
 import type { ServiceState } from '../rollouts/state.ts';
 import { decideMesh, type MeshCommand, meshStream, meshStreamId } from '../spec/adoption.ts';
-import { lockedBy } from './change-lock.ts';
+import { lockedBy, trustChangesIn } from './change-lock.ts';
 import { type DriftLook, lookForDrift } from './drift.ts';
 import { type EffectPorts, handOver, recheckId, runMeshEffects, runServiceEffects } from './effects.ts';
 import { readinessNow } from './readiness.ts';
@@ -30,6 +30,8 @@ const TRIES = 3;
 const DEADLINES_IN_A_ROW = 20;
 /** What may take traffic back. */
 const WAYS_BACK: readonly ServiceCommand['type'][] = ['AlertFired', 'Abort', 'Elapsed', 'Recheck'];
+/** What may give a version more traffic by itself: what people ask for waits for no advice. */
+const WAYS_UP: readonly ServiceCommand['type'][] = ['Deploy', 'Specify', 'Converged', 'AlertResolved', 'Elapsed', 'Recheck'];
 /** An alarm that comes this much too early by the clock of the machine it reaches is set again. */
 const CLOCKS_APART_MS = 1_000;
 /** What is due but not for this code to do (a head of newer code) is asked for again after this, never at once. */
@@ -69,8 +71,9 @@ export function tending(ports: TendingPorts): Tending {
   async function giveService(mesh: string, service: string, delivery: Delivery, command: ServiceCommand): Promise<Answer> {
     const stream = serviceStreamId(mesh, service);
     const decideAt = async (state: ServiceState, version: number, at: number): Promise<Decision<ServiceEvent>> => {
-      const readiness = await readinessNow(ports, mesh, service, state);
-      return decide(state, command, { now: at, version: version + 1, ...readiness });
+      const mayGoUp = WAYS_UP.includes(command.type) && (state.rollout !== undefined || command.type === 'Deploy');
+      const [readiness, why] = await Promise.all([readinessNow(ports, mesh, service, state), mayGoUp ? trustAdvises(mesh) : undefined]);
+      return decide(state, command, { now: at, version: version + 1, ...readiness, ...(why === undefined ? {} : { trustChanges: why }) });
     };
     const racing = { ...delivery, wayBack: WAYS_BACK.includes(command.type) };
     const appended = await patiently(() => append(documents, serviceStream, stream, racing, now, decideAt));
@@ -79,6 +82,13 @@ export function tending(ports: TendingPorts): Tending {
     if (delivery.recordRefusal && appended.answer.repeated && appended.answer.outcome === 'accepted') await observed(mesh, service);
     return appended.answer;
   }
+
+  /** It is advice: where it cannot be asked for, nothing waits. */
+  const trustAdvises = (mesh: string): Promise<string | undefined> =>
+    trustChangesIn(documents, mesh).catch((error: unknown) => {
+      ports.report(`Whether a rotation of ${mesh} is changing its trust could not be read.`, error);
+      return undefined;
+    });
 
   /** What a mesh has adopted counts at once: a delivery may overtake the hand-over of the spec it was matched by. */
   async function giveFromOutside(mesh: string, service: string, delivery: Delivery, command: ServiceCommand): Promise<Answer> {

@@ -51,4 +51,6 @@ export interface ServiceContext {
   readonly readinessOf: (version: string) => Readiness;
   /** The data planes on which it is not seen ready. */
   readonly notReadyOn: (version: string) => readonly string[];
+  /** Why nothing is to get more traffic now, a sentence: trust is being changed in the mesh. It is advice, and delays no way back. */
+  readonly trustChanges?: string;
 }

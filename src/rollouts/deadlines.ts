@@ -4,6 +4,7 @@ import type { DeadlineName, ServiceContext } from './commands.ts';
 import { Draft } from './draft.ts';
 import type { ServiceEvent } from './events.ts';
 import { obstacleTo } from './standing.ts';
+import { tryBegin } from './start.ts';
 import type { ServiceState } from './state.ts';
 import { advance } from './steps.ts';
 import { returnOverdue, wayBack } from './way-back.ts';
@@ -51,13 +52,16 @@ export function elapsed(
       advance(draft);
       break;
     case 'start':
-      wayBack(draft, {
-        reason: 'StartTimedOut',
-        message: `${version} could not begin in time.${because(obstacleTo(state, version, context))}`,
-      });
+      if (isOnlyAdvised(state, context)) tryBegin(draft);
+      else
+        wayBack(draft, {
+          reason: 'StartTimedOut',
+          message: `${version} could not begin in time.${because(obstacleTo(state, version, context))}`,
+        });
       break;
     case 'step':
-      wayBack(draft, { reason: 'StepTimedOut', message: stepMessage(state, version, context) });
+      if (isOnlyAdvised(state, context)) advance(draft);
+      else wayBack(draft, { reason: 'StepTimedOut', message: stepMessage(state, version, context) });
       break;
     case 'pause':
       wayBack(draft, { reason: 'PauseExpired', message: `The pause of ${version} ran out.` });
@@ -68,6 +72,14 @@ export function elapsed(
       break;
   }
   return draft.accepted(`The ${next.name} deadline of ${version} has passed.`);
+}
+
+/** It waited for what does not count any more at its deadline. */
+function isOnlyAdvised(state: ServiceState, context: ServiceContext): boolean {
+  const { phase, candidate } = state.rollout ?? {};
+  const waitsForAdvice =
+    phase?.name === 'waiting' ? phase.because === 'TrustChanging' : phase?.name === 'holding' && phase.advised === true;
+  return waitsForAdvice && candidate !== undefined && obstacleTo(state, candidate.version, context) === undefined;
 }
 
 const because = (obstacle: string | undefined): string => (obstacle === undefined ? '' : ` ${obstacle}`);

@@ -83,6 +83,7 @@ function startMessage({ state, context }: Draft, release: Release): string {
   const phase = state.rollout?.phase;
   if (phase?.name !== 'waiting') return `${release.version} is being rolled out.`;
   if (phase.because === 'NotReady') return `${release.version} waits until it is seen ready on every data plane.`;
+  if (phase.because === 'TrustChanging') return `${release.version} waits: ${context.trustChanges} Resume it to begin all the same.`;
   const rule = standingAlert(state, context.now)?.rule;
   return `${release.version} waits until the alert ${rule} has ended; resume it to begin all the same.`;
 }

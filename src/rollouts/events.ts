@@ -16,12 +16,13 @@ export const serviceEventSchema = z.discriminatedUnion('type', [
   z.object({ type: z.literal('RejectionLifted'), keys: z.array(z.string()) }),
   z.object({ type: z.literal('RolloutSuperseded'), by: releaseSchema }),
   z.object({ type: z.literal('RolloutStarted'), release: releaseSchema, place: placeSchema.exactOptional(), plan }),
-  z.object({ type: z.literal('StartDelayed'), because: z.enum(['AlertFiring', 'NotReady']), deadline: z.number() }),
+  z.object({ type: z.literal('StartDelayed'), because: z.enum(['AlertFiring', 'NotReady', 'TrustChanging']), deadline: z.number() }),
   z.object({ type: z.literal('StepBegun'), step: z.number().int(), weight: z.number().int(), deadline: z.number(), promoted: z.boolean() }),
   /** `unobserved`: it counts though nobody saw it, because of this. */
   z.object({ type: z.literal('StepServedBy'), dataPlane: z.string(), unobserved: z.string().exactOptional() }),
   z.object({ type: z.literal('StepHeld'), step: z.number().int(), until: z.number(), deadline: z.number() }),
-  z.object({ type: z.literal('AdvanceHeldBack'), reason: z.string() }),
+  /** `advised`: it is only advice. */
+  z.object({ type: z.literal('AdvanceHeldBack'), reason: z.string(), advised: z.boolean().exactOptional() }),
   z.object({ type: z.literal('PlanRejected'), dataPlane: z.string(), message: z.string() }),
   z.object({ type: z.literal('RolloutPaused'), deadline: z.number(), reason: z.string().exactOptional() }),
   z.object({ type: z.literal('RolloutResumed'), deadline: z.number() }),

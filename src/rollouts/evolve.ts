@@ -96,7 +96,7 @@ function evolveRollout(state: ServiceState, rollout: Rollout, event: RolloutEven
     case 'StepHeld':
       return to({ name: 'holding', step: event.step, until: event.until, deadline: event.deadline, overdue: false });
     case 'AdvanceHeldBack':
-      return phase.name === 'holding' ? to({ ...phase, overdue: true }) : state;
+      return phase.name === 'holding' ? to(heldBack(phase, event)) : state;
     case 'PlanRejected':
       if (phase.name === 'shifting') return to({ ...phase, refusal: { dataPlane: event.dataPlane, message: event.message } });
       if (phase.name !== 'returning' && phase.name !== 'blocked') return state;
@@ -176,4 +176,14 @@ const alertTime = (alert: AlertRecord): number => Math.max(alert.firedAt ?? 0, a
 function newest<Value>(entries: Record<string, Value>, timeOf: (value: Value) => number, count: number): Record<string, Value> {
   const sorted = Object.entries(entries).sort(([keyA, a], [keyB, b]) => timeOf(b) - timeOf(a) || (keyA < keyB ? -1 : 1));
   return Object.fromEntries(sorted.slice(0, count));
+}
+
+type Holding = Extract<Phase, { name: 'holding' }>;
+
+function heldBack(
+  phase: Holding,
+  { reason, advised }: Pick<Extract<ServiceEvent, { type: 'AdvanceHeldBack' }>, 'reason' | 'advised'>,
+): Holding {
+  const { advised: _was, ...rest } = phase;
+  return { ...rest, overdue: true, heldBy: reason, ...(advised === undefined ? {} : { advised }) };
 }

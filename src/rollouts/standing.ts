@@ -1,4 +1,7 @@
-/** What stands in the way of giving a candidate traffic, or more of it: an alert, or a data plane where it is not seen ready. */
+/**
+ * What stands in the way of giving a candidate traffic, or more of it: an alert, or a data plane where it is not seen ready. And what only
+ * advises against it: a change of the mesh's trust that is not seen everywhere yet.
+ */
 import type { ServiceContext } from './commands.ts';
 import type { AlertRecord, ServiceState } from './state.ts';
 
@@ -21,3 +24,7 @@ export function obstacleTo(state: ServiceState, version: string, context: Servic
   if (context.readinessOf(version) === 'ready') return undefined;
   return `${version} is not seen ready on ${context.notReadyOn(version).join(', ')}.`;
 }
+
+/** Until its deadline (epoch ms) a change of traffic waits for a change of trust, so that what goes wrong has one cause; then it goes on. */
+export const adviceAgainst = ({ now, trustChanges }: ServiceContext, deadline: number): string | undefined =>
+  now < deadline ? trustChanges : undefined;

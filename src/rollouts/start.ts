@@ -1,10 +1,12 @@
 /**
  * How a rollout starts: the candidate gets its first weight when no alert stands and it is seen ready on every data
- * plane; until then it waits, with a deadline.
+ * plane, and no change of trust is under way; until then it waits, with a deadline.
  */
 import type { Draft } from './draft.ts';
-import { standingAlert } from './standing.ts';
-import type { Place, Release } from './state.ts';
+import { adviceAgainst, standingAlert } from './standing.ts';
+import type { Phase, Place, Release } from './state.ts';
+
+type StartObstacle = Extract<Phase, { name: 'waiting' }>['because'];
 
 export function startRollout(draft: Draft, release: Release, place?: Place): void {
   const { spec } = draft.state;
@@ -14,7 +16,8 @@ export function startRollout(draft: Draft, release: Release, place?: Place): voi
   draft.record({ type: 'RolloutStarted', release, plan, ...(place ? { place } : {}) });
   tryBegin(draft);
   const waiting = draft.state.rollout?.phase;
-  if (waiting?.name !== 'waiting') return;
+  // What is over in moments, and ends in any case, is shown where somebody looks.
+  if (waiting?.name !== 'waiting' || waiting.because === 'TrustChanging') return;
   const text = waiting.because === 'AlertFiring' ? standingAlert(draft.state, draft.context.now)?.summary : undefined;
   const what = draft.context.notReadyOn(release.version).join(', ');
   draft.card('delayed', { version: release.version, until: waiting.deadline, ...(text ? { text } : { what }) });
@@ -25,17 +28,19 @@ export function tryBegin(draft: Draft): void {
   const { rollout } = draft.state;
   if (rollout?.phase.name !== 'waiting') return;
   const { deadline, because } = rollout.phase;
-  const obstacle = standingAlert(draft.state, draft.context.now)
-    ? 'AlertFiring'
-    : draft.context.readinessOf(rollout.candidate.version) === 'ready'
-      ? undefined
-      : 'NotReady';
+  const obstacle = obstacleToBegin(draft, rollout.candidate.version, deadline);
   if (!obstacle) {
     beginStep(draft, 0);
     return;
   }
   if (obstacle !== because) draft.record({ type: 'StartDelayed', because: obstacle, deadline });
   draft.watch();
+}
+
+function obstacleToBegin({ state, context }: Draft, version: string, deadline: number): StartObstacle | undefined {
+  if (standingAlert(state, context.now)) return 'AlertFiring';
+  if (context.readinessOf(version) !== 'ready') return 'NotReady';
+  return adviceAgainst(context, deadline) === undefined ? undefined : 'TrustChanging';
 }
 
 /** Writes a step's weight. Its clock does not start here but when every data plane was seen to serve it. */

@@ -28,8 +28,8 @@ export type Cause = Readonly<z.infer<typeof causeSchema>>;
 const refusalsSchema = z.record(z.string(), z.string());
 
 const phaseSchema = z.discriminatedUnion('name', [
-  /** No traffic yet: waits for firing alerts to end, or for the candidate to be seen ready. */
-  z.object({ name: z.literal('waiting'), deadline: z.number(), because: z.enum(['AlertFiring', 'NotReady']) }),
+  /** No traffic yet: waits for firing alerts to end, for the candidate to be seen ready, or for a change of trust to be seen everywhere. */
+  z.object({ name: z.literal('waiting'), deadline: z.number(), because: z.enum(['AlertFiring', 'NotReady', 'TrustChanging']) }),
   /** The step's weight is written; its clock starts when every data plane was seen to serve it. */
   z.object({
     name: z.literal('shifting'),
@@ -42,7 +42,17 @@ const phaseSchema = z.discriminatedUnion('name', [
     refusal: z.object({ dataPlane: z.string(), message: z.string() }).exactOptional(),
   }),
   /** Served everywhere; goes on at `until` if nothing speaks against it, and back at `deadline` otherwise. */
-  z.object({ name: z.literal('holding'), step: z.number().int(), until: z.number(), deadline: z.number(), overdue: z.boolean() }),
+  z.object({
+    name: z.literal('holding'),
+    step: z.number().int(),
+    until: z.number(),
+    deadline: z.number(),
+    overdue: z.boolean(),
+    /** What speaks against it, once it is overdue; heads of before have none. */
+    heldBy: z.string().exactOptional(),
+    /** That is only advice: at `deadline` it goes on all the same. */
+    advised: z.boolean().exactOptional(),
+  }),
   z.object({ name: z.literal('paused'), step: z.number().int(), deadline: z.number() }),
   /** Must go back, but stable is known to have no ready endpoint: weights stay, each report is tried. */
   z.object({

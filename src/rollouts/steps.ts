@@ -4,7 +4,7 @@
  */
 import type { ServiceCommand } from './commands.ts';
 import type { Draft } from './draft.ts';
-import { obstacleTo } from './standing.ts';
+import { adviceAgainst, obstacleTo } from './standing.ts';
 import { beginStep, startQueued, tryBegin } from './start.ts';
 import type { Phase, Rollout } from './state.ts';
 import { finishReturn, wayBack } from './way-back.ts';
@@ -49,11 +49,14 @@ export function advance(draft: Draft): void {
     wayBack(draft, candidateDown(candidate.version));
     return;
   }
-  const reason = obstacleTo(draft.state, candidate.version, draft.context);
+  const against = obstacleTo(draft.state, candidate.version, draft.context);
+  const reason = against ?? adviceAgainst(draft.context, phase.deadline);
   if (reason !== undefined) {
     draft.watch();
-    if (phase.overdue) return;
-    draft.record({ type: 'AdvanceHeldBack', reason }).card('held', { version: candidate.version, text: reason, until: phase.deadline });
+    if (phase.overdue && phase.heldBy === reason) return;
+    draft.record({ type: 'AdvanceHeldBack', reason, ...(against === undefined ? { advised: true } : {}) });
+    const isNews = against !== undefined && (!phase.overdue || phase.advised === true);
+    if (isNews) draft.card('held', { version: candidate.version, text: reason, until: phase.deadline });
     return;
   }
   if (phase.step + 1 < rollout.steps.length) beginStep(draft, phase.step + 1);

@@ -80,6 +80,7 @@ export class Story {
   readonly events: { event: ServiceEvent; version: number; at: number }[] = [];
   #decision: Decision<ServiceEvent> | undefined;
   readonly #readiness = new Map<string, Readiness>();
+  #trustChanges: string | undefined;
 
   /** Decides and, where accepted, records. */
   give(command: ServiceCommand): Decision<ServiceEvent> {
@@ -88,6 +89,7 @@ export class Story {
       version: this.version + 1,
       readinessOf: (version: string) => this.#readiness.get(version) ?? 'ready',
       notReadyOn: () => ['edge'],
+      ...(this.#trustChanges === undefined ? {} : { trustChanges: this.#trustChanges }),
     };
     const decision = decide(this.state, command, context);
     if (decision.kind === 'accepted') {
@@ -113,6 +115,12 @@ export class Story {
 
   after(ms: number): this {
     this.now += ms;
+    return this;
+  }
+
+  /** The mesh's trust is being changed, and not all are seen to have it; `undefined`: no more. */
+  trustChanges(why: string | undefined): this {
+    this.#trustChanges = why;
     return this;
   }
 

@@ -2,7 +2,7 @@
 import type { Break } from '../../simulation/builds.ts';
 import type { Mood } from './temper.ts';
 
-/** `mood`: of the histories that come to where the rule counts. */
+/** A name alone is a file of the trust room. `mood`: of the histories that come to where the rule counts. */
 interface Caught {
   readonly broken: Break;
   readonly mood: Mood;
@@ -10,7 +10,7 @@ interface Caught {
 
 const break_ = (mood: Mood, name: string, file: string, ...edits: readonly (readonly [string, string])[]): Caught => ({
   mood,
-  broken: { name, file: `src/trust/${file}.ts`, edits: edits.map(([find, replace]) => ({ find, replace })) },
+  broken: { name, file: file.includes('/') ? file : `src/trust/${file}.ts`, edits: edits.map(([find, replace]) => ({ find, replace })) },
 });
 
 export const BROKEN_BUILDS: readonly Caught[] = [
@@ -83,6 +83,17 @@ export const BROKEN_BUILDS: readonly Caught[] = [
   break_('releasing', 'what was called for before certificates were released is waited for', 'evolve', [
     'establishing: false, renewing: [], specVersion',
     'establishing: false, specVersion',
+  ]),
+  break_(
+    'slow proxies',
+    'a rollout and a rotation wait for each other',
+    'src/reconcile/change-lock.ts',
+    [' || rotation.phase.passedAt !== undefined', ''],
+    ["|| rollout?.phase.name === 'returning';", "|| rollout?.phase.name === 'returning' || rollout?.phase.name === 'holding';"],
+  ),
+  break_('slow proxies', 'a rollout waits for a rotation as long as that takes', 'src/rollouts/standing.ts', [
+    'now < deadline ? trustChanges : undefined',
+    'deadline > 0 ? trustChanges : now > 0 ? undefined : undefined',
   ]),
   break_('rough', 'whoever never comes back is waited for', 'gates', ['if (hasLeft(member, look.at, lives)) continue;', '']),
 ];

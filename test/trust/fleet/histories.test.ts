@@ -26,6 +26,11 @@ describe('Histories of a fleet', () => {
     });
   }
 
+  it('have rollouts wait for rotations, and not for long', { timeout: 240_000 }, () => {
+    const waited = MOODS.flatMap((mood) => historiesOf(mood).map((history) => history.waited));
+    expect(waited.filter((times) => times > 0).length).toBeGreaterThan(waited.length / 5);
+  });
+
   it('are aborted in every phase', { timeout: 240_000 }, () => {
     const aborted = new Set(MOODS.flatMap((mood) => historiesOf(mood).flatMap(({ abortedFrom }) => abortedFrom)));
     expect([...aborted].sort()).toEqual(['distributing', 'issuing', 'prepared', 'preparing', 'pruned', 'retired', 'soaking']);

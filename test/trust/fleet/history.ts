@@ -16,6 +16,7 @@ import { authority, certificatesSpec, issuer } from '../samples.ts';
 import { Excused } from './excused.ts';
 import { allCanTalk, allLeafsAreBelieved, oneThingAtATime } from './invariants.ts';
 import { StepsIn } from './people.ts';
+import { Rollouts } from './rollouts.ts';
 import { CALM_TEMPER, drawTemper, type Mood, NO_LAGGARDS } from './temper.ts';
 import { clocks, Workload } from './workload.ts';
 import { CALM, call, type DataPlane, LEAF, LONG_LEAF, lag, SECOND, type World } from './world.ts';
@@ -35,6 +36,8 @@ export interface History {
   readonly overdue: number;
   /** How often somebody could not talk who was named when a gate was forced. */
   readonly failedAsNamed: number;
+  /** How often a rollout has waited for a rotation. */
+  readonly waited: number;
 }
 
 /** `calm`: nobody is slow, silent or away, and nobody steps in. */
@@ -63,8 +66,7 @@ class Life implements World {
   #alarmAt: number | undefined;
   /** When somebody could last sign, or nobody had to. */
   #signedAt = this.now;
-  /** What the change lock of the mesh says. */
-  #locked: string | undefined;
+  readonly #rollouts: Rollouts | undefined;
   /** What others do that the fleet knows nothing of. */
   readonly #others: Random;
   readonly #people: StepsIn;
@@ -77,10 +79,11 @@ class Life implements World {
   constructor(random: Random, mood: Mood | 'calm', others: Random) {
     this.random = random;
     this.#others = others;
-    const { weather, laggards, firstRootEnds, people } = mood === 'calm' ? CALM_TEMPER : drawTemper(others, mood);
+    const { weather, laggards, firstRootEnds, rollouts, people } = mood === 'calm' ? CALM_TEMPER : drawTemper(others, mood);
     this.weather = weather;
     this.laggards = laggards;
     this.#people = new StepsIn(people, others);
+    this.#rollouts = rollouts ? new Rollouts(this, new Random(others.between(0, 1_000_000))) : undefined;
     this.#firstRootLife = firstRootEnds ? random.between(12, 20) * MINUTE : ROOT_LIFE;
     this.planes = ['east', 'west', 'edge'].slice(0, random.between(1, 3)).map((name) => ({
       name,
@@ -125,14 +128,20 @@ class Life implements World {
     while (this.now < begun + ROUGH_MS && this.#violation === undefined) this.#second(true);
     this.weather = CALM;
     this.laggards = NO_LAGGARDS;
-    this.#locked = undefined;
     for (const workload of this.#workloads) workload.heal();
     const recovered = this.now;
-    while (this.now < recovered + RECOVERY_MS && this.#violation === undefined && this.#state.rotation) this.#second(false);
+    while (this.now < recovered + RECOVERY_MS && this.#violation === undefined && !this.#isOver()) this.#second(false);
     const { rotation } = this.#state;
     if (this.#violation === undefined && rotation) this.#violated(`still ${rotation.phase.name}: ${rotation.heldBy}`);
+    if (this.#rollouts?.isOver === false) this.#violated('a rollout has not come to its end');
     this.#replayed();
-    return { violation: this.#violation, abortedFrom: this.#abortedFrom, failedAsNamed: this.excused.failures, ...this.#counts };
+    return {
+      violation: this.#violation,
+      abortedFrom: this.#abortedFrom,
+      failedAsNamed: this.excused.failures,
+      waited: this.#rollouts?.waited ?? 0,
+      ...this.#counts,
+    };
   }
 
   #second(people: boolean): void {
@@ -145,11 +154,13 @@ class Life implements World {
     // One that is due goes by itself, whatever waits to be used.
     else if (this.#state.rotation?.phase.name === 'prepared' && !this.#isFirst(this.#state.current))
       this.#give({ type: 'Proceed', by: 'eve' });
+    this.#rollouts?.second(people);
     this.#alarm();
     this.#look();
     this.issued = this.issued.filter(({ notAfter }) => notAfter + LEAF > this.now);
     this.excused.passed(this.#workloads, this.now);
-    const wrong = allCanTalk(this, this.#workloads) ?? allLeafsAreBelieved(this, this.#workloads) ?? this.#nobodySigns();
+    const wrong =
+      allCanTalk(this, this.#workloads) ?? allLeafsAreBelieved(this, this.#workloads) ?? this.#nobodySigns() ?? this.#rollouts?.wrong;
     if (wrong) this.#violated(wrong);
   }
 
@@ -162,6 +173,10 @@ class Life implements World {
     return this.now > this.#signedAt + 5 * MINUTE ? 'nobody has been able to sign for minutes' : undefined;
   }
 
+  #isOver(): boolean {
+    return !this.#state.rotation && this.#rollouts?.isOver !== false;
+  }
+
   #isFirst(root: Authority | undefined): boolean {
     return this.#firstRootLife < ROOT_LIFE && root !== undefined && root.notAfter - root.notBefore === this.#firstRootLife;
   }
@@ -172,7 +187,7 @@ class Life implements World {
   }
 
   #stepIn(): void {
-    for (const step of this.#people.now(this.now, this.#state, this.#locked !== undefined)) {
+    for (const step of this.#people.now(this.now, this.#state)) {
       switch (step.step) {
         case 'rotate':
           this.#give({ type: 'Rotate', cause: step.cause, by: 'ada' });
@@ -189,10 +204,6 @@ class Life implements World {
         case 'release':
           this.#specVersion += 1;
           this.#give({ type: 'Release', specVersion: this.#specVersion });
-          break;
-        case 'lock':
-        case 'unlock':
-          this.#locked = step.step === 'lock' ? 'a rollout is between two weights' : undefined;
           break;
         case 'specify':
           this.#specify(step.leafLifeMs);
@@ -249,7 +260,8 @@ class Life implements World {
   }
 
   #give(command: TrustCommand): void {
-    const locked = this.#locked === undefined ? {} : { locked: this.#locked };
+    const why = this.#rollouts?.locks;
+    const locked = why === undefined ? {} : { locked: why };
     const decision = decide(this.#state, command, { now: this.now, version: this.#version + 1, ...locked });
     if (decision.kind !== 'accepted') return;
     this.#version += 1;

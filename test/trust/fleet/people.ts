@@ -1,6 +1,6 @@
 /**
- * Those who step in: people who begin rotations and doubt them, force gates, change the spec or take certificates out of it; a vault that makes
- * versions by itself, and rollouts that lock the mesh.
+ * Those who step in: people who begin rotations and doubt them, force gates, change the spec or take certificates out of it; and a vault
+ * that makes versions by itself.
  */
 import type { PhaseName, Rotation, TrustState } from '../../../src/trust/state.ts';
 import type { Random } from '../../simulation/random.ts';
@@ -9,7 +9,7 @@ import { LEAF, LONG_LEAF, SHORT_LEAF } from './world.ts';
 
 export type Step =
   | { readonly step: 'rotate'; readonly cause: 'asked' | 'compromised' }
-  | { readonly step: 'version' | 'proceed' | 'abort' | 'release' | 'lock' | 'unlock' }
+  | { readonly step: 'version' | 'proceed' | 'abort' | 'release' }
   | { readonly step: 'specify'; readonly leafLifeMs: number }
   /** By what is looked at then, of the rotation and the phase that they have before their eyes. */
   | { readonly step: 'force'; readonly rotation: string; readonly phase: string };
@@ -26,10 +26,10 @@ export class StepsIn {
   }
 
   /** What they do in this second, in this order. */
-  now(at: number, state: TrustState, isLocked: boolean): readonly Step[] {
+  now(at: number, state: TrustState): readonly Step[] {
     const { spec, rotation } = state;
     if (!spec) return this.#random.chance(0.05) ? [{ step: 'specify', leafLifeMs: LEAF }] : [];
-    return rotation ? this.#during(at, rotation, isLocked) : this.#atRest();
+    return rotation ? this.#during(at, rotation) : this.#atRest();
   }
 
   #atRest(): readonly Step[] {
@@ -40,12 +40,11 @@ export class StepsIn {
     return chance(version) ? [{ step: 'version' }] : [];
   }
 
-  #during(at: number, { id, phase, aborted }: Rotation, isLocked: boolean): readonly Step[] {
-    const { use, rollouts, hasten, abort, proceed, force, respecify } = this.#people;
+  #during(at: number, { id, phase, aborted }: Rotation): readonly Step[] {
+    const { use, hasten, abort, proceed, force, respecify } = this.#people;
     const chance = (probability: number): boolean => this.#random.chance(probability);
     const steps: Step[] = [];
     if (phase.name === 'prepared' && chance(use)) steps.push({ step: 'proceed' });
-    if (rollouts && chance(isLocked ? 0.05 : 0.02)) steps.push({ step: isLocked ? 'unlock' : 'lock' });
     if (chance(hasten)) steps.push({ step: 'rotate', cause: 'compromised' });
     const wavers = this.#wavers(at, id, phase.name);
     if (!aborted && (wavers || chance(abort))) steps.push({ step: 'abort' });

@@ -27,8 +27,6 @@ export interface People {
   readonly force: number;
   /** Certificates are taken out of the spec, and later into it again. */
   readonly release: number;
-  /** Rollouts lock the mesh. */
-  readonly rollouts: boolean;
 }
 
 export interface Waver {
@@ -48,6 +46,8 @@ export interface Temper {
   /** Shares of those that are slow to load what they are pushed; `silence`: chance a second that one of them falls silent; `lost`: of its reports. */
   readonly laggards: { readonly proxies: number; readonly signers: number; readonly silence: number; readonly lost: number };
   readonly firstRootEnds: boolean;
+  /** Versions of a service are rolled out meanwhile. */
+  readonly rollouts: boolean;
   readonly people: People;
 }
 
@@ -63,11 +63,10 @@ const NOBODY: People = {
   respecify: 0,
   force: 0,
   release: 0,
-  rollouts: false,
 };
 export const NO_LAGGARDS = { proxies: 0, signers: 0, silence: 0, lost: 0 };
 
-export const CALM_TEMPER: Temper = { weather: CALM, laggards: NO_LAGGARDS, firstRootEnds: false, people: NOBODY };
+export const CALM_TEMPER: Temper = { weather: CALM, laggards: NO_LAGGARDS, firstRootEnds: false, rollouts: false, people: NOBODY };
 
 export const MOODS = [
   'rough',
@@ -83,8 +82,10 @@ export const MOODS = [
 ] as const;
 export type Mood = (typeof MOODS)[number];
 
-export function drawTemper(random: Random, mood: Mood): Temper {
-  const people = { ...NOBODY, version: 0.005, release: random.chance(0.1) ? 0.05 : 0, rollouts: random.chance(0.3) };
+export const drawTemper = (random: Random, mood: Mood): Temper => ({ rollouts: random.chance(0.5), ...drawn(random, mood) });
+
+function drawn(random: Random, mood: Mood): Omit<Temper, 'rollouts'> {
+  const people = { ...NOBODY, version: 0.005, release: random.chance(0.1) ? 0.05 : 0 };
   const weather = random.chance(0.5) ? QUICK : ROUGH;
   const some = { proxies: random.pick([0, 0.3]), signers: random.pick([0, 0.3]), silence: 0.004, lost: 0.2 };
   const firstRootEnds = random.chance(0.15);
@@ -115,7 +116,7 @@ export function drawTemper(random: Random, mood: Mood): Temper {
     case 'respecifying':
       return { weather: QUICK, laggards: NO_LAGGARDS, firstRootEnds: false, people: { ...people, respecify: 0.02 } };
     case 'releasing':
-      return { weather, laggards: NO_LAGGARDS, firstRootEnds: false, people: { ...people, rotate: 0.003, version: 0, release: 0.03 } };
+      return { weather, laggards: NO_LAGGARDS, firstRootEnds: false, people: { ...people, rotate: 0.0005, version: 0, release: 0.04 } };
     case 'ending': {
       const doubts = random.chance(0.5) ? {} : { rotate: 0.02, use: 0.1, abort: 0.01 };
       return { weather, laggards: some, firstRootEnds: true, people: { ...people, rotate: 0, version: 0.02, use: 0, ...doubts } };
@@ -127,7 +128,7 @@ export function drawTemper(random: Random, mood: Mood): Temper {
   }
 }
 
-const wavering = (people: People, of: Pick<Temper, 'weather' | 'laggards'>): Temper => ({
+const wavering = (people: People, of: Pick<Temper, 'weather' | 'laggards'>): Omit<Temper, 'rollouts'> => ({
   ...of,
   firstRootEnds: false,
   people: { ...people, rotate: 0.2, use: 0.5 },
