@@ -5,6 +5,7 @@
  */
 import { parseArgs } from 'node:util';
 import { runHistory as runRotations } from '../trust/fleet/history.ts';
+import { MOODS } from '../trust/fleet/temper.ts';
 import { coverageLine, coverageOf, NOTHING, sum } from './coverage.ts';
 import { runHistory } from './history.ts';
 
@@ -45,14 +46,15 @@ async function runMany(from: number, count: number): Promise<void> {
 function rotateMany(from: number, count: number): void {
   const begun = performance.now();
   const seen = { histories: 0, rotated: 0, aborted: 0, from: new Set<string>() };
-  for (let seed = from; seed < from + count; seed += 1) {
-    const { violation, rotated, abortedFrom } = runRotations(seed);
+  const lives = Array.from({ length: count }, (_, index) => MOODS.map((mood) => ({ seed: from + index, mood }))).flat();
+  for (const { seed, mood } of lives) {
+    const { violation, rotated, abortedFrom } = runRotations(seed, mood);
     seen.histories += 1;
     seen.rotated += rotated;
     seen.aborted += abortedFrom.length;
     for (const phase of abortedFrom) seen.from.add(phase);
     if (violation === undefined) continue;
-    console.error(`Rotations of seed ${seed} violate an invariant: ${violation}`);
+    console.error(`Rotations of seed ${seed} (${mood}) violate an invariant: ${violation}`);
     process.exitCode = 1;
     break;
   }
