@@ -1,4 +1,5 @@
 /** What app roles let their holders do, and where. */
+import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { type Caller, type Grant, grantOf, permits, permitsSomewhere, ROLES, type Role, roleText } from '../../src/api/access.ts';
 
@@ -80,6 +81,31 @@ describe('a role', () => {
     expect(permits(caller, { role: 'Approver', mesh: 'shop', team: 'web' })).toBe(true);
     expect(permitsSomewhere(caller, 'Approver')).toBe(true);
     expect(permitsSomewhere(caller, 'Admin')).toBe(false);
+  });
+
+  it('lets its holder do no more the narrower it is, and nothing where another mesh or team is meant', () => {
+    const name = fc.constantFrom('shop', 'bank', 'web');
+    fc.assert(
+      fc.property(
+        fc.constantFrom(...ROLES),
+        name,
+        name,
+        fc.constantFrom(...ROLES),
+        fc.option(name),
+        fc.option(name),
+        (held, mesh, team, role, inMesh, ofTeam) => {
+          const need = { role, ...(inMesh === null ? {} : { mesh: inMesh, ...(ofTeam === null ? {} : { team: ofTeam }) }) };
+          const [everywhere, inOne, ofOne] = [held, `${held}:${mesh}`, `${held}:${mesh}/${team}`].map((value) =>
+            permits(callerWith(value), need),
+          );
+          if (ofOne) expect(inOne).toBe(true);
+          if (inOne) expect(everywhere).toBe(true);
+          if (inMesh !== mesh) expect(inOne).toBe(false);
+          if (inMesh !== mesh || ofTeam !== team) expect(ofOne).toBe(false);
+          expect(everywhere).toBe(holders[role].includes(held));
+        },
+      ),
+    );
   });
 
   it('is told as it is written in Entra ID', () => {
