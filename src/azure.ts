@@ -29,7 +29,8 @@ export async function azureAdapters(settings: Settings, endpoint: string): Promi
       { kind: 'azure', open: async (url) => (await import('./adapters/key-vault.ts')).openKeyVault({ url, credential: token }) },
       namedTrust(async () => token),
     ),
-    channel: teamsChannelOf(settings),
+    // Whatever is set: what answers at this app's own addresses on Azure is not Teams.
+    channel: teamsChannelOf({ ...settings, MESHWRIGHT_LOOPBACK_WEBHOOKS: 'false' }),
     report: (what, error) => console.error(what, error),
   };
 }

@@ -60,6 +60,8 @@ const settingsSchema = z.object({
   MESHWRIGHT_XDS_URL: webAddress.optional(),
   /** Address of the page, for the links in cards. */
   MESHWRIGHT_URL: webAddress.optional(),
+  /** For tests on one machine: `true` lets cards go to addresses of its own. */
+  MESHWRIGHT_LOOPBACK_WEBHOOKS: z.enum(['true', 'false'], { error: 'write true or false' }).default('false'),
   /** For tests of crashes: names an event type; the process ends between each commit that holds it and its effects. */
   MESHWRIGHT_FAILPOINT_AFTER_COMMIT: z.string().min(1).optional(),
 });

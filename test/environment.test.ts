@@ -184,7 +184,7 @@ describe('what a spec names', () => {
   it('is missed by its name: the webhook of Teams', async () => {
     const mesh = meshOf('dataPlanes: [{ name: edge, kind: envoy }]\nchannels: { teams: { webhookSetting: TEAMS_URL } }');
     const notice = { id: 'x', mesh: 'shop', topic: 'started', at: 0, data: {} };
-    expect(await teamsChannelOf({ MESHWRIGHT_URL: undefined })(mesh)?.send(notice)).toMatchObject({
+    expect(await teamsChannelOf({ MESHWRIGHT_URL: undefined, MESHWRIGHT_LOOPBACK_WEBHOOKS: 'false' })(mesh)?.send(notice)).toMatchObject({
       error: 'The app setting TEAMS_URL, which should hold the Teams webhook, is not set.',
     });
   });

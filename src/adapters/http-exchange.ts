@@ -34,8 +34,8 @@ export function exchange(url: URL, options: https.RequestOptions, body?: string)
 export function codeOf(error: unknown): string {
   if (!(error instanceof Error)) return 'unknown';
   if (error.name === 'TimeoutError') return 'no answer in time';
-  const { cause } = error;
-  const code = cause instanceof Error && 'code' in cause ? cause.code : undefined;
+  // What fetch says is in its cause.
+  const [code] = [error, error.cause].flatMap((each) => (each instanceof Error && 'code' in each ? [each.code] : []));
   return typeof code === 'string' && /^[A-Z][A-Z0-9_]{1,40}$/.test(code) ? code : 'no connection';
 }
 

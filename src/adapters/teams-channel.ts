@@ -5,7 +5,9 @@ import type { MeshSpec } from '../spec/schema.ts';
 import { teamsChannel } from './teams-workflow.ts';
 
 /** One channel a webhook for the life of the process, since it paces itself. */
-export function teamsChannelOf(settings: Pick<Settings, 'MESHWRIGHT_URL'>): (mesh: MeshSpec) => Channel | undefined {
+export function teamsChannelOf(
+  settings: Pick<Settings, 'MESHWRIGHT_URL' | 'MESHWRIGHT_LOOPBACK_WEBHOOKS'>,
+): (mesh: MeshSpec) => Channel | undefined {
   const channels = new Map<string, Channel>();
   return ({ channels: { teams } }) => {
     if (!teams) return undefined;
@@ -18,7 +20,13 @@ export function teamsChannelOf(settings: Pick<Settings, 'MESHWRIGHT_URL'>): (mes
         }),
       };
     const channel =
-      channels.get(url) ?? teamsChannel({ url, now: Date.now, ...(settings.MESHWRIGHT_URL ? { baseUrl: settings.MESHWRIGHT_URL } : {}) });
+      channels.get(url) ??
+      teamsChannel({
+        url,
+        now: Date.now,
+        loopback: settings.MESHWRIGHT_LOOPBACK_WEBHOOKS === 'true',
+        ...(settings.MESHWRIGHT_URL ? { baseUrl: settings.MESHWRIGHT_URL } : {}),
+      });
     channels.set(url, channel);
     return channel;
   };

@@ -6,6 +6,7 @@
 import { teamsMessage } from '../notifications/adaptive-card.ts';
 import type { Channel, Notice } from '../notifications/channel.ts';
 import { words } from '../notifications/words.ts';
+import { ForbiddenAddress, type Guard, guarded, guardedPost } from './guarded-post.ts';
 import { codeOf } from './http-exchange.ts';
 
 const PER_WINDOW = 4;
@@ -13,24 +14,39 @@ const WINDOW_MS = 1_000;
 const BACK_OFF = { firstMs: 2_000, longestMs: 300_000 };
 const LONGEST_WAIT_MS = 3_600_000;
 const THROTTLED_MS = 10_000;
-const READ_BYTES = 8 * 1024;
+/**
+ * Where workflows take requests: Power Automate's own addresses, the older ones of Logic Apps, in national clouds too; and the connectors before
+ * them (https://learn.microsoft.com/power-platform/admin/online-requirements).
+ */
+const HOSTS = [
+  '.api.powerplatform.com',
+  '.api.powerplatform.us',
+  '.api.powerplatform.partner.microsoftonline.cn',
+  '.logic.azure.com',
+  '.logic.azure.us',
+  '.logic.azure.cn',
+  '.webhook.office.com',
+];
 
 export interface TeamsWorkflow {
-  /** https; http for a loopback address only. */
+  /** https, at a host of Microsoft's. */
   readonly url: string;
   /** Epoch ms. */
   readonly now: () => number;
   /** Address of the page, which cards link to. */
   readonly baseUrl?: string;
-  readonly fetch?: typeof fetch;
+  /** For tests: this machine's own addresses are webhooks too. */
+  readonly loopback?: boolean;
+  readonly resolve?: NonNullable<Guard['resolve']>;
   /** Until the answer is read; 8 s. */
   readonly timeoutMs?: number;
 }
 
 /** Make one a webhook and keep it: it remembers what it sent, to stay within the limits. */
-export function teamsChannel({ url, now, baseUrl, fetch: ask = fetch, timeoutMs = 8_000 }: TeamsWorkflow): Channel {
+export function teamsChannel({ url, now, baseUrl, loopback = false, resolve, timeoutMs = 8_000 }: TeamsWorkflow): Channel {
   const pace = pacing();
-  const target = webhook(url);
+  const guard: Guard = { hosts: HOSTS, loopback, ...(resolve ? { resolve } : {}) };
+  const target = guarded(url, guard);
   let failures = 0;
   let lastFailure = Number.NEGATIVE_INFINITY;
 
@@ -41,21 +57,19 @@ export function teamsChannel({ url, now, baseUrl, fetch: ask = fetch, timeoutMs 
     return Math.min(BACK_OFF.firstMs * 2 ** (failures - 1), BACK_OFF.longestMs);
   };
 
-  async function post(notice: Notice, to: URL): Promise<{ status: number; retryAfter: string | null }> {
-    const response = await ask(to, {
-      method: 'POST',
-      headers: { 'content-type': 'application/json' },
-      body: JSON.stringify(teamsMessage(words(notice), { id: notice.id, ...(baseUrl ? { pageUrl: pageUrl(baseUrl, notice) } : {}) })),
-      redirect: 'manual',
-      signal: AbortSignal.timeout(timeoutMs),
-    });
-    const status = statusOf(response.status, await beginningOf(response));
-    return { status, retryAfter: response.headers.get('retry-after') };
+  async function post(notice: Notice, to: URL): Promise<{ status: number; retryAfter: string | undefined }> {
+    const message = teamsMessage(words(notice), { id: notice.id, ...(baseUrl ? { pageUrl: pageUrl(baseUrl, notice) } : {}) });
+    const { status, retryAfter, body } = await guardedPost(to, JSON.stringify(message), guard, timeoutMs);
+    return { status: statusOf(status, body), retryAfter };
   }
 
   return {
     async send(notice) {
-      if (!target) return { kind: 'refused', error: 'The Teams webhook is no https address: copy it from the workflow once more.' };
+      if (!target)
+        return {
+          kind: 'refused',
+          error: 'The Teams webhook is no https address of a Teams workflow: copy it from the workflow once more.',
+        };
       const startedAt = now();
       const wait = pace.take(startedAt);
       if (wait > 0) return { kind: 'later', afterMs: wait, error: 'Teams takes four cards a second; this one waits for its turn.' };
@@ -63,6 +77,8 @@ export function teamsChannel({ url, now, baseUrl, fetch: ask = fetch, timeoutMs 
       try {
         answer = await post(notice, target);
       } catch (error) {
+        if (error instanceof ForbiddenAddress)
+          return { kind: 'refused', error: 'The Teams webhook leads to an address that is not public, where nothing is sent to.' };
         return { kind: 'later', afterMs: backOff(startedAt), error: `The Teams webhook could not be reached (${codeOf(error)}).` };
       }
       const { status, retryAfter } = answer;
@@ -115,13 +131,6 @@ function pacing(): Pacing {
   };
 }
 
-function webhook(url: string): URL | undefined {
-  const parsed = URL.parse(url);
-  if (!parsed) return undefined;
-  const loopback = ['127.0.0.1', '[::1]', 'localhost'].includes(parsed.hostname);
-  return parsed.protocol === 'https:' || (parsed.protocol === 'http:' && loopback) ? parsed : undefined;
-}
-
 function pageUrl(baseUrl: string, { mesh, service }: Notice): string {
   const anchor = service === undefined ? '' : `#${encodeURIComponent(mesh)}/${encodeURIComponent(service)}`;
   return `${baseUrl.replace(/\/+$/, '')}/${anchor}`;
@@ -133,21 +142,9 @@ function statusOf(status: number, body: string): number {
   return inside === undefined ? status : Number(inside);
 }
 
-async function beginningOf(response: Response): Promise<string> {
-  if (!response.body) return '';
-  const chunks: Uint8Array[] = [];
-  let size = 0;
-  for await (const chunk of response.body) {
-    chunks.push(chunk);
-    size += chunk.length;
-    if (size >= READ_BYTES) break;
-  }
-  return Buffer.concat(chunks).subarray(0, READ_BYTES).toString();
-}
-
 /** Seconds or a date (RFC 9110, 10.2.3), as ms from `at`: at least one second, at most an hour. */
-function waitOf(retryAfter: string | null, at: number): number | undefined {
-  if (retryAfter === null) return undefined;
+function waitOf(retryAfter: string | undefined, at: number): number | undefined {
+  if (retryAfter === undefined) return undefined;
   const ms = /^\d{1,9}$/.test(retryAfter.trim()) ? Number(retryAfter) * 1_000 : Date.parse(retryAfter) - at;
   return Number.isNaN(ms) ? undefined : Math.min(Math.max(ms, 1_000), LONGEST_WAIT_MS);
 }

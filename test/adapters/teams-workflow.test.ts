@@ -83,7 +83,7 @@ afterEach(async () => {
 });
 
 const webhook = () => `http://127.0.0.1:${port}/workflows/7/triggers/manual/paths/invoke?sig=${SECRET}`;
-const channel = (options: Partial<TeamsWorkflow> = {}) => teamsChannel({ url: webhook(), now: () => time, ...options });
+const channel = (options: Partial<TeamsWorkflow> = {}) => teamsChannel({ url: webhook(), now: () => time, loopback: true, ...options });
 const throttledInside = {
   status: 200,
   body: 'Webhook message delivery failed with error: Microsoft Teams endpoint returned HTTP error 429 with ContextId tcid=0,server=DB3.',
@@ -182,12 +182,36 @@ describe('a Teams workflow', () => {
     expect(taken).toEqual([]);
   });
 
-  it('gets no card over plain http, except on this machine', async () => {
-    const refused = { kind: 'refused', error: 'The Teams webhook is no https address: copy it from the workflow once more.' };
-    for (const url of ['http://example.com/hook', 'ftp://127.0.0.1/hook', 'not an address', 'http://127.0.0.1.example.com/']) {
-      const unasked = () => Promise.reject(new Error('it was asked'));
-      expect(await channel({ url, fetch: unasked }).send(notice), url).toEqual(refused);
-    }
+  it.each([
+    'http://prod-1.westeurope.logic.azure.com/hook',
+    'https://prod-1.westeurope.logic.azure.com:8443/hook',
+    'https://kim:secret@prod-1.westeurope.logic.azure.com/hook',
+    'https://logic.azure.com.example.com/hook',
+    'https://evil-logic.azure.com/hook',
+    'https://.logic.azure.com/hook',
+    'https://example.com/hook',
+    'https://169.254.169.254/metadata/identity',
+    'https://[::1]/hook',
+    'https://localhost/hook',
+    'not an address',
+  ])('gets no card where no workflow is: %s', async (url) => {
+    const resolve = () => Promise.reject(new Error('it was asked'));
+    const error = 'The Teams webhook is no https address of a Teams workflow: copy it from the workflow once more.';
+    expect(await channel({ url, loopback: false, resolve }).send(notice)).toEqual({ kind: 'refused', error });
+  });
+
+  it('gets no card on this machine unless that is allowed', async () => {
+    expect(await channel({ loopback: false }).send(notice)).toMatchObject({ kind: 'refused' });
+    expect(taken).toEqual([]);
+  });
+
+  it('gets no card where its name leads into a network that only this app can reach', async () => {
+    const url = 'https://prod-1.westeurope.logic.azure.com/workflows/x';
+    const resolve = async () => [{ address: '10.0.0.4', family: 4 }];
+    expect(await channel({ url, resolve }).send(notice)).toEqual({
+      kind: 'refused',
+      error: 'The Teams webhook leads to an address that is not public, where nothing is sent to.',
+    });
   });
 
   it('keeps its address secret, whatever goes wrong', async () => {
@@ -198,7 +222,12 @@ describe('a Teams workflow', () => {
     }
     script = ['hang up'];
     answers.push(await channel().send(notice));
-    answers.push(await channel({ fetch: () => Promise.reject(new TypeError(`Failed to parse URL from ${webhook()}`)) }).send(notice));
+    answers.push(
+      await channel({
+        url: webhook().replace('127.0.0.1', 'localhost'),
+        resolve: () => Promise.reject(new TypeError(`no address of ${webhook()}`)),
+      }).send(notice),
+    );
     answers.push(await channel({ url: `https://[${SECRET}` }).send(notice));
     expect(JSON.stringify(answers)).not.toMatch(new RegExp(`${SECRET}|127\\.0\\.0\\.1|workflows`));
   });

@@ -61,7 +61,10 @@ describe('Teams', () => {
     const address = teams.server.address();
     const port = typeof address === 'object' && address ? address.port : 0;
     mesh = await installation();
-    await mesh.start('functions', { SHOP_WEBHOOK: `http://127.0.0.1:${port}/workflows/${SECRET}` });
+    await mesh.start('functions', {
+      SHOP_WEBHOOK: `http://127.0.0.1:${port}/workflows/${SECRET}`,
+      MESHWRIGHT_LOOPBACK_WEBHOOKS: 'true',
+    });
     const files = [
       { path: 'mesh.yaml', text: MESH },
       { path: 'catalog.yaml', text: CATALOG },
