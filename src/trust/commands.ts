@@ -48,3 +48,9 @@ export interface TrustContext {
   /** Why no change of the mesh may begin now; it delays only what removes trust or changes who signs. */
   readonly locked?: string;
 }
+
+/** One kind of command. */
+export type Of<Type extends TrustCommand['type']> = TrustCommand & { type: Type };
+
+/** By whom what this project does by itself is done. */
+export const OWN = 'meshwright';

@@ -71,11 +71,14 @@ export const BROKEN_BUILDS: readonly Caught[] = [
     "if (name === 'restoring') draft.record({ type: 'BundlePruned' });",
     "if (name === 'restoring') draft.record({ type: 'SoakBegun', until: draft.context.now });",
   ]),
-  break_('ending', 'a way back to a root that ends is held for ever', 'decide', [
+  break_('ending', 'a way back to a root that ends is held for ever', 'elapsed', [
     'if (turn !== undefined && now >= turn) turned(draft);',
     '',
   ]),
-  break_('forcing', 'nobody is named whom a forced gate breaks', 'decide', ['behind: behind.slice(0, 20)', 'behind: behind.slice(20, 20)']),
+  break_('forcing', 'nobody is named whom a forced gate breaks', 'by-hand', [
+    'behind: behind.slice(0, 20)',
+    'behind: behind.slice(20, 20)',
+  ]),
   break_('forcing', 'a data plane that was not seen is not named when a gate is forced', 'gates', [
     'unseen: notLookedAt,',
     'unseen: notLookedAt.slice(0, 0),',
