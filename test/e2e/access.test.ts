@@ -53,6 +53,10 @@ const ROWS: readonly Row[] = [
   { route: 'deadLetters', path: '/dead-letters', allowed: READING },
   { route: 'deadLetter', path: '/dead-letters/nobody', allowed: READING },
   { route: 'sendAgain', path: '/dead-letters/nobody/send', allowed: ACTING },
+  { route: 'archive', path: '/archive', allowed: ['Admin'] },
+  { route: 'archivedCommits', path: '/archive/commits?stream=mesh/shop', allowed: ['Admin'] },
+  { route: 'archivedDocuments', path: '/archive/documents?mesh=shop', allowed: ['Admin'] },
+  { route: 'restore', path: '/archive', body: { meshes: ['shop'] }, allowed: ['Admin'] },
 
   { route: 'apply', path: '/apply', body: { files: SHOP }, allowed: holders(['Admin'], inShop) },
   { route: 'apply', path: '/apply', body: { files: OTHER }, allowed: holders(['Admin'], ['', ':other']) },
