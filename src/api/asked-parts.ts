@@ -15,9 +15,20 @@ export const isTrue = z
   .default('false')
   .transform((text) => text === 'true');
 
+/** In a query. `Number` itself would read an empty text as 0, and `1e3`, ` 7` and `0x10` too. */
+const whole = (least: number, most: number) =>
+  z
+    .string()
+    .regex(/^\d{1,16}$/)
+    .transform(Number)
+    .pipe(z.int().min(least).max(most));
+
 /** `most` and `usual`: how many at once. */
 export const page = (most: number, usual: number) =>
-  z.object({ after: z.coerce.number().int().min(0).default(0), limit: z.coerce.number().int().min(1).max(most).default(usual) });
+  z.object({
+    after: whole(0, Number.MAX_SAFE_INTEGER).default(0),
+    limit: whole(1, most).default(usual).describe(`From 1 to ${most}`),
+  });
 
 export const JOURNAL = {
   ...PLAIN,

@@ -49,7 +49,7 @@ export function openApiDocument(): OpenApi {
       [...paths].map(([path, same]) => [path, Object.fromEntries(same.map(({ method, operation }) => [method, operation]))]),
     ),
     components: {
-      responses: { Problem: PROBLEM },
+      responses: { Problem: PROBLEM, TooLong: TOO_LONG },
       parameters: { IdempotencyKey: IDEMPOTENCY_KEY },
       schemas: { Problem: shapeOf(problemSchema, 'output') },
       securitySchemes: {
@@ -76,10 +76,13 @@ function operationOf(name: RouteName, route: AnyRoute): Schema {
     ...(takesBody(route) ? { requestBody: bodyOf(route) } : {}),
     responses: {
       [String(status)]: { description: 'Done, or taken in.', content: { [type]: { schema: shapeOf(content, 'output') } } },
+      '431': { $ref: '#/components/responses/TooLong' },
       ...Object.fromEntries(problemStatusesOf(name, route).map((each) => [String(each), { $ref: '#/components/responses/Problem' }])),
     },
   };
 }
+
+const TOO_LONG = { description: 'Of the host: the path, the query or the headers are longer than it reads.' };
 
 const PROBLEM = {
   description: 'Refused, with a `reason` that does not change and a `detail` that says what to do.',

@@ -57,7 +57,9 @@ describe('the OpenAPI document', () => {
   });
 
   it('names the problems that each route has', () => {
-    expect(Object.keys(operationOf('apply')?.responses ?? {})).toEqual(['200', ...problemStatusesOf('apply', ROUTES.apply).map(String)]);
+    expect(Object.keys(operationOf('apply')?.responses ?? {})).toEqual(
+      ['200', ...problemStatusesOf('apply', ROUTES.apply).map(String), '431'].sort(),
+    );
     expect(problemStatusesOf('apply', ROUTES.apply)).toEqual([400, 401, 403, 413, 422, 503]);
   });
 
