@@ -100,8 +100,18 @@ export async function receiveAlert(ports: ReceivingPorts, body: unknown): Promis
   const targets = servicesForAlert(alert, meshes);
   if (targets.length === 0) return fitsNothing(ports, alert, body, meshes);
   const answers = [];
-  for (const { mesh, service } of targets)
+  for (const { mesh, service } of targets) {
     answers.push(await ports.tending.service(mesh, service, alertDelivery(alert), alertCommand(alert)));
+    if (!alert.momentary) continue;
+    // Nobody will say that it is over: it would stand in the way of every rollout from now on.
+    const over = { ...alertDelivery(alert), id: `${alert.deliveryId}/over` };
+    await ports.tending.service(mesh, service, over, {
+      type: 'AlertResolved',
+      alertId: alert.alertId,
+      rule: alert.rule,
+      resolvedAt: alert.firedAt,
+    });
+  }
   return { kind: 'answered', answers };
 }
 
@@ -116,7 +126,7 @@ async function fitsNothing(
   const reason = alert.kind === 'other' ? 'UnsupportedAlertType' : 'FitsNoService';
   const message =
     alert.kind === 'other'
-      ? `The alert ${rule} is of the type ${alert.signalType} (${alert.monitoringService}), which speaks for no service; it is recorded.`
+      ? `The alert ${rule} is of the type ${alert.signalType} (${alert.monitoringService}), which speaks against no version; it is recorded.`
       : `The alert ${rule} fits no service; name its rule, dimension or target under "alerts" in a spec, or give it the custom property meshwright.service.`;
   if (condition === 'fired') {
     const what = `The alert ${rule}`;

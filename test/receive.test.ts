@@ -304,11 +304,52 @@ describe('a metric alert', () => {
     expect(world.cards).toEqual([]);
   });
 
-  it('of another type is recorded and said, and acts on nothing', async () => {
-    const world = await shop({}, ALERTS);
-    expect(await world.app.receiveAlert(payload('activity-log-fired'))).toMatchObject({ kind: 'parked', reason: 'UnsupportedAlertType' });
-    expect(world.topics()).toEqual(['unmatched']);
-    expect(await world.split('catalog')).toEqual({ v1: 100 });
+  it.each(['budget-spent', 'service-health-fired', 'resource-health-available'])(
+    'of a type that speaks against no version is recorded and said, though a spec names it: %s',
+    async (name) => {
+      const rules = ['shop', 'Azure in West Europe', 'shop cluster health'].map((rule) => `{ rule: ${rule} }`).join(', ');
+      const world = await shop({}, `rollout: canary\nalerts: [${rules}]`);
+      expect(await world.app.receiveAlert(payload(name))).toMatchObject({ kind: 'parked', reason: 'UnsupportedAlertType' });
+      expect(world.topics()).toEqual(['unmatched']);
+      expect(await world.split('catalog')).toEqual({ v1: 100 });
+    },
+  );
+
+  it.each([
+    ['prometheus-fired', '{ dimension: { name: app, value: catalog } }'],
+    ['smart-detection-fired', '{ rule: Failure Anomalies - shop }'],
+    ['activity-log-fired', '{ rule: gateway restarted }'],
+    ['resource-health-unavailable', '{ rule: shop cluster health }'],
+    ['service-health-incident', '{ rule: Azure in West Europe }'],
+  ])('of another type takes a version back that a spec gives it to, and nobody else: %s', async (name, selector) => {
+    const world = await shop({}, `rollout: canary\nalerts: [${selector}]`);
+    world.now = FIRED_AT - MINUTE;
+    await world.app.receiveEvent(deployment('d1', 'catalog', 'v2'));
+    await world.seen('shop');
+    expect(await world.split('catalog')).toHaveProperty('v2');
+    world.now = FIRED_AT + 1_000;
+    expect(await world.app.receiveAlert(payload(name))).toMatchObject({
+      kind: 'answered',
+      answers: [{ outcome: 'accepted', message: expect.stringContaining('takes v2 back') }],
+    });
+    expect(await world.split('catalog')).toMatchObject({ v1: 100 });
+
+    const stranger = await shop({}, ALERTS);
+    expect(await stranger.app.receiveAlert(payload(name))).toMatchObject({ kind: 'parked', reason: 'FitsNoService' });
+    expect(stranger.topics()).toEqual(['unmatched']);
+  });
+
+  it.each([
+    ['activity-log-fired', 'gateway restarted', false],
+    ['prometheus-fired', 'shop-rules/catalog errors', true],
+  ])('holds the next rollout for as long as it goes on, and one of a moment not at all: %s', async (name, rule, holds) => {
+    const world = await shop({}, `rollout: canary\nalerts: [{ rule: ${rule} }]`);
+    world.now = FIRED_AT + 1_000;
+    await world.app.receiveAlert(payload(name));
+    await world.app.receiveAlert(payload(name));
+    await world.app.receiveEvent(deployment('d1', 'catalog', 'v2'));
+    await world.seen('shop');
+    expect((await world.split('catalog')).v2 === undefined).toBe(holds);
   });
 
   it('that is none is parked with what to do', async () => {

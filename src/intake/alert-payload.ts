@@ -98,25 +98,35 @@ const properties = z
 
 const context = z.object({ conditionType: scalar, condition: z.unknown().optional(), properties, SearchQuery: z.unknown().optional() });
 
+const condition = z
+  .string()
+  .toLowerCase()
+  .pipe(z.enum(['fired', 'resolved']));
+
+/** Of a budget all that names rules and conditions is null: it fires when it is spent, and never ends. */
+const spent = z.object({ monitoringService: z.string().regex(/^cost ?alerts$/i), monitorCondition: z.null().optional() });
+const asFired = (essentials: unknown): unknown =>
+  spent.safeParse(essentials).success ? Object.assign({}, essentials, { monitorCondition: 'fired' }) : essentials;
+
 const requiredText = z.string().trim().min(1).max(MAX_TEXT);
 
 export const commonAlertSchema = z.object({
   schemaId: z.string().regex(/^azureMonitorCommonAlertSchema$/i),
   data: z.object({
-    essentials: z.object({
-      alertId: requiredText,
-      alertRule: scalar,
-      severity: scalar,
-      signalType: scalar,
-      monitoringService: scalar,
-      monitorCondition: z
-        .string()
-        .toLowerCase()
-        .pipe(z.enum(['fired', 'resolved'])),
-      alertTargetIDs: listOf(short),
-      firedDateTime: instantSchema,
-      resolvedDateTime: instantSchema.nullish().catch(undefined),
-    }),
+    essentials: z.preprocess(
+      asFired,
+      z.object({
+        alertId: requiredText,
+        alertRule: scalar,
+        severity: scalar,
+        signalType: scalar,
+        monitoringService: scalar,
+        monitorCondition: condition,
+        alertTargetIDs: listOf(short),
+        firedDateTime: instantSchema,
+        resolvedDateTime: instantSchema.nullish().catch(undefined),
+      }),
+    ),
     alertContext: z.unknown().optional(),
     customProperties: properties,
   }),

@@ -1,9 +1,10 @@
 /**
  * What Azure Monitor says when an alert fires or resolves, in its common alert schema. Metric and log alerts become `alert`; the
- * schema's other kinds (activity log, service health, smart detection, budgets, Prometheus …) become `other`, to be recorded and
- * shown. Personal claims and query texts are not carried on.
+ * schema's other kinds that say that something is wrong now (Prometheus, smart detection, activity log, incidents and resources
+ * that are not well) become `alert` too; the rest (budgets, maintenance, what is over) become `other`, to be recorded and shown. Personal claims and query texts are not carried on.
  */
 import type { z } from 'zod';
+import { budgetName, kindOf } from './alert-kinds.ts';
 import { type AlertEssentials, commonAlertSchema, readCondition } from './alert-payload.ts';
 import { alertSummary } from './alert-summary.ts';
 import { withoutPersonalClaims } from './personal-claims.ts';
@@ -36,6 +37,8 @@ export interface Alert extends AnyAlert {
   readonly window?: { readonly start: number; readonly end: number };
   readonly dimensions: readonly { readonly name: string; readonly value: string }[];
   readonly custom: Readonly<Record<string, string>>;
+  /** It tells of a moment, and no delivery says that it is over. */
+  readonly momentary?: true;
 }
 
 export interface OtherAlert extends AnyAlert {
@@ -59,7 +62,7 @@ export function readAlert(body: unknown): AlertReading {
   if (!parsed.success) return { kind: 'invalid', reason: 'NotACommonAlert', message: wordRefusal(parsed.error) };
   const { essentials, alertContext, customProperties } = parsed.data.data;
   const condition = isMonitored(essentials) ? readCondition(alertContext) : undefined;
-  if (condition === undefined) return otherAlert(essentials);
+  if (condition === undefined) return ofAnotherKind(essentials, alertContext, customProperties);
   const dimensions = condition.criteria.flatMap((criterion) => criterion.dimensions);
   return {
     kind: 'alert',
@@ -77,6 +80,31 @@ export function readAlert(body: unknown): AlertReading {
 
 function isMonitored({ signalType, monitoringService }: AlertEssentials): boolean {
   return ['metric', 'log'].includes((signalType ?? '').toLowerCase()) && MONITORS.has((monitoringService ?? '').toLowerCase());
+}
+
+function ofAnotherKind(
+  essentials: AlertEssentials,
+  alertContext: unknown,
+  customProperties: readonly (readonly [string, string])[],
+): Alert | OtherAlert {
+  const known = kindOf(essentials, alertContext);
+  if (!known) return otherAlert(essentials);
+  const named = { ...essentials, alertRule: essentials.alertRule ?? budgetName(alertContext) };
+  const saw = known.saw === undefined ? `an alert of ${known.kind}` : known.saw.replace(/\.$/, '');
+  const summary = `${ruleOf(named)} ${essentials.monitorCondition}: ${saw}.`;
+  if (!known.evidence) return { ...otherAlert(named), summary };
+  const { dimensions, momentary } = known;
+  return {
+    kind: 'alert',
+    ...inCommon(
+      named,
+      dimensions.map(({ value }) => value),
+    ),
+    summary,
+    dimensions,
+    custom: Object.fromEntries(customProperties),
+    ...(momentary ? { momentary } : {}),
+  };
 }
 
 function otherAlert(essentials: AlertEssentials): OtherAlert {

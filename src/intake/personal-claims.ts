@@ -1,11 +1,11 @@
 /**
  * Personal data out of what Azure sends, before anything is kept: Resource Manager puts the caller's token claims (name, UPN,
- * IP address), role evidence and HTTP request into its events and activity log alerts; a registry names its actor. Halves of
+ * IP address), role evidence and HTTP request into its events and activity log alerts; a registry names its actor, a budget whoever made it. Halves of
  * characters go as well: JSON can spell a lone surrogate, and what holds one has no canonical form and so no fingerprint.
  */
 import { createHash } from 'node:crypto';
 
-const PERSONAL = new Set(['authorization', 'caller', 'claims', 'httprequest']);
+const PERSONAL = new Set(['authorization', 'budgetcreator', 'caller', 'claims', 'httprequest']);
 /** Deeper than any payload we know; below it nothing is kept, so that hostile nesting can't exhaust the stack. */
 const MAX_DEPTH = 64;
 

@@ -121,13 +121,67 @@ describe('log alerts', () => {
 
 describe('other alerts of the common schema', () => {
   it.each([
-    ['activity-log-fired', 'Activity Log - Administrative'],
-    ['service-health-fired', 'ServiceHealth'],
-  ])('are told apart and carry no personal claims: %s', (name, monitoringService) => {
-    const reading = readAlert(payload(name));
-    expect(reading).toMatchObject({ kind: 'other', condition: 'fired', severity: 'Sev4', signalType: 'Activity Log', monitoringService });
+    ['prometheus-fired', 'shop-rules/catalog errors fired: More than one of two requests to catalog fails.', undefined],
+    ['prometheus-resolved', 'shop-rules/catalog errors resolved: More than one of two requests to catalog fails.', undefined],
+    ['smart-detection-fired', 'Failure Anomalies - shop fired: An abnormal rise in failed request rate.', undefined],
+    ['activity-log-fired', 'gateway restarted fired: Microsoft.Compute/virtualMachines/restart/action Succeeded.', true],
+    ['resource-health-unavailable', 'shop cluster health fired: health is Unavailable, was Available (PlatformInitiated).', true],
+    ['service-health-incident', 'Azure in West Europe fired: Connections fail (Azure Kubernetes Service in West Europe) active.', true],
+  ] as const)('are read where they say that something is wrong now: %s', (name, summary, momentary) => {
+    const { momentary: told, ...reading } = alert(name);
+    expect(reading).toMatchObject({ summary, custom: {} });
+    expect(reading).not.toHaveProperty('window');
+    expect(told).toBe(momentary);
     expect(JSON.stringify(reading)).not.toMatch(/kim|203\.0\.113/i);
   });
+
+  it('have the labels of Prometheus for dimensions, and the resource among its targets', () => {
+    const { dimensions, targets } = alert('prometheus-fired');
+    expect(dimensions).toContainEqual({ name: 'app', value: 'catalog' });
+    expect(targets).toEqual([
+      `${SUBSCRIPTION}/resourcegroups/shop/providers/microsoft.monitor/accounts/shop`,
+      `${SUBSCRIPTION}/resourcegroups/shop/providers/microsoft.containerservice/managedclusters/shop`,
+    ]);
+  });
+
+  it.each([
+    ['service-health-fired', 'Azure in West Europe fired: Network maintenance (Virtual Network).'],
+    ['resource-health-available', 'shop cluster health fired: health is Available, was Unavailable (PlatformInitiated).'],
+    ['budget-spent', 'shop fired: $900.00 spent, over $800.00.'],
+  ])('are told apart where they speak against no version, and carry no personal claims: %s', (name, summary) => {
+    const reading = readAlert(payload(name));
+    expect(reading).toMatchObject({ kind: 'other', condition: 'fired', summary });
+    expect(JSON.stringify(reading)).not.toMatch(/kim|203\.0\.113/i);
+  });
+
+  it('of a kind that nobody knows speak against no version', () => {
+    expect(readAlert(body({ signalType: 'Metric', monitoringService: 'Tea Leaves' }))).toMatchObject({ kind: 'other' });
+  });
+
+  it('have a condition, other than a budget', () => {
+    for (const monitorCondition of [null, undefined]) {
+      expect(readAlert(body({ monitorCondition, monitoringService: 'Platform' }))).toMatchObject({ kind: 'invalid' });
+      expect(readAlert(body({ monitorCondition, monitoringService: 'CostAlerts' }))).toMatchObject({ kind: 'other', condition: 'fired' });
+    }
+  });
+
+  it.each(['Prometheus', 'SmartDetector', 'CostAlerts', 'ServiceHealth', 'Resource Health', 'Activity Log - Policy'])(
+    'never make the reading throw, whatever JSON comes in the place of their context: %s',
+    (monitoringService) => {
+      const part = fc.dictionary(
+        fc.constantFrom('labels', 'annotations', 'AlertData', 'properties', 'status', 'operationName', '__proto__'),
+        fc.jsonValue(),
+      );
+      fc.assert(
+        fc.property(fc.oneof(fc.jsonValue(), part), (alertContext) => {
+          const data = { essentials: { ...essentials, signalType: 'Activity Log', monitoringService }, alertContext };
+          const reading = readAlert({ schemaId: 'azureMonitorCommonAlertSchema', data });
+          if (reading.kind === 'invalid') throw new Error(reading.message);
+          expect(reading.summary.isWellFormed()).toBe(true);
+        }),
+      );
+    },
+  );
 });
 
 describe('what is no alert', () => {
