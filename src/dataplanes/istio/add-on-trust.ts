@@ -69,6 +69,8 @@ async function bring(options: AddOnTrustOptions, material: TrustMaterial, delega
   if ('message' in there) return refused(there.message);
   const half = halfWritten(held);
   if (half?.kind === 'write') return written(options, material, half.writes);
+  const missing = ENTRIES.filter((entry) => held.files[entry] === '').map((entry) => namesOf(names)[entry]);
+  if (missing.length > 0) return refused(notItsVault(secrets.host, missing));
   const late = behind(held.files, filesOf(there));
   if (late.length > 0) return refused(notSynced(options, late));
   const wanted = material.roots.map((root) => new X509Certificate(root));
@@ -144,6 +146,9 @@ const refused = (message: string): Brought => ({ kind: 'refused', message });
 
 const notSynced = ({ secrets, controlPlaneNamespace }: AddOnTrustOptions, entries: readonly Entry[]): string =>
   `${secrets.host} has another ${entries.join(' and ')} than ${controlPlaneNamespace}/cacerts: waiting for the Secrets Store CSI driver, which brings it every two minutes unless its \`--rotation-poll-interval\` says otherwise, and only with \`--enable-secret-rotation\`.`;
+
+const notItsVault = (host: string, names: readonly string[]): string =>
+  `${host} has no ${names.join(', ')}, and the cluster has a cacerts: name the vault and the secrets that the add-on was enabled with in \`caSecrets\`.`;
 
 const belongsToOthers = (host: string, names: readonly string[]): string =>
   `${names.join(', ')} of ${host} was written by somebody else; name other secrets, or set \`takeOver: true\` of this data plane.`;

@@ -276,6 +276,16 @@ describe('the add-on of AKS', () => {
     });
   });
 
+  it('is refused where the vault that is named is not the one that it comes from', async () => {
+    const addOn = await enabled();
+    addOn.secrets.held.delete('ca-cert');
+    addOn.secrets.held.delete('ca-key');
+    expect(await addOn.trust().bring(material('a', 2), () => Promise.reject(new Error('It was asked for.')))).toEqual({
+      kind: 'refused',
+      message: expect.stringMatching(/^shop\.vault\.azure\.net has no ca-cert, ca-key, .*that the add-on was enabled with in `caSecrets`/),
+    });
+  });
+
   it('has none of the secrets of somebody else written over, unless that is said', async () => {
     const addOn = new AddOn();
     addOn.secrets.held.set('ca-key', { value: 'theirs', revision: 0 });
