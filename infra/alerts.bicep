@@ -7,6 +7,7 @@ param workspaceId string
 param functionAppName string
 param functionsUrl string
 param alertEmails array
+param functionsDeployed bool
 param entraClientId string
 param entraObjectId string
 
@@ -114,7 +115,8 @@ resource queryRules 'Microsoft.Insights/scheduledQueryRules@2023-12-01' = [for r
     displayName: rule.title
     description: rule.description
     severity: rule.severity
-    enabled: true
+    // Before there is code, nothing beats.
+    enabled: functionsDeployed
     scopes: [workspaceId]
     evaluationFrequency: 'PT5M'
     windowSize: rule.window

@@ -12,6 +12,11 @@ param xdsPrincipalId string
 param deployXds bool
 
 var isServerless = accountType == 'serverless'
+var furtherLocations = [for (name, index) in regions: {
+  locationName: name
+  failoverPriority: index + 1
+  isZoneRedundant: false
+}]
 
 resource account 'Microsoft.DocumentDB/databaseAccounts@2024-11-15' = {
   name: 'cosmos-${token}'
@@ -23,7 +28,7 @@ resource account 'Microsoft.DocumentDB/databaseAccounts@2024-11-15' = {
     capabilities: isServerless ? [{ name: 'EnableServerless' }] : []
     locations: concat(
       [{ locationName: location, failoverPriority: 0, isZoneRedundant: false }],
-      isServerless ? [] : regions
+      isServerless ? [] : furtherLocations
     )
     enableAutomaticFailover: !isServerless && !empty(regions)
     enableMultipleWriteLocations: false

@@ -28,7 +28,7 @@ param cosmosAccountType string = 'serverless'
 @description('Highest throughput of the container in RU/s, of an autoscale account.')
 param cosmosMaxThroughput int = 1000
 
-@description('Further regions of an autoscale account, in the order of failing over.')
+@description('Names of further regions of an autoscale account, in the order of failing over.')
 param cosmosRegions array = []
 
 @description('Private endpoints and a virtual network; Event Grid then delivers to a queue instead of the function.')
@@ -86,6 +86,13 @@ param logRetentionDays int = 30
 
 @description('Days for which an anchor of the journal cannot be changed or removed by anybody, once the policy is locked.')
 param anchorRetentionDays int = 90
+
+@description('Set once you have locked that policy: a locked one cannot be written again, not even with the same days.')
+param anchorsLocked bool = false
+
+@description('How storage is kept: in three zones, or in one where a region has no zones.')
+@allowed(['Standard_ZRS', 'Standard_LRS'])
+param storageRedundancy string = 'Standard_ZRS'
 
 @description('The server for plain Envoys, as a Container App.')
 param deployXds bool = false
@@ -148,6 +155,8 @@ module storage './storage.bicep' = {
     token: token
     privateNetwork: privateNetwork
     anchorRetentionDays: anchorRetentionDays
+    anchorsLocked: anchorsLocked
+    redundancy: storageRedundancy
     workspaceId: observability.outputs.workspaceId
     functionsPrincipalId: identities.outputs.functionsPrincipalId
     deliveryPrincipalId: identities.outputs.deliveryPrincipalId
@@ -252,6 +261,7 @@ module alerts './alerts.bicep' = {
     functionAppName: functions.outputs.functionAppName
     functionsUrl: functions.outputs.url
     alertEmails: alertEmails
+    functionsDeployed: functionsDeployed
     entraClientId: entraClientId
     entraObjectId: entraObjectId
   }

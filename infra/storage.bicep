@@ -4,6 +4,8 @@ param tags object
 param token string
 param privateNetwork bool
 param anchorRetentionDays int
+param anchorsLocked bool
+param redundancy string
 param workspaceId string
 param functionsPrincipalId string
 param deliveryPrincipalId string
@@ -29,7 +31,7 @@ resource host 'Microsoft.Storage/storageAccounts@2024-01-01' = {
   tags: tags
   kind: 'StorageV2'
   sku: {
-    name: 'Standard_ZRS'
+    name: redundancy
   }
   properties: {
     allowSharedKeyAccess: false
@@ -72,7 +74,7 @@ resource records 'Microsoft.Storage/storageAccounts@2024-01-01' = {
   tags: tags
   kind: 'StorageV2'
   sku: {
-    name: 'Standard_ZRS'
+    name: redundancy
   }
   properties: {
     allowSharedKeyAccess: false
@@ -105,7 +107,7 @@ resource anchors 'Microsoft.Storage/storageAccounts/blobServices/containers@2024
   name: 'journal-anchors'
 }
 
-resource anchorsImmutable 'Microsoft.Storage/storageAccounts/blobServices/containers/immutabilityPolicies@2024-01-01' = {
+resource anchorsImmutable 'Microsoft.Storage/storageAccounts/blobServices/containers/immutabilityPolicies@2024-01-01' = if (!anchorsLocked) {
   parent: anchors
   name: 'default'
   properties: {

@@ -52,6 +52,9 @@ export const HOST_SETTINGS = [
 /** Only on one machine: Flex Consumption has both in the app's own configuration. */
 export const LOCAL_HOST_SETTINGS = ['AzureWebJobsStorage', 'FUNCTIONS_WORKER_RUNTIME'] as const;
 
+/** Beside those of the state, what the server for plain Envoys is told where it listens by. */
+export const XDS_SETTINGS = { ads: 'MESHWRIGHT_XDS_PORT', door: 'MESHWRIGHT_XDS_DOOR_PORT' } as const;
+
 /** Roles that the vault adapter asks for by name when it is refused. The Officer of keys may all that their User may. */
 export const VAULT_ROLES: Readonly<Record<VaultRole, 'own vault' | 'add-on vault' | 'in another'>> = {
   'Key Vault Certificates Officer': 'own vault',

@@ -41,7 +41,7 @@ export const EVERYTHING: ValueObject = {
   deployXds: true,
   xdsImage: 'shop.azurecr.io/meshwright-xds:1',
   cosmosAccountType: 'autoscale',
-  cosmosRegions: [{ locationName: 'northeurope', failoverPriority: 1, isZoneRedundant: false }],
+  cosmosRegions: ['northeurope', 'francecentral'],
 };
 
 const once = new Map<ValueObject, Deployment>();

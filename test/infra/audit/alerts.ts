@@ -29,6 +29,7 @@ export function auditAlerts(audit: Audit, host: Host, { workspace }: State): voi
   for (const rule of rules) {
     audit.equal(valueAt(rule.body, 'properties', 'actions', 'actionGroups'), [people?.id], `who is told by ${rule.name}`);
     audit.equal(valueAt(rule.body, 'properties', 'scopes'), [workspace?.id], `what ${rule.name} looks at`);
+    audit.equal(valueAt(rule.body, 'properties', 'enabled'), audit.parameters.functionsDeployed === true, `whether ${rule.name} looks`);
     auditQuery(audit, queryOf(rule), host);
   }
   // The beats are requests: a sampled heart beats too seldom.

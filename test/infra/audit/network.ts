@@ -1,6 +1,7 @@
 /** A private way to everything that the functions call, where the network is private; and the server for plain Envoys. */
 import type { Deployed } from '../bicep/deployment.ts';
 import { listAt, textAt, valueAt } from '../bicep/values.ts';
+import { XDS_SETTINGS } from '../code-facts.ts';
 import type { Audit } from './audit.ts';
 import type { Events } from './events.ts';
 import type { Host } from './host.ts';
@@ -93,6 +94,15 @@ function auditXds(audit: Audit, state: State, network: Deployed | undefined, { s
   audit.equal(valueAt(ingress, 'transport'), 'tcp', 'the ingress of the server for plain Envoys');
   audit.equal(valueAt(app?.body, 'properties', 'template', 'scale'), { minReplicas: 1, maxReplicas: 1 }, 'its replicas');
   const door = valueAt(ingress, 'additionalPortMappings', 0, 'exposedPort');
+  const told = new Map(
+    listAt(app?.body, 'properties', 'template', 'containers', 0, 'env').map((each) => [textAt(each, 'name'), textAt(each, 'value')]),
+  );
+  audit.equal(told.get(XDS_SETTINGS.ads), String(valueAt(ingress, 'targetPort')), 'where Envoys are served');
+  audit.equal(told.get(XDS_SETTINGS.door), String(door), 'where the functions poke');
+  for (const name of told.keys()) {
+    const read = audit.facts.settings.includes(name) || Object.values<string>(XDS_SETTINGS).includes(name);
+    audit.expect(read, `the server for plain Envoys is told ${name}, which nothing reads`);
+  }
   const url = textAt(settings?.body, 'properties', 'MESHWRIGHT_XDS_URL');
   audit.expect(url.includes(environment?.id ?? '-') && url.endsWith(`:${door}`), `the functions poke ${url}, which is not its door`);
 }

@@ -44,7 +44,9 @@ function auditCosmos(audit: Audit, settings: Deployed | undefined): Deployed | u
   const isServerless = audit.parameters.cosmosAccountType !== 'autoscale';
   audit.equal(capabilities, isServerless ? ['EnableServerless'] : [], 'the kind of the account');
   const regions = listAt(account?.body, 'properties', 'locations').map((each) => textAt(each, 'locationName'));
-  const asked = isServerless ? [] : listAt(audit.parameters, 'cosmosRegions').map((each) => textAt(each, 'locationName'));
+  const asked = isServerless ? [] : listAt(audit.parameters, 'cosmosRegions');
+  const order = listAt(account?.body, 'properties', 'locations').map((each) => valueAt(each, 'failoverPriority') ?? null);
+  audit.equal(order, [...regions.keys()], 'the order in which regions fail over');
   audit.equal(regions, [audit.parameters.location, ...asked], 'the regions of Cosmos DB');
   const name = said('COSMOS__database');
   const database = audit.one({

@@ -213,6 +213,11 @@ function binary(node: Node, scope: Scope): Value {
       return isTrue(left, scope) || isTrue(right, scope);
     case '==':
       return evaluated(left, scope) === evaluated(right, scope);
+    case '+': {
+      const [one, other] = [evaluated(left, scope), evaluated(right, scope)];
+      if (typeof one === 'number' && typeof other === 'number') return one + other;
+      throw refused(scope, node, 'adds what are no numbers');
+    }
     case '!=':
       return evaluated(left, scope) !== evaluated(right, scope);
     default:
