@@ -98,7 +98,7 @@ export function arbitraryCase({ only, maxRoutes = 3 }: ArbitraryOptions = {}): f
         .map(
           ([
             { routes: written, timeoutMs, ...fields },
-            { security, telemetry: _, retryBudget, failover, egress, ingress, circuitBreaker, ...policies },
+            { security, telemetry: _telemetry, tokens: _tokens, retryBudget, failover, egress, ingress, circuitBreaker, ...policies },
           ]): Case => {
             const retrying = [fields.retries, ...written.map((route) => route.retries)].some((each) => each !== undefined);
             const whole: ServiceSpec = {

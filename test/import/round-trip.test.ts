@@ -123,9 +123,9 @@ const headersSorted = (route: PlannedRoute): PlannedRoute => {
   return { ...route, match: { ...route.match, headers: headers.toSorted((a, b) => (a.name < b.name ? -1 : 1)) } };
 };
 
-/** Telemetry is not imported, and said; `allow` and headers are sorted where they are read. */
+/** Telemetry and tokens are not imported, and said; `allow` and headers are sorted where they are read. */
 const golden = goldenCases().flatMap(({ name, plans }) =>
-  plans.filter(couldBeSpec).map(({ telemetry: _, security, ...plan }, index) => ({
+  plans.filter(couldBeSpec).map(({ telemetry: _telemetry, tokens: _tokens, security, ...plan }, index) => ({
     name: `${name} ${index}`,
     plan: {
       ...plan,
@@ -134,6 +134,19 @@ const golden = goldenCases().flatMap(({ name, plans }) =>
     },
   })),
 );
+
+it('says of tokens that they have to be kept beside the spec', () => {
+  const plan = goldenCases().find(({ name }) => name === 'tokens')?.plans[0];
+  if (!plan) throw new Error('the golden case `tokens` is gone');
+  const { objects } = objectsIn(
+    'cluster',
+    JSON.parse(JSON.stringify([...ofCluster(plan, plan.service), ...rendererOf(istio).render(plan)])),
+  );
+  const { findings } = importMesh(objects, { mesh: 'sample', to: 'istio' });
+  const lost = findings.filter(({ outcome, security }) => outcome === 'not-imported' && security);
+  const objectsLost = new Set(lost.map(({ object: { kind, namespace, name } }) => `${kind} ${namespace}/${name}`));
+  expect([...objectsLost].sort()).toEqual(['AuthorizationPolicy shop/catalog.tokens', 'RequestAuthentication shop/catalog']);
+});
 
 it('is tried with most goldens', () => {
   expect(golden.length).toBeGreaterThan(25);
