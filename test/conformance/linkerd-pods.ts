@@ -195,7 +195,8 @@ export function linkerdPods(api: ApiServer, { leafSeconds }: { readonly leafSeco
     return {
       async deploy(namespace, name, component) {
         const each: Placed = { namespace, name, component, generation: 0, pod: undefined };
-        await api.admin.mustApply({ ...deploymentOf(each), spec: { replicas: 1, ...podTemplate(name) } });
+        const labelled = { namespace, name, labels: { app: name } };
+        await api.admin.mustApply({ ...deploymentOf(each), metadata: labelled, spec: { replicas: 1, ...podTemplate(name) } });
         placed.set(name, each);
         await until(`a pod of ${name} is ready (${problems.map(String)})`, () => each.pod !== undefined);
       },

@@ -3,6 +3,7 @@
  * holds the rotation, and no handshake is lost. Controllers, kubelet and proxies are played by the tests (see linkerd-pods.ts, linkerd-proxy.ts).
  */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { RESTARTED_FOR } from '../../src/dataplanes/linkerd/meshed-pods.ts';
 import { until } from '../e2e/until.ts';
 import { issuerEntries, type LinkerdMesh, otherAuthority, startLinkerdMesh } from './linkerd-mesh.ts';
 import type { RotatingMesh } from './rotating-mesh.ts';
@@ -56,6 +57,11 @@ describe.skipIf(!have)('the trust of a Linkerd mesh', () => {
     console.log(`Rotated under ${calls} handshakes; 0 failed.`);
     expect((await mesh.state()).current?.fingerprint).not.toBe(before?.fingerprint);
     await linkerd.expectOneRoot();
+    // A restart takes nothing of a Deployment but its own annotation.
+    expect((await linkerd.api.admin.ask('GET', '/apis/apps/v1/namespaces/shop/deployments/web')).body).toMatchObject({
+      metadata: { labels: { app: 'web' } },
+      spec: { replicas: 1, template: { metadata: { labels: { app: 'web' }, annotations: { [RESTARTED_FOR]: expect.any(String) } } } },
+    });
     const events = await mesh.events();
     const way = ['RotationBegun', 'AuthorityPrepared', 'DistributionBegun', 'IssuingBegun', 'SoakBegun', 'BundlePruned', 'RetirementBegun'];
     expect(events.filter((type) => [...way, 'RotationCompleted'].includes(type))).toEqual([...way, 'RotationCompleted']);

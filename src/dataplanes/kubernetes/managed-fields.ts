@@ -27,6 +27,12 @@ export function otherOwnerOf(object: KubernetesObject, path: FieldPath): Author 
 export const otherAuthorOf = (object: KubernetesObject): Author | undefined =>
   newestOf(entriesOf(object).filter((entry) => !isOurs(entry)));
 
+/** Epoch ms, in whole seconds: when its fields were changed last, by whomever; `undefined`: that is not told. */
+export function lastWrittenAt(object: KubernetesObject): number | undefined {
+  const times = entriesOf(object).map(({ time = '' }) => Date.parse(time));
+  return times.length > 0 && times.every(Number.isFinite) ? Math.max(...times) : undefined;
+}
+
 /** Names of fields to what is owned of each. */
 export interface Fields {
   readonly [name: string]: Fields;

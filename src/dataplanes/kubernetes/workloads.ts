@@ -14,6 +14,7 @@ const template = z
 const share = z.union([z.number(), z.string()]);
 const generations = { metadata: z.object({ generation: z.number().default(0) }) };
 const count = z.number().default(0);
+const conditions = z.array(z.object({ type: z.string(), status: z.string() })).default([]);
 
 const replicaSetSchema = z.object({
   metadata: z.object({
@@ -28,10 +29,15 @@ const deploymentSchema = z.object({
     replicas: z.number().default(1),
     paused: z.boolean().default(false),
     strategy: z
-      .object({ type: z.string().default('RollingUpdate'), rollingUpdate: z.object({ maxSurge: share.default('25%') }).exactOptional() })
-      .default({ type: 'RollingUpdate' }),
+      .object({
+        type: z.string().default('RollingUpdate'),
+        rollingUpdate: z.object({ maxSurge: share.default('25%'), maxUnavailable: share.default('25%') }).prefault({}),
+      })
+      .prefault({}),
   }),
-  status: z.object({ observedGeneration: count, replicas: count, updatedReplicas: count, availableReplicas: count }).prefault({}),
+  status: z
+    .object({ observedGeneration: count, replicas: count, updatedReplicas: count, availableReplicas: count, conditions })
+    .prefault({}),
 });
 const statefulSetSchema = z.object({
   ...generations,
@@ -39,8 +45,11 @@ const statefulSetSchema = z.object({
     template,
     replicas: z.number().default(1),
     updateStrategy: z
-      .object({ type: z.string().default('RollingUpdate'), rollingUpdate: z.object({ partition: z.number().default(0) }).exactOptional() })
-      .default({ type: 'RollingUpdate' }),
+      .object({
+        type: z.string().default('RollingUpdate'),
+        rollingUpdate: z.object({ partition: z.number().default(0), maxUnavailable: share.default(1) }).prefault({}),
+      })
+      .prefault({}),
   }),
   status: z.object({ observedGeneration: count, replicas: count, updatedReplicas: count, availableReplicas: count }).prefault({}),
 });
@@ -49,8 +58,11 @@ const daemonSetSchema = z.object({
   spec: z.object({
     template,
     updateStrategy: z
-      .object({ type: z.string().default('RollingUpdate'), rollingUpdate: z.object({ maxSurge: share.default(0) }).exactOptional() })
-      .default({ type: 'RollingUpdate' }),
+      .object({
+        type: z.string().default('RollingUpdate'),
+        rollingUpdate: z.object({ maxSurge: share.default(0), maxUnavailable: share.default(1) }).prefault({}),
+      })
+      .prefault({}),
   }),
   status: z
     .object({ observedGeneration: count, desiredNumberScheduled: count, updatedNumberScheduled: count, numberAvailable: count })
@@ -64,6 +76,8 @@ export interface Workload {
   readonly name: string;
   /** All of its pods are of its template, and available. */
   readonly complete: boolean;
+  /** It is not complete, and has not given up either. */
+  readonly rolling: boolean;
   /** Of its pod template. */
   readonly annotations: Readonly<Record<string, string>>;
   /** Why a change of its template would not replace its pods, or would leave nobody to answer meanwhile; `undefined`: neither. */
@@ -103,15 +117,16 @@ function deployment(object: KubernetesObject): Workload {
   const complete =
     observedGeneration >= metadata.generation &&
     [replicas, updatedReplicas, availableReplicas].every((counted) => counted === spec.replicas);
-  return { ...common(DEPLOYMENTS, object, spec), complete, notRestarted: whyNot() };
+  // After `progressDeadlineSeconds`, ten minutes unless it says otherwise.
+  const hasGivenUp =
+    observedGeneration >= metadata.generation && status.conditions.some(({ type, status: is }) => type === 'Progressing' && is === 'False');
+  return { ...common(DEPLOYMENTS, object, spec), complete, rolling: !complete && !hasGivenUp, notRestarted: whyNot() };
 
   function whyNot(): string | undefined {
     const { strategy, paused } = spec;
     if (paused) return 'it is paused';
     if (strategy.type !== 'RollingUpdate') return `its strategy is ${strategy.type}, with which all of its pods end before others begin`;
-    return spec.replicas <= 1 && isNothing(strategy.rollingUpdate?.maxSurge ?? '25%')
-      ? 'it has one pod and no maxSurge, so that this one ends before another begins'
-      : undefined;
+    return mayEndAll(spec.replicas, strategy.rollingUpdate) ? NOBODY_LEFT : undefined;
   }
 }
 
@@ -121,13 +136,13 @@ function statefulSet(object: KubernetesObject): Workload {
   const complete =
     observedGeneration >= metadata.generation &&
     [replicas, updatedReplicas, availableReplicas].every((counted) => counted === spec.replicas);
-  return { ...common(STATEFUL_SETS, object, spec), complete, notRestarted: whyNot() };
+  return { ...common(STATEFUL_SETS, object, spec), complete, rolling: !complete, notRestarted: whyNot() };
 
   function whyNot(): string | undefined {
     const { type, rollingUpdate } = spec.updateStrategy;
     if (type !== 'RollingUpdate') return `its update strategy is ${type}, with which its pods stay until somebody deletes them`;
-    if ((rollingUpdate?.partition ?? 0) > 0) return 'its update strategy has a partition, below which its pods stay';
-    return spec.replicas <= 1 ? 'it has one pod, which ends before another begins' : undefined;
+    if (rollingUpdate.partition > 0) return 'its update strategy has a partition, below which its pods stay';
+    return mayEndAll(spec.replicas, { ...rollingUpdate, maxSurge: 0 }) ? NOBODY_LEFT : undefined;
   }
 }
 
@@ -136,12 +151,12 @@ function daemonSet(object: KubernetesObject): Workload {
   const { observedGeneration, desiredNumberScheduled: wanted, updatedNumberScheduled, numberAvailable } = status;
   const complete =
     observedGeneration >= metadata.generation && [updatedNumberScheduled, numberAvailable].every((counted) => counted === wanted);
-  return { ...common(DAEMON_SETS, object, spec), complete, notRestarted: whyNot() };
+  return { ...common(DAEMON_SETS, object, spec), complete, rolling: !complete, notRestarted: whyNot() };
 
   function whyNot(): string | undefined {
     const { type, rollingUpdate } = spec.updateStrategy;
     if (type !== 'RollingUpdate') return `its update strategy is ${type}, with which its pods stay until somebody deletes them`;
-    return wanted <= 1 && isNothing(rollingUpdate?.maxSurge ?? 0) ? 'it has one pod, which ends before another begins' : undefined;
+    return mayEndAll(wanted, rollingUpdate) ? NOBODY_LEFT : undefined;
   }
 }
 
@@ -152,7 +167,20 @@ const common = (kind: ResourceKind, object: KubernetesObject, spec: { readonly t
   annotations: spec.template.metadata.annotations,
 });
 
-const isNothing = (surge: number | string): boolean => Number.parseInt(String(surge), 10) === 0;
+const NOBODY_LEFT = 'by its rolling update all of its pods may end before others begin';
+
+/** Shares as a Deployment's controller resolves them: of surge up, of unavailable pods down, and one of both is not nothing (ResolveFenceposts). */
+function mayEndAll(
+  wanted: number,
+  { maxSurge, maxUnavailable }: { readonly maxSurge: number | string; readonly maxUnavailable: number | string },
+): boolean {
+  const surge = Math.ceil(resolved(maxSurge, wanted));
+  const unavailable = Math.floor(resolved(maxUnavailable, wanted));
+  return (surge === 0 ? Math.max(1, unavailable) : unavailable) >= wanted;
+}
+
+const resolved = (share: number | string, of: number): number =>
+  typeof share === 'number' ? share : (Number.parseInt(share, 10) * of) / 100;
 
 /** Over exactly the state that was seen. Its owner stays the owner of everything else. */
 export function restart(

@@ -1,18 +1,20 @@
 /**
  * The pods of a Linkerd mesh, as far as certificates go. A proxy reads its roots once, from its environment: of an injected one they are in the
- * pod; of the control plane's they came from the ConfigMap, and the annotation that its restart left says as of when.
+ * pod; of the control plane's they came from the ConfigMap, as of the restart that its annotation tells of, or as it has been since before the pod.
  */
 import { z } from 'zod';
 import { certificatesIn, fingerprintsOf } from '../istio/certificates.ts';
 import type { Cluster, PodPort, Refused } from '../kubernetes/cluster.ts';
 import { PODS } from '../kubernetes/kinds.ts';
-import { listed, TRUST_ROOTS } from './trust-roots.ts';
+import { listed, TRUST_ROOTS, type TrustRoots } from './trust-roots.ts';
 
 const PROXY = 'linkerd-proxy';
 const ANCHORS = 'LINKERD2_PROXY_IDENTITY_TRUST_ANCHORS';
 const COMPONENT = 'linkerd.io/control-plane-component';
 /** On pod templates: for which set of roots they were restarted, so that their pods have it or one that came after. */
 export const RESTARTED_FOR = 'meshwright.dev/restarted-for-roots';
+/** A ConfigMap that is written is every kubelet's after that time, whatever way it hears of it. */
+const UNTIL_KUBELETS_KNOW_MS = 120_000;
 const ADMIN = { name: 'linkerd-admin', containerPort: 4191 };
 const GRPC = { name: 'grpc', containerPort: 8080 };
 
@@ -33,6 +35,7 @@ const podSchema = z.object({
     namespace: z.string(),
     labels: strings,
     annotations: strings,
+    creationTimestamp: z.string().default(''),
     deletionTimestamp: z.string().exactOptional(),
     ownerReferences: z.array(ownerSchema).default([]),
   }),
@@ -73,18 +76,22 @@ export interface MeshedPod {
   readonly grpc: number;
 }
 
-/** Those of this control plane, in all namespaces. Throws `ClusterUnavailable`. */
-export async function meshedPods(cluster: Cluster, home: string): Promise<{ readonly pods: readonly MeshedPod[] } | Refused> {
+/** Those of this control plane, in all namespaces; `there`: what the ConfigMap had before they were asked for. Throws `ClusterUnavailable`. */
+export async function meshedPods(
+  cluster: Cluster,
+  home: string,
+  there: TrustRoots | 'absent',
+): Promise<{ readonly pods: readonly MeshedPod[] } | Refused> {
   const found = await cluster.list(PODS, {});
   if (found.kind === 'refused') return found;
   const pods = found.objects
     .map((each) => podSchema.parse(each))
     .filter(({ status: { phase } }) => phase !== 'Succeeded' && phase !== 'Failed')
-    .flatMap((pod) => meshed(pod, home) ?? []);
+    .flatMap((pod) => meshed(pod, home, there) ?? []);
   return { pods };
 }
 
-function meshed(pod: Pod, home: string): MeshedPod | undefined {
+function meshed(pod: Pod, home: string, there: TrustRoots | 'absent'): MeshedPod | undefined {
   const { metadata, spec, status } = pod;
   const containers = [...spec.containers, ...spec.initContainers];
   const proxy = containers.find(({ name }) => name === PROXY);
@@ -104,7 +111,7 @@ function meshed(pod: Pod, home: string): MeshedPod | undefined {
       (each) => each.name === PROXY && each.state.running !== undefined,
     ),
     leaving: metadata.deletionTimestamp !== undefined,
-    roots: rootsOf(proxy, metadata.annotations),
+    roots: rootsOf(proxy, metadata, there),
     identity: `${spec.serviceAccountName}.${namespace}.serviceaccount.${identities}`,
     identities,
     admin: { namespace, pod: name, port: ports(ADMIN, [proxy]) },
@@ -112,12 +119,20 @@ function meshed(pod: Pod, home: string): MeshedPod | undefined {
   };
 }
 
-function rootsOf(proxy: z.infer<typeof containerSchema>, annotations: Readonly<Record<string, string>>): MeshedPod['roots'] {
+function rootsOf(
+  proxy: z.infer<typeof containerSchema>,
+  { annotations, creationTimestamp }: Pod['metadata'],
+  there: TrustRoots | 'absent',
+): MeshedPod['roots'] {
   const anchors = proxy.env.find(({ name }) => name === ANCHORS);
   if (anchors?.value !== undefined) return readable(anchors.value);
+  if (anchors?.valueFrom?.configMapKeyRef?.name !== TRUST_ROOTS) return undefined;
   // Whatever a container of it was started with later came after what the pod was made for.
-  const restartedFor = anchors?.valueFrom?.configMapKeyRef?.name === TRUST_ROOTS ? annotations[RESTARTED_FOR] : undefined;
-  return restartedFor === undefined ? undefined : listed(restartedFor);
+  const restartedFor = annotations[RESTARTED_FOR];
+  if (restartedFor !== undefined) return listed(restartedFor);
+  const writtenAt = there === 'absent' ? undefined : there.writtenAt;
+  const isSince = writtenAt !== undefined && Date.parse(creationTimestamp) > writtenAt + UNTIL_KUBELETS_KNOW_MS;
+  return isSince && there !== 'absent' ? there.fingerprints : undefined;
 }
 
 function readable(pem: string): readonly string[] | undefined {

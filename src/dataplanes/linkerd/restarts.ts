@@ -6,7 +6,7 @@ import { sameSet } from '../istio/certificates.ts';
 import type { Cluster, Refused } from '../kubernetes/cluster.ts';
 import { type FindWorkload, restart, type Workload, workloadsIn } from '../kubernetes/workloads.ts';
 import { type MeshedPod, meshedPods, nameOfPod, RESTARTED_FOR } from './meshed-pods.ts';
-import { setOf } from './trust-roots.ts';
+import { setOf, type TrustRoots } from './trust-roots.ts';
 
 /** A tenth of the workloads at once, but no fewer than the first and no more than the second. */
 const AT_ONCE = { share: 0.1, least: 3, most: 25 };
@@ -21,12 +21,12 @@ export interface Fleet {
   readonly find: FindWorkload;
 }
 
-/** Throws `ClusterUnavailable`. */
-export async function fleetOf(cluster: Cluster, home: string): Promise<Fleet | Refused> {
+/** `there`: as it was read before. Throws `ClusterUnavailable`. */
+export async function fleetOf(cluster: Cluster, home: string, there: TrustRoots | 'absent'): Promise<Fleet | Refused> {
   // In this order: of a workload that is complete, no pod of before is left that is not ending.
   const workloads = await workloadsIn(cluster);
   if ('message' in workloads) return workloads;
-  const meshed = await meshedPods(cluster, home);
+  const meshed = await meshedPods(cluster, home, there);
   return 'message' in meshed ? meshed : { ...meshed, ...workloads };
 }
 
@@ -41,11 +41,13 @@ export async function restartControlPlane(cluster: Cluster, fleet: Fleet, roots:
   const groups = groupsOf(fleet, ({ component }) => component !== undefined);
   for (const group of groups.toSorted((one, other) => rank(one) - rank(other))) {
     const { workload, pods, name } = group;
-    if (!workload) return wait(`${name} of the control plane has other roots and no Deployment that could be restarted; replace it.`);
     const isBehind = pods.some((pod) => !hasRoots(pod, roots));
-    if (!workload.complete) return wait(`${name} of the control plane is being rolled out.`);
-    if (!isBehind) continue;
-    if (isRestartedFor(workload, roots)) return wait(`${name} of the control plane ${AGAIN}.`);
+    if (!isBehind && (!workload || workload.complete)) continue;
+    if (!workload) return wait(`${name} of the control plane has other roots and no Deployment that could be restarted; replace it.`);
+    // One that cannot begin with what it has is waited for in vain.
+    if (!isBehind || isRestartedFor(workload, roots)) {
+      return wait(`${name} of the control plane ${workload.complete ? AGAIN : 'is being rolled out'}.`);
+    }
     if (workload.notRestarted !== undefined) return wait(`${name} is not restarted, since ${workload.notRestarted}; restart it.`);
     return (await restarted(cluster, workload, roots)) ?? wait(`${name} is being restarted for the roots.`);
   }
@@ -57,22 +59,22 @@ export async function restartWorkloads(cluster: Cluster, fleet: Fleet, roots: re
   const all = groupsOf(fleet, ({ component }) => component === undefined);
   const groups = all.flatMap(({ workload, pods }) => (workload && workload.notRestarted === undefined ? [{ workload, pods }] : []));
   const underWay = groups.filter(({ workload }) => isRestartedFor(workload, roots) && !workload.complete);
+  // Whoever is being rolled out by somebody else is restarted after that.
   const next = groups.filter(({ workload, pods }) => !isRestartedFor(workload, roots) && pods.some((pod) => !hasRoots(pod, roots)));
   if (underWay.length === 0 && next.length === 0) return DONE;
   const { share, least, most } = AT_ONCE;
   const room = Math.min(most, Math.max(least, Math.ceil(groups.length * share))) - underWay.length;
   const begun: Workload[] = [];
-  // Whoever is being rolled out by somebody else is restarted after that.
-  for (const { workload } of next.filter((group) => group.workload.complete).slice(0, Math.max(0, room))) {
+  for (const { workload } of next.filter(({ workload }) => !workload.rolling).slice(0, Math.max(0, room))) {
     const moved = await restarted(cluster, workload, roots);
     if (moved) return moved;
     begun.push(workload);
   }
   const busy = [...underWay.map(({ workload }) => workload), ...begun].map(({ name }) => name);
   const left = next.length - begun.length;
-  const held = next.find(({ workload }) => !workload.complete && !begun.includes(workload))?.workload.name;
+  const held = next.find(({ workload }) => workload.rolling)?.workload.name;
   const those =
-    busy.length > 0 ? `${named(busy)} ${busy.length === 1 ? 'is' : 'are'} being restarted for the roots` : `${held} is not complete`;
+    busy.length > 0 ? `${named(busy)} ${busy.length === 1 ? 'is' : 'are'} being restarted for the roots` : `${held} is being rolled out`;
   return wait(`${those}; ${left} more ${left === 1 ? 'workload has' : 'workloads have'} other roots.`);
 }
 

@@ -42,8 +42,8 @@ export async function membersOf(of: Membership, now: number): Promise<readonly M
   const { cluster, controlPlaneNamespace: home } = of;
   const roots = await readTrustRoots(cluster, home);
   if (roots === 'absent') throw new Error(`There is no ConfigMap ${home}/linkerd-identity-trust-roots.`);
-  const [fleet, secret] = await Promise.all([fleetOf(cluster, home), readIssuer(cluster, home)]);
   if ('message' in roots) throw new Error(roots.message);
+  const [fleet, secret] = await Promise.all([fleetOf(cluster, home, roots), readIssuer(cluster, home)]);
   if ('message' in fleet) throw new Error(fleet.message);
   if (secret === 'absent') throw new Error(`There is no Secret ${home}/${ISSUER}.`);
   if ('message' in secret) throw new Error(secret.message);

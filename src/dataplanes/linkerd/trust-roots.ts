@@ -7,6 +7,7 @@ import { z } from 'zod';
 import { certificatesIn, fingerprintOf, fingerprintsOf } from '../istio/certificates.ts';
 import type { ApplyOutcome, Cluster, HowToApply, Refused } from '../kubernetes/cluster.ts';
 import { CONFIG_MAPS } from '../kubernetes/kinds.ts';
+import { lastWrittenAt } from '../kubernetes/managed-fields.ts';
 
 export const TRUST_ROOTS = 'linkerd-identity-trust-roots';
 export const BUNDLE = 'ca-bundle.crt';
@@ -19,6 +20,8 @@ export interface TrustRoots {
   readonly roots: readonly X509Certificate[];
   /** SHA-256 of each DER. */
   readonly fingerprints: readonly string[];
+  /** Epoch ms, by the API server's clock; `undefined`: that is not told. */
+  readonly writtenAt: number | undefined;
   /** Of what was written here last; 0: somebody else wrote it. */
   readonly revision: number;
   /** Fingerprints of what was written here last. */
@@ -39,6 +42,7 @@ export async function readTrustRoots(cluster: Cluster, namespace: string): Promi
     at: { resourceVersion, uid },
     roots,
     fingerprints: fingerprintsOf(roots),
+    writtenAt: lastWrittenAt(got.object),
     revision: Number(annotations[REVISION] ?? 0),
     written: listed(annotations[WRITTEN]),
     before: listed(annotations[BEFORE]),

@@ -8,7 +8,7 @@ import type { DataPlaneTrust, DelegatedIssuer, TrustMaterial } from '../../trust
 import { covers, fingerprintOf, fingerprintsOf, issuerAmong, sameSet } from '../istio/certificates.ts';
 import type { ApplyOutcome } from '../kubernetes/cluster.ts';
 import { ISSUER, type IssuerSecret, readIssuer, writeIssuer } from './issuer-secret.ts';
-import { fleetOf, hasRoots, podsNamed, restartControlPlane, restartWorkloads } from './restarts.ts';
+import { type Fleet, fleetOf, hasRoots, podsNamed, restartControlPlane, restartWorkloads } from './restarts.ts';
 import { type Membership, membersOf } from './trust-members.ts';
 import { readTrustRoots, TRUST_ROOTS, type TrustRoots, writeTrustRoots } from './trust-roots.ts';
 
@@ -71,25 +71,32 @@ async function bring(
   const target = await rootsToHave(options, change);
   const written = await writeRoots(options, change, target);
   if (written.kind === 'refused') return written;
-  return follow(options, change, target);
+  // What pods began with is judged by the ConfigMap that is there: after a write, by the next try.
+  const fleet = await fleetOf(cluster, namespace, written.kind === 'brought' ? 'absent' : there);
+  return 'message' in fleet ? refused(fleet.message) : follow(options, change, target, fleet);
 }
 
 /** The restarts for the roots that are there now, and the issuer in its place among them. */
-async function follow(options: LinkerdTrustOptions, change: Change, { roots, before }: RootsToHave): Promise<Brought> {
-  const { cluster, controlPlaneNamespace: namespace } = options;
+async function follow(options: LinkerdTrustOptions, change: Change, { roots, before }: RootsToHave, fleet: Fleet): Promise<Brought> {
+  const { cluster } = options;
   const fingerprints = fingerprintsOf(roots);
-  const fleet = await fleetOf(cluster, namespace);
-  if ('message' in fleet) return refused(fleet.message);
+  // Under an issuer that has ended identity does not even begin.
+  const isIdle = change.secret === 'absent' || !change.secret.issuer || Date.parse(change.secret.issuer.validTo) <= options.now();
+  const issuesFirst = change.delegate !== undefined && isIdle;
+  if (change.delegate && issuesFirst) {
+    const issued = await issue(options, change, change.delegate);
+    if (issued.kind === 'refused') return issued;
+  }
   const controlPlane = await restartControlPlane(cluster, fleet, fingerprints);
   if (controlPlane.kind === 'wait') return refused(controlPlane.because);
   // Of roots that are ours, who is behind was waited for, or accepted, before another was to sign.
-  if (change.delegate && before.length === 0) {
+  if (change.delegate && !issuesFirst && before.length === 0) {
     const issued = await issue(options, change, change.delegate);
     if (issued.kind === 'refused') return issued;
   }
   const workloads = await restartWorkloads(cluster, fleet, fingerprints);
   if (workloads.kind === 'wait') return refused(workloads.because);
-  if (change.delegate && before.length > 0) {
+  if (change.delegate && !issuesFirst && before.length > 0) {
     const behind = fleet.pods.filter((pod) => !hasRoots(pod, fingerprints));
     if (behind.length > 0)
       return refused(
@@ -131,7 +138,7 @@ async function allPresentUnder(options: LinkerdTrustOptions, issuer: string): Pr
 async function writeRoots(options: LinkerdTrustOptions, { there, material: { revision } }: Change, { roots, before }: RootsToHave) {
   const { cluster, controlPlaneNamespace: namespace, takeOver: force } = options;
   const isSame = there !== 'absent' && sameSet(there.fingerprints, fingerprintsOf(roots)) && there.revision === revision;
-  if (isSame && sameSet(there.before, before)) return BROUGHT;
+  if (isSame && sameSet(there.before, before)) return { kind: 'same' } as const;
   const over = there === 'absent' ? there : there.at;
   const outcome = await writeTrustRoots(cluster, namespace, { roots: roots.map(String), before, revision }, { over, force });
   return told(outcome, `ConfigMap ${TRUST_ROOTS}`);

@@ -74,9 +74,11 @@ export const material = (roots: string, revision = 5): TrustMaterial => {
 /** Linkerd with these roots and an issuer under `signs`, written by an outside authority. */
 export async function linkerd(roots: string, signs: Name = 'a', { workloads = ['web', 'cart'], takeOver = false } = {}) {
   const mesh = new MemoryMesh();
+  /** Of whoever leads; certificates are made by the mesh's own. */
+  const clock = { now };
   mesh.now = now;
   const options = { cluster: mesh, identity: mesh, dataPlane: 'west', controlPlaneNamespace: HOME, takeOver };
-  const trust = linkerdTrust({ ...options, lives: { leafLifeMs: HOUR, skewMs: 300_000 }, now: () => now });
+  const trust = linkerdTrust({ ...options, lives: { leafLifeMs: HOUR, skewMs: 300_000 }, now: () => clock.now });
   if (roots !== '') {
     mesh.put(CONFIG_MAPS, { metadata: { namespace: HOME, name: 'linkerd-identity-trust-roots' }, data: { 'ca-bundle.crt': pem(roots) } });
     secret(mesh, signs);
@@ -115,7 +117,7 @@ export async function linkerd(roots: string, signs: Name = 'a', { workloads = ['
   }
   const members = async () => Object.fromEntries((await trust.look('shop', now)).map((each) => [each.id, each]));
   const has = (...names: readonly string[]) => names.flatMap((name) => mesh.anchorsOf(name).map(read));
-  return { mesh, trust, lead, ours, members, has };
+  return { mesh, trust, lead, ours, members, has, clock };
 }
 
 export function secret(mesh: MemoryMesh, signs: Name, entries: readonly [string, string] = ['tls.crt', 'tls.key']): void {

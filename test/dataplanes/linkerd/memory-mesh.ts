@@ -128,7 +128,14 @@ export class MemoryMesh implements Cluster, IdentityService {
     const changed = JSON.stringify(before?.spec) !== JSON.stringify(merged.spec);
     const next = before ? generation.parse(before).metadata.generation + (changed ? 1 : 0) : 1;
     this.#version += 1;
-    const own = { uid: `uid of ${name}`, resourceVersion: String(this.#version), generation: next };
+    const time = new Date(this.now).toISOString();
+    const own = {
+      uid: `uid of ${name}`,
+      resourceVersion: String(this.#version),
+      generation: next,
+      managedFields: [{ manager: 'whoever', time }],
+      ...(before ? {} : { creationTimestamp: time }),
+    };
     this.#objects.set(name, merge(merged, { metadata: own }));
   }
 
@@ -166,6 +173,17 @@ export class MemoryMesh implements Cluster, IdentityService {
         status: { ...counts, observedGeneration: metadata.generation },
       });
     }
+  }
+
+  /** A rollout that its controller has seen and does not expect to end any more. */
+  giveUp(namespace: string, name: string): void {
+    const { metadata } = templated.parse(this.#objects.get(nameOf(DEPLOYMENTS, { namespace, name })));
+    const status = {
+      observedGeneration: metadata.generation,
+      availableReplicas: 0,
+      conditions: [{ type: 'Progressing', status: 'False' }],
+    };
+    this.put(DEPLOYMENTS, { metadata: { namespace, name }, status });
   }
 
   async #begin({ namespace, name, component, kind = DEPLOYMENTS, manual }: Placed, annotations: JsonObject, generation: number, at = 0) {

@@ -1,9 +1,12 @@
 /** Who counts in a Linkerd mesh, what is believed of them, and who is left for others to restart, by name and with what to do. */
 import { describe, expect, it } from 'vitest';
-import { DAEMON_SETS, type DEPLOYMENTS, STATEFUL_SETS } from '../../../src/dataplanes/kubernetes/kinds.ts';
+import { CONFIG_MAPS, DAEMON_SETS, DEPLOYMENTS, STATEFUL_SETS } from '../../../src/dataplanes/kubernetes/kinds.ts';
 import type { JsonObject } from '../../../src/journal/documents.ts';
 import { HOUR } from '../../trust/samples.ts';
 import { linkerd, material, now, of, pem, secret } from './led-mesh.ts';
+import { HOME } from './memory-mesh.ts';
+
+const ALL_AT_ONCE = /by its rolling update all of its pods may end before others begin/;
 
 describe('the members of a Linkerd mesh', () => {
   it('are looked at in what each proxy began with and shows, and in what identity signs with', async () => {
@@ -35,6 +38,20 @@ describe('the members of a Linkerd mesh', () => {
       mayPresentUntil: now + HOUR,
       trouble: expect.stringMatching(/could not be asked/),
     });
+  });
+
+  it('are known of a control plane that began long after its roots were written, and not of one that began before', async () => {
+    const { mesh, members } = await linkerd('a');
+    const destination = async () => Object.values(await members()).find(({ id }) => id.includes('linkerd-destination'));
+    expect((await destination())?.trusts).toEqual([]);
+    mesh.now += HOUR;
+    mesh.put(DEPLOYMENTS, { metadata: { namespace: HOME, name: 'linkerd-destination' }, spec: { template: { spec: { image: 'next' } } } });
+    await mesh.settle();
+    await mesh.renew();
+    expect(await destination()).toMatchObject({ trusts: [of('a').authority.fingerprint] });
+    expect((await destination())?.trouble).toBeUndefined();
+    mesh.put(CONFIG_MAPS, { metadata: { namespace: HOME, name: 'linkerd-identity-trust-roots' }, data: { 'ca-bundle.crt': pem('ab') } });
+    expect((await destination())?.trusts).toEqual([]);
   });
 
   it('are looked at by the words of an identity that did not take its issuer', async () => {
@@ -85,9 +102,11 @@ describe('the members of a Linkerd mesh', () => {
   it.each<[string, { kind?: typeof DEPLOYMENTS | null; spec?: JsonObject }, RegExp]>([
     ['nothing makes anew', { kind: null }, /nothing would make it anew: replace it$/],
     ['a Recreate would end at once', { spec: { strategy: { type: 'Recreate' } } }, /all of its pods end before others begin: restart it/],
-    ['is alone and has no surge', { spec: { strategy: { rollingUpdate: { maxSurge: 0 } } } }, /it has one pod and no maxSurge/],
+    ['is alone and has no surge', { spec: { strategy: { rollingUpdate: { maxSurge: 0 } } } }, ALL_AT_ONCE],
+    ['is alone and may end before another is ready', { spec: { strategy: { rollingUpdate: { maxUnavailable: 1 } } } }, ALL_AT_ONCE],
+    ['may end with all of its like', { spec: { replicas: 2, strategy: { rollingUpdate: { maxUnavailable: '100%' } } } }, ALL_AT_ONCE],
     ['is paused', { spec: { paused: true } }, /since it is paused/],
-    ['is alone in a StatefulSet', { kind: STATEFUL_SETS }, /it has one pod, which ends before another begins/],
+    ['is alone in a StatefulSet', { kind: STATEFUL_SETS }, ALL_AT_ONCE],
     [
       'is below the partition of its StatefulSet',
       { kind: STATEFUL_SETS, spec: { replicas: 2, updateStrategy: { rollingUpdate: { partition: 1 } } } },

@@ -1,6 +1,7 @@
 /** The trust roots and the issuer of a Linkerd mesh: what is written and restarted, in which order, what is waited for, and what is refused. */
 import { describe, expect, it } from 'vitest';
 import { CONFIG_MAPS, DEPLOYMENTS, SECRETS } from '../../../src/dataplanes/kubernetes/kinds.ts';
+import { HOUR } from '../../trust/samples.ts';
 import { base64, ISSUER, linkerd, material, of, pem, RESTARTED_CONTROL_PLANE, ROOTS, read, secret } from './led-mesh.ts';
 import { HOME } from './memory-mesh.ts';
 
@@ -54,7 +55,7 @@ describe('the trust roots and the issuer of Linkerd', () => {
     await ours();
     mesh.put(DEPLOYMENTS, { metadata: { namespace: 'shop', name: 'cart' }, spec: { template: { spec: { image: 'next' } } } });
     const { said } = await lead(material('ab'), undefined, { stuck: ['cart'] });
-    expect(said.at(-1)).toBe('Deployment shop/cart is not complete; 1 more workload has other roots.');
+    expect(said.at(-1)).toBe('Deployment shop/cart is being rolled out; 1 more workload has other roots.');
     expect(mesh.writes).not.toContain('Deployment shop/cart');
   });
 
@@ -78,6 +79,28 @@ describe('the trust roots and the issuer of Linkerd', () => {
     expect(mesh.writes.slice(0, 6)).toEqual([ROOTS, ...RESTARTED_CONTROL_PLANE, ISSUER, 'Deployment shop/web']);
     expect(read(mesh.anchors())).toBe('b');
     expect(mesh.skipped()).toBe(0);
+  });
+
+  it('have an issuer first where the one of before has ended: identity would not begin under it', async () => {
+    const { mesh, lead, ours, clock } = await linkerd('a');
+    await ours();
+    clock.now += 30 * 24 * HOUR;
+    expect((await lead(material('b', 6), 'b')).brought).toBe(true);
+    expect(mesh.writes.slice(0, 3)).toEqual([ROOTS, ISSUER, RESTARTED_CONTROL_PLANE[0]]);
+  });
+
+  it('reach a part of the control plane, and a workload, that cannot begin with what they have', async () => {
+    const { mesh, lead, ours } = await linkerd('a');
+    await ours();
+    const broken = { spec: { template: { spec: { image: 'broken' } } } };
+    const place = { namespace: HOME, name: 'linkerd-identity' };
+    mesh.put(DEPLOYMENTS, { metadata: place, ...broken });
+    mesh.put(DEPLOYMENTS, { metadata: { namespace: 'shop', name: 'cart' }, ...broken });
+    mesh.giveUp('shop', 'cart');
+    const { said } = await lead(material('ab'), undefined, { stuck: ['cart'] });
+    expect(mesh.writes).toContain('Deployment linkerd/linkerd-identity');
+    expect(mesh.writes).toContain('Deployment shop/cart');
+    expect(said.at(-1)).toMatch(/^Deployment shop\/cart is being restarted/);
   });
 
   it('go back to where they were, by restarting only who had been restarted', async () => {
