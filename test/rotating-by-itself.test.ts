@@ -3,7 +3,7 @@ import { generateKeyPairSync, sign } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
 import { MemoryVault } from '../src/adapters/memory-vault.ts';
 import { readTrust } from '../src/reconcile/model-trust.ts';
-import { VaultUnavailable } from '../src/trust/vault.ts';
+import { VaultForbidden, VaultUnavailable } from '../src/trust/vault.ts';
 import { rootCertificate } from '../src/trust/x509/profiles.ts';
 import { KEY_VAULT, renewedByTheVault, SECOND, TrustWorld, vaultEvent } from './trust-world.ts';
 
@@ -69,6 +69,28 @@ describe('an event of Key Vault', () => {
       outcome: 'accepted',
     });
     expect(await world.phase()).toBe('distributing');
+  });
+
+  it('about a version that this app may not use holds, says which role is missing, and goes on once that is granted', async () => {
+    const why = 'shop.vault.azure.net does not allow keys/create/action: the identity lacks the role "Key Vault Crypto Officer".';
+    class Guarded extends MemoryVault {
+      isGranted = true;
+      override async makeKey(request: Parameters<MemoryVault['makeKey']>[0]) {
+        if (!this.isGranted) throw new VaultForbidden(why);
+        return super.makeKey(request);
+      }
+    }
+    const vault = new Guarded();
+    const world = await new TrustWorld(vault).adopt(KEY_VAULT);
+    const renewed = await renewedByTheVault(world);
+    vault.isGranted = false;
+    await world.app.receiveEvent(vaultEvent('CertificateNewVersionCreated', renewed.certificateId));
+    expect(await world.pass(120)).toEqual(['preparing']);
+    const { pending, ended } = (await world.app.rotating.status('shop')) ?? {};
+    expect(pending).toMatchObject([{ what: expect.stringContaining('make'), error: why }]);
+    expect(ended).toEqual([]);
+    vault.isGranted = true;
+    expect((await world.pass(65)).at(-1)).toBe('prepared');
   });
 
   it('about a version that was made here begins nothing', async () => {

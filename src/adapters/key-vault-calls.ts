@@ -4,7 +4,7 @@
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { z } from 'zod';
-import { VaultRefused, VaultUnavailable } from '../trust/vault.ts';
+import { VaultForbidden, VaultRefused, VaultUnavailable } from '../trust/vault.ts';
 import { missingRole, refusedIdentity } from './missing-role.ts';
 
 /** The built-in role that allows a call: https://learn.microsoft.com/azure/key-vault/general/rbac-guide. */
@@ -101,18 +101,14 @@ export class KeyVaultCalls {
     if (status === 429 || status === 408 || status >= 500)
       return new VaultUnavailable(`${hostname} answered ${status} (${text}).`, retryAfterMs(response?.headers.get('retry-after')));
     if (status === 401)
-      return new KeyVaultAnswer(
-        `${hostname} takes no token of this app (${text}); see that the vault is in the tenant of its identity.`,
-        401,
-      );
+      return new VaultForbidden(`${hostname} takes no token of this app (${text}); see that the vault is in the tenant of its identity.`);
     const inner = answer.details?.error?.innerError?.code;
     // Of a page of a list that is refused, the SDK keeps the status alone.
     if (status === 403 && (inner === 'ForbiddenByRbac' || answer.details === undefined))
-      return new KeyVaultAnswer(this.#roleIsMissing(role, answer.message), 403);
+      return new VaultForbidden(this.#roleIsMissing(role, answer.message));
     if (inner === 'ForbiddenByFirewall' || inner === 'ForbiddenByConnection')
-      return new KeyVaultAnswer(
+      return new VaultForbidden(
         `${hostname} lets no call from here through its firewall (${text}); allow this app's network, or give it a private endpoint.`,
-        403,
       );
     if (inner === 'ObjectIsDeletedButRecoverable' || inner === 'ObjectIsBeingDeleted')
       return new KeyVaultAnswer(`${text} Recover it, purge it, or choose another name.`, status, inner);
@@ -154,7 +150,7 @@ const firstLine = (error: unknown): string => {
 };
 
 const unavailableIf = (status: number | undefined, message: string): Error =>
-  status !== undefined && (status >= 500 || status === 429) ? new VaultUnavailable(message) : new VaultRefused(message);
+  status !== undefined && (status >= 500 || status === 429) ? new VaultUnavailable(message) : new VaultForbidden(message);
 
 /** Seconds; Key Vault writes no dates here. */
 function retryAfterMs(header: string | undefined): number | undefined {

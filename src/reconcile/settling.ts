@@ -5,6 +5,8 @@ import type { Channel } from '../notifications/channel.ts';
 
 const RETRIES = { firstMs: 1_000, longestMs: 60_000 };
 const CARD_TRIES = 12;
+/** A missing role is said with the command that grants it. */
+const ERROR_LENGTH = 600;
 
 export interface SettlingPorts {
   /** Epoch ms. */
@@ -43,7 +45,7 @@ export function failed(ports: SettlingPorts, effect: PendingEffect, error: unkno
 
 export function retry(ports: Pick<SettlingPorts, 'now'>, effect: PendingEffect, error?: string): Settlement {
   const wait = Math.min(RETRIES.firstMs * 2 ** Math.min(effect.attempts - 1, 10), RETRIES.longestMs);
-  return { effect, outcome: 'retry', at: ports.now() + wait, ...(error === undefined ? {} : { error: error.slice(0, 300) }) };
+  return { effect, outcome: 'retry', at: ports.now() + wait, ...(error === undefined ? {} : { error: error.slice(0, ERROR_LENGTH) }) };
 }
 
 /** Sends the card that an effect is for; `service`: whom it is about, where it is not the mesh itself. */

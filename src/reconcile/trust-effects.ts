@@ -16,7 +16,7 @@ import { lookEveryMs, renewWithinMs } from '../trust/pace.ts';
 import { settingsOf, type TrustState } from '../trust/state.ts';
 import { livesOf, rootsOf } from '../trust/timing.ts';
 import { trustStream, trustStreamId } from '../trust/trust-stream.ts';
-import { type Vault, VaultRefused } from '../trust/vault.ts';
+import { type Vault, VaultForbidden, VaultRefused } from '../trust/vault.ts';
 import { newSigner } from './delegating.ts';
 import { allEnded, retry, runAll, type SettlingPorts, tell } from './settling.ts';
 
@@ -92,12 +92,15 @@ async function putAway(ports: TrustPorts, mesh: string, vault: Vault, { certific
   for (const id of [certificateId, issuer.keyId]) await vault.setEnabled(id, false);
 }
 
-/** What cannot be used is an answer too: a version that stays what it is would keep every later rotation waiting. */
+/**
+ * What cannot be used is an answer too: a version that stays what it is would keep every later rotation waiting. That this app may not look at
+ * it says nothing of it: it is asked again until that is granted, or until the root that is due takes its place.
+ */
 async function adopted(vault: Vault, asked: Parameters<typeof adoptVersion>[1]): Promise<Authority | VaultRefused> {
   try {
     return await adoptVersion(vault, asked);
   } catch (error) {
-    if (error instanceof VaultRefused) return error;
+    if (error instanceof VaultRefused && !(error instanceof VaultForbidden)) return error;
     throw error;
   }
 }

@@ -68,3 +68,8 @@ export class VaultUnavailable extends Error {
 export class VaultRefused extends Error {
   override name = 'VaultRefused';
 }
+
+/** Who asks may not: it is refused until somebody grants it, and says nothing of what was asked for. */
+export class VaultForbidden extends VaultRefused {
+  override name = 'VaultForbidden';
+}

@@ -5,7 +5,7 @@ import { KeyClient } from '@azure/keyvault-keys';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { openKeyVault } from '../../src/adapters/key-vault.ts';
 import { CALL_LIMITS } from '../../src/adapters/key-vault-calls.ts';
-import { type Vault, VaultRefused, VaultUnavailable } from '../../src/trust/vault.ts';
+import { type Vault, VaultForbidden, VaultUnavailable } from '../../src/trust/vault.ts';
 import type { Role } from '../emulators/key-vault/access.ts';
 import { type Fault, type KeyVaultStandIn, startKeyVault } from '../emulators/key-vault/start.ts';
 import { pendingOf, rootOver } from './vault.contract.ts';
@@ -140,13 +140,15 @@ describe('a role that is missing', () => {
     const credential = keyVault.credential(...roles);
     const vault = await openKeyVault({ url: keyVault.url, credential, loopback: true });
     const refusal = await ask(vault, keyId).catch((error: unknown) => error);
-    expect(refusal).toBeInstanceOf(VaultRefused);
+    expect(refusal).toBeInstanceOf(VaultForbidden);
     expect(String(refusal)).toContain(`az role assignment create --role "${missing}" --assignee-object-id ${credential.objectId}`);
   });
 
   it('is named where the SDK keeps nothing but the status: a list', async () => {
     const vault = await open(CALL_LIMITS, 'Key Vault Crypto User');
-    await expect(vault.list()).rejects.toThrow('az role assignment create --role "Key Vault Certificates Officer"');
+    const refusal = await vault.list().catch((error: unknown) => error);
+    expect(refusal).toBeInstanceOf(VaultForbidden);
+    expect(String(refusal)).toContain('az role assignment create --role "Key Vault Certificates Officer"');
   });
 
   it('is none with the three that are asked for', async () => {
@@ -168,7 +170,7 @@ describe('who is not known', () => {
       },
     };
     const vault = await openKeyVault({ url: keyVault.url, credential: none, loopback: true });
-    await expect(vault.list()).rejects.toMatchObject({ name: 'VaultRefused', message: expect.stringContaining('managed identity') });
+    await expect(vault.list()).rejects.toMatchObject({ name: 'VaultForbidden', message: expect.stringContaining('managed identity') });
   });
 });
 
