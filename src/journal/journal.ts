@@ -54,8 +54,25 @@ export async function loadHead<State, Event>(documents: Documents, kind: StreamK
   const body = headBodySchema.parse(found.document.body);
   const { version, hash, pending } = body;
   const newer = body.schema > kind.schema;
-  const state = body.schema === kind.schema ? kind.parseState(body.state) : (await foldCommits(documents, kind, stream, version)).state;
+  const state = body.schema === kind.schema ? kind.parseState(body.state) : await refolded(documents, kind, stream, version, newer);
   return { head: { stream, version, hash, pending, state }, etag: found.etag, newer };
+}
+
+/** @throws NewerHeadError when newer code wrote events that this code cannot read at all. */
+async function refolded<State, Event>(
+  documents: Documents,
+  kind: StreamKind<State, Event>,
+  stream: string,
+  version: number,
+  newer: boolean,
+): Promise<State> {
+  const found = await documents.list({ partition: stream, kind: 'commit' });
+  try {
+    return foldFound(kind, found, version, Number.MAX_SAFE_INTEGER).state;
+  } catch (error) {
+    if (!newer) throw error;
+    throw new NewerHeadError(`${stream} has events of a newer version of meshwright, which this one cannot read.`, { cause: error });
+  }
 }
 
 /**
@@ -69,7 +86,10 @@ export async function foldCommits<State, Event>(
   untilVersion = Number.MAX_SAFE_INTEGER,
   untilTime = Number.MAX_SAFE_INTEGER,
 ): Promise<{ state: State; version: number; hash: string }> {
-  const found = await documents.list({ partition: stream, kind: 'commit' });
+  return foldFound(kind, await documents.list({ partition: stream, kind: 'commit' }), untilVersion, untilTime);
+}
+
+function foldFound<State, Event>(kind: StreamKind<State, Event>, found: readonly Found[], untilVersion: number, untilTime: number) {
   const commits = found
     .filter(({ document }) => document.ordinal <= untilVersion)
     .map(({ document }) => commitBodySchema.parse(document.body));

@@ -10,6 +10,8 @@ import { openQueueDoor } from './queue-door.ts';
 const dist = join(import.meta.dirname, '..');
 /** Queues hide no message for longer than a week; an alarm that comes too early does no harm. */
 const FARTHEST_ALARM_MS = 6 * 24 * 3_600_000;
+/** Before the supervisor's patience is over, which is 8 s. */
+const STOPS_WITHIN_MS = 6_000;
 
 async function main(): Promise<void> {
   // First of all: where the state cannot be used, that is the one thing to say.
@@ -35,7 +37,9 @@ async function main(): Promise<void> {
 
   let stopping: Promise<unknown> | undefined;
   const stop = async (): Promise<void> => {
-    stopping ??= host.stop();
+    stopping ??= host.stop(STOPS_WITHIN_MS).then(({ unfinished }) => {
+      if (unfinished.length > 0) console.log(`Stopped while ${unfinished.join(', ')} ran; the next start takes up what they left.`);
+    });
     await stopping;
     process.exit(0);
   };

@@ -25,6 +25,8 @@ const SWEEP_PAGE = 100;
 const SWEEP_PAGES = 50;
 /** One slow webhook holds up no more than its own row of streams. */
 const SWEEP_AT_ONCE = 10;
+/** Then the next sweep goes on: no host that is to stop waits for one for long, and two never run side by side for ever. */
+const SWEEP_MS = 45_000;
 /** A commit whose answer was lost is asked for again at once, under the same delivery id: a way back waits for nobody. */
 const TRIES = 3;
 const DEADLINES_IN_A_ROW = 20;
@@ -177,17 +179,18 @@ export function tending(ports: TendingPorts): Tending {
 
   async function sweep(): Promise<{ streams: number; failed: number }> {
     const tended = new Set<string>();
+    const ends = now() + SWEEP_MS;
     let failed = 0;
-    for (let page = 1; page <= SWEEP_PAGES; page += 1) {
+    for (let page = 1; page <= SWEEP_PAGES && now() < ends; page += 1) {
       // Each page looks further: streams that stay due, because they fail, must not hide the others.
       const asked = page * SWEEP_PAGE;
       const due = await documents.due(now(), asked);
       const fresh = due.map(({ partition }) => partition).filter((partition) => !tended.has(partition));
-      for (let index = 0; index < fresh.length; index += SWEEP_AT_ONCE) {
-        const woken = fresh.slice(index, index + SWEEP_AT_ONCE).map(wakeOrReport);
-        failed += (await Promise.all(woken)).filter((well) => !well).length;
+      for (let index = 0; index < fresh.length && now() < ends; index += SWEEP_AT_ONCE) {
+        const row = fresh.slice(index, index + SWEEP_AT_ONCE);
+        failed += (await Promise.all(row.map(wakeOrReport))).filter((well) => !well).length;
+        for (const partition of row) tended.add(partition);
       }
-      for (const partition of fresh) tended.add(partition);
       if (due.length < asked) break;
     }
     await documents.removeExpired(now(), SWEEP_PAGE * SWEEP_PAGES);
