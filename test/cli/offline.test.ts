@@ -25,6 +25,7 @@ describe('envoy bootstrap', () => {
     const { code, out } = await bootstrap(
       ...['--outbound', '127.0.0.1:15001', '--inbound', '[::]:15006', '--workload', 'catalog/v1:8080'],
       ...['--gateway', '0.0.0.0:8443', '--gateway-name', 'edge/public', '--identity', '/var/lib/meshwright/identity'],
+      ...['--authorities', '/etc/pki/tls/certs/ca-bundle.crt'],
       ...['--admin', '127.0.0.1:9901', '--token-file', 'token'],
     );
     expect(code).toBe(0);
@@ -37,11 +38,12 @@ describe('envoy bootstrap', () => {
       inbound: { service: 'catalog', version: 'v1', address: '::', port: 15_006, workloadPort: 8080 },
       gateway: { name: 'public', namespace: 'edge', address: '0.0.0.0', port: 8443 },
       identity: { directory: '/var/lib/meshwright/identity' },
+      authorities: '/etc/pki/tls/certs/ca-bundle.crt',
     };
     const xds = { address: 'xds.internal', port: 18_000 };
     expect(printed).toEqual(renderBootstrap({ node, xds, admin: { address: '127.0.0.1', port: 9901 }, token: 'node-token' }));
     expect(parseNode(z.object({ node: z.unknown() }).parse(printed).node)).toEqual({ ok: true, node });
-    expect((await bootstrap('--outbound', '127.0.0.1:15001')).out).not.toMatch(/admin|authorization|inbound|gateway|identity/);
+    expect((await bootstrap('--outbound', '127.0.0.1:15001')).out).not.toMatch(/admin|authorization|inbound|gateway|identity|authorities/);
   });
 
   it.each([
@@ -56,6 +58,7 @@ describe('envoy bootstrap', () => {
     [['--gateway', '0.0.0.0:8443'], 'Give --gateway <address:port> together with --gateway-name'],
     [['--gateway', '0.0.0.0:8443', '--gateway-name', 'public'], 'Give --gateway <address:port> together with --gateway-name'],
     [['--outbound', '127.0.0.1:15001', '--identity', 'here'], 'use an absolute path without a slash at its end'],
+    [['--outbound', '127.0.0.1:15001', '--authorities', 'ca.pem'], 'use an absolute path without a slash at its end'],
     [['--outbound', '127.0.0.1:15001', '--identity', '/here/'], 'use an absolute path without a slash at its end'],
     [['--outbound', '127.0.0.1:15001', '--token-file', 'absent'], 'The token file absent cannot be read.'],
   ])('is not printed for %j', async (args, sentence) => {

@@ -15,13 +15,15 @@ const arbitraryNode: fc.Arbitrary<EnvoyNode> = fc
     fc.option(fc.record({ service: name, version: name, address, port, workloadPort: port })),
     fc.option(fc.record({ name, namespace: name, address, port })),
     fc.option(fc.record({ directory: fc.constantFrom('/var/lib/meshwright', '/x', 'C:/identity') })),
+    fc.option(fc.constantFrom('/etc/pki/tls/certs/ca-bundle.crt', 'C:/authorities.pem')),
   )
-  .map(([node, outbound, inbound, gateway, identity]) => ({
+  .map(([node, outbound, inbound, gateway, identity, authorities]) => ({
     ...node,
     ...(outbound === null ? {} : { outbound }),
     ...(inbound === null ? {} : { inbound }),
     ...(gateway === null ? {} : { gateway }),
     ...(identity === null ? {} : { identity }),
+    ...(authorities === null ? {} : { authorities }),
   }));
 
 const xds = { address: '127.0.0.1', port: 18_000 };
