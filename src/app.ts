@@ -299,6 +299,6 @@ function whyUncertified(dataPlane: DataPlaneSpec): string {
   if (dataPlane.kind === 'istio' && dataPlane.controlPlaneNamespace === 'aks-istio-system' && !dataPlane.caSecrets)
     return `The Istio add-on of AKS takes its CA from secrets of a Key Vault: name it by \`caSecrets: { vault: https://… }\` of ${dataPlane.name}`;
   if (dataPlane.kind === 'osm')
-    return `The CA of Open Service Mesh cannot be rotated: its last osm-controller reads it once, and trusts another one in its place and not beside it (docs/osm.md); \`meshwright import\` leads the mesh to Istio, whose CA can`;
+    return `The CA of Open Service Mesh is not rotated: while it runs, osm-controller (1.2, the last) takes another authority in place of its own and never beside it, and started anew it is believed by no sidecar of before (docs/osm.md); \`meshwright import\` leads the mesh to Istio, whose CA is`;
   return `This version of meshwright does not rotate the certificates of ${dataPlane.kind} yet`;
 }

@@ -45,7 +45,7 @@ describe('certificates', () => {
     [`kind: gateway-api, ${cluster}`, /certificates of gateway-api yet; leave `certificates` out, or have west in a mesh of its own/],
     [
       `kind: osm, ${cluster}`,
-      /CA of Open Service Mesh cannot be rotated: .* in its place and not beside it .*`meshwright import`.*; leave `certificates` out/,
+      /CA of Open Service Mesh is not rotated: .* in place of its own and never beside it.*`meshwright import`.*; leave `certificates` out/,
     ],
   ])('of what is named are not: %s', async (dataPlane, message) => {
     const applied = await world().app.apply([mesh(dataPlane)], { actor: 'kim' });

@@ -1,6 +1,7 @@
 /**
- * Why certificates of an OSM mesh are refused: what the last release of osm-controller makes of another authority, on the real one with real Envoys. It reads
- * its Secret once, has no word for trusting two roots that a running controller would heed, and ends with an issuer such as are handed out here.
+ * Why certificates of an OSM mesh are refused: what the last release of osm-controller makes of another authority, on the real one with real Envoys. While it
+ * runs it heeds nothing but another authority in place of its own; started anew it can trust two, and is not believed by the Envoys there are once the
+ * other one signs; and it ends with an issuer such as are handed out here.
  */
 import { X509Certificate } from 'node:crypto';
 import { once } from 'node:events';
@@ -47,6 +48,23 @@ async function loaded(envoy: Envoy) {
   };
 }
 
+/** By which the controller shows itself to Envoys. */
+async function ofXds({ network }: Osm): Promise<X509Certificate> {
+  const port = await network.node.reach(OSM_XDS_PORT, network.node.address);
+  const socket = connect({ host: LOOPBACK, port, rejectUnauthorized: false });
+  socket.on('error', () => {});
+  await once(socket, 'secureConnect');
+  const { raw } = socket.getPeerCertificate();
+  socket.destroy();
+  return new X509Certificate(raw);
+}
+
+async function setState(api: ApiServer, name: string, state: string): Promise<void> {
+  const path = `/apis/config.openservicemesh.io/v1alpha2/namespaces/${OSM_NAMESPACE}/meshrootcertificates/${name}/status`;
+  const { status, body } = await api.admin.ask('PATCH', path, { status: { state } }, 'application/merge-patch+json');
+  if (status !== 200) throw new Error(`${name} did not get its state (${status}): ${JSON.stringify(body)}`);
+}
+
 describe.skipIf(!have)('another authority of an OSM mesh', () => {
   let api: ApiServer;
   let osm: Osm;
@@ -59,16 +77,6 @@ describe.skipIf(!have)('another authority of an OSM mesh', () => {
     return same && leafs.length > 0 && leafs.every((leaf) => issuerAmong(leaf, [root]) !== undefined);
   };
   const rootIn = async (secret: string) => new X509Certificate((await authorityIn(api, secret)).certificate);
-  /** By which the controller shows itself to Envoys. */
-  async function ofXds(): Promise<X509Certificate> {
-    const port = await osm.network.node.reach(OSM_XDS_PORT, osm.network.node.address);
-    const socket = connect({ host: LOOPBACK, port, rejectUnauthorized: false });
-    socket.on('error', () => {});
-    await once(socket, 'secureConnect');
-    const { raw } = socket.getPeerCertificate();
-    socket.destroy();
-    return new X509Certificate(raw);
-  }
 
   beforeAll(async () => {
     api = await startApiServer('osm');
@@ -96,19 +104,13 @@ describe.skipIf(!have)('another authority of an OSM mesh', () => {
     expect(leafs.length).toBeGreaterThan(0);
     expect(roots.filter((root) => root.raw.equals(first.raw))).toEqual([]);
     // A sidecar that is injected from now on has the second in its bootstrap, and would not believe this.
-    expect(issuerAmong(await ofXds(), [first, second])?.raw.equals(first.raw)).toBe(true);
+    expect(issuerAmong(await ofXds(osm), [first, second])?.raw.equals(first.raw)).toBe(true);
   }, 120_000);
 
   it('cannot be taken back by any state that it is given, nor by what its Secret says', async () => {
     const second = await rootIn('osm-ca-next');
-    const path = `/apis/config.openservicemesh.io/v1alpha2/namespaces/${OSM_NAMESPACE}/meshrootcertificates`;
-    for (const [name, state] of [
-      ['second', 'validatingRollout'],
-      ['first', 'active'],
-    ]) {
-      const answer = await api.admin.ask('PATCH', `${path}/${name}/status`, { status: { state } }, 'application/merge-patch+json');
-      expect(answer.status).toBe(200);
-    }
+    await setState(api, 'second', 'validatingRollout');
+    await setState(api, 'first', 'active');
     const { body } = await api.admin.ask('GET', `/api/v1/namespaces/${OSM_NAMESPACE}/secrets/${CA_BUNDLE}`);
     const { data } = z.object({ data: z.record(z.string(), z.string()) }).parse(body);
     const secrets = `/api/v1/namespaces/${OSM_NAMESPACE}/secrets/osm-ca-next`;
@@ -117,6 +119,46 @@ describe.skipIf(!have)('another authority of an OSM mesh', () => {
     const { envoy } = await envoys.workload('shop', 'catalog', 'v2');
     await until('it has a leaf', async () => (await loaded(envoy)).leafs.length > 0);
     expect(await isUnder(envoy, second)).toBe(true);
+  }, 120_000);
+});
+
+describe.skipIf(!have)('an osm-controller that is started anew with two authorities', () => {
+  it('trusts both, and is believed by no Envoy of before once the other one signs', async () => {
+    const api = await startApiServer('osm');
+    /** It makes what it is to have, the first time. */
+    const restarted = async (first: string, second: string, look: (osm: Osm) => Promise<void>) => {
+      await setState(api, 'first', first);
+      await setState(api, 'second', second);
+      await using osm = await startOsm(api, { permissive: true, rootCertificates: true });
+      await look(osm);
+    };
+    try {
+      await (await startOsm(api, { rootCertificates: true })).stop();
+      await api.admin.mustApply(rootCertificate('second', 'osm-ca-next'));
+      const roots = async () => [
+        new X509Certificate((await authorityIn(api, CA_BUNDLE)).certificate),
+        new X509Certificate((await authorityIn(api, 'osm-ca-next')).certificate),
+      ];
+      await restarted('issuingRollout', 'validatingRollout', async (osm) => {
+        await using envoys = osmEnvoys(api, osm);
+        await envoys.service(catalog);
+        const { envoy } = await envoys.workload('shop', 'catalog', 'v1');
+        const both = (await roots()).map(({ fingerprint256 }) => fingerprint256).sort();
+        await until('it trusts both', async () => {
+          const trusted = new Set((await loaded(envoy)).roots.map(({ fingerprint256 }) => fingerprint256));
+          return [...trusted].sort().join() === both.join();
+        });
+      });
+      const [first, second] = await roots();
+      if (!first || !second) throw new Error('There are two.');
+      await restarted('validatingRollback', 'issuingRollout', async (osm) => {
+        // The bootstrap of whatever was injected before both were trusted has the first alone.
+        expect(issuerAmong(await ofXds(osm), [first])).toBeUndefined();
+        expect(issuerAmong(await ofXds(osm), [second])).toBeDefined();
+      });
+    } finally {
+      await api.stop();
+    }
   }, 120_000);
 });
 
