@@ -1,8 +1,8 @@
 /**
  * Whether a node serves a snapshot: the whole of it, or all but the virtual hosts that it refuses. What one service's
  * configuration does to a node must not hold back the others', so a refusal counts for the virtual hosts it touches; only
- * what all of them need (listeners for calls of its workload, a route configuration's frame) holds back the node. A node that refuses to trust others than
- * before serves what it is told all the same. Pure.
+ * what all of them need (listeners for calls of its workload, a route configuration's frame) holds back the node. A node that
+ * refuses to trust others than before serves what it is told all the same. Pure.
  */
 import { INBOUND } from '../dataplanes/envoy/naming.ts';
 import type { EnvoyResourceType } from '../dataplanes/envoy/resources.ts';
@@ -12,8 +12,8 @@ import type { Piece, Resource, ResourceSet, Snapshot } from './snapshot.ts';
 
 /**
  * The names of the virtual hosts that the node goes without, because it has refused them or a cluster or endpoints that
- * requests reach through them, and `inbound` where it has refused a cluster that this listener needs; it serves everything else of the
- * snapshot. undefined: something else is missing still.
+ * requests reach through them, and `inbound` where it has refused a cluster that this listener
+ * needs; it serves everything else of the snapshot. undefined: something else is missing still.
  */
 export function goesWithout(types: HeldByType, snapshot: Snapshot): readonly string[] | undefined {
   const refusesNothing = resourceTypes.every((type) => types[type].rejected.size === 0);

@@ -1,6 +1,6 @@
 /**
- * A token that every call needs: the filters that verify it, and the cluster by which the issuer's keys come. Each Envoy fetches them by itself,
- * so that a key the issuer rolls over to is believed without a word of ours. Formats: envoy.extensions.filters.http.jwt_authn.v3
+ * A token that every call needs: the filters that verify it, and the cluster by which the issuer's keys come. Each Envoy fetches them
+ * by itself, so that a key the issuer rolls over to is believed without a word of ours. Formats: envoy.extensions.filters.http.jwt_authn.v3
  * .JwtAuthentication, envoy.extensions.filters.http.rbac.v3.RBAC, envoy.type.matcher.v3.MetadataMatcher.
  */
 import type { JsonObject } from '../../journal/documents.ts';
@@ -17,7 +17,7 @@ const CLAIMS = 'token';
 /** Debian, Ubuntu, Alpine, and so Envoy's own images. */
 const AUTHORITIES_OF_THE_WEB = '/etc/ssl/certs/ca-certificates.crt';
 
-/** Without a good token a call is answered 401; with one that lacks a role, 403. None where no token is asked for. */
+/** Without a good token a call is answered 401; with one that is for others or lacks a role, 403. None where no token is asked for. */
 export function tokenFilters(tokens: Tokens | undefined): readonly JsonObject[] {
   return tokens === undefined ? [] : [verification(tokens), claims(tokens)];
 }
