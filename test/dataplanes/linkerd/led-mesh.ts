@@ -13,7 +13,8 @@ import { certificatesSpec, HOUR } from '../../trust/samples.ts';
 import { HOME, MemoryMesh, pems } from './memory-mesh.ts';
 
 const vault = new MemoryVault();
-export const now = Date.now();
+/** In whole seconds, as certificates have them. */
+export const now = Math.floor(Date.now() / 1_000) * 1_000;
 const asked = { spec: certificatesSpec(), trustDomain: 'shop.example', now };
 
 interface Ca {
@@ -74,7 +75,7 @@ export const material = (roots: string, revision = 5): TrustMaterial => {
 /** Linkerd with these roots and an issuer under `signs`, written by an outside authority. */
 export async function linkerd(roots: string, signs: Name = 'a', { workloads = ['web', 'cart'], takeOver = false } = {}) {
   const mesh = new MemoryMesh();
-  /** Of whoever leads; certificates are made by the mesh's own. */
+  /** Of whoever leads and looks; certificates are made by the mesh's own. */
   const clock = { now };
   mesh.now = now;
   const options = { cluster: mesh, identity: mesh, dataPlane: 'west', controlPlaneNamespace: HOME, takeOver };
@@ -115,7 +116,7 @@ export async function linkerd(roots: string, signs: Name = 'a', { workloads = ['
     await lead(material(roots, 1), signs);
     mesh.writes.length = 0;
   }
-  const members = async () => Object.fromEntries((await trust.look('shop', now)).map((each) => [each.id, each]));
+  const members = async () => Object.fromEntries((await trust.look('shop', clock.now)).map((each) => [each.id, each]));
   const has = (...names: readonly string[]) => names.flatMap((name) => mesh.anchorsOf(name).map(read));
   return { mesh, trust, lead, ours, members, has, clock };
 }

@@ -1,6 +1,6 @@
 /** Who counts in a Linkerd mesh, what is believed of them, and who is left for others to restart, by name and with what to do. */
 import { describe, expect, it } from 'vitest';
-import { CONFIG_MAPS, DAEMON_SETS, DEPLOYMENTS, STATEFUL_SETS } from '../../../src/dataplanes/kubernetes/kinds.ts';
+import { CONFIG_MAPS, DAEMON_SETS, DEPLOYMENTS, PODS, STATEFUL_SETS } from '../../../src/dataplanes/kubernetes/kinds.ts';
 import type { JsonObject } from '../../../src/journal/documents.ts';
 import { HOUR } from '../../trust/samples.ts';
 import { linkerd, material, now, of, pem, secret } from './led-mesh.ts';
@@ -52,6 +52,30 @@ describe('the members of a Linkerd mesh', () => {
     expect((await destination())?.trouble).toBeUndefined();
     mesh.put(CONFIG_MAPS, { metadata: { namespace: HOME, name: 'linkerd-identity-trust-roots' }, data: { 'ca-bundle.crt': pem('ab') } });
     expect((await destination())?.trusts).toEqual([]);
+  });
+
+  it('stay known of a control plane that was installed after its roots, when another decision says the same', async () => {
+    const { mesh, trust, lead, members, clock } = await linkerd('');
+    await trust.bring(material('a', 1), async () => of('a').issuer);
+    clock.now += HOUR;
+    mesh.now = clock.now;
+    for (const component of ['identity', 'destination']) await mesh.place({ namespace: HOME, name: `linkerd-${component}`, component });
+    await mesh.renew();
+    for (const revision of [1, 2]) {
+      expect((await lead(material('a', revision))).brought).toBe(true);
+      expect(Object.values(await members()).map(({ trouble }) => trouble)).toEqual([undefined, undefined, undefined]);
+    }
+  });
+
+  it('are no longer those of a pod that is ending: nothing is restarted for it, and it is waited for', async () => {
+    const { mesh, ours, lead, members } = await linkerd('a');
+    await ours();
+    const env = [{ name: 'LINKERD2_PROXY_IDENTITY_TRUST_ANCHORS', value: pem('c') }];
+    const metadata = { namespace: 'shop', name: 'web-1-0', deletionTimestamp: new Date(now).toISOString() };
+    mesh.put(PODS, { metadata, spec: { containers: [{ name: 'linkerd-proxy', env }] } });
+    expect((await lead(material('a', 2))).brought).toBe(true);
+    expect(mesh.writes.filter((each) => each.includes('shop/'))).toEqual([]);
+    expect((await members())['west/web-1-0.shop']).toMatchObject({ trusts: [of('c').authority.fingerprint], trouble: 'it is ending' });
   });
 
   it('are looked at by the words of an identity that did not take its issuer', async () => {

@@ -90,15 +90,18 @@ describe('the trust roots and the issuer of Linkerd', () => {
   });
 
   it('reach a part of the control plane, and a workload, that cannot begin with what they have', async () => {
-    const { mesh, lead, ours } = await linkerd('a');
+    const { mesh, trust, lead, ours } = await linkerd('a');
     await ours();
     const broken = { spec: { template: { spec: { image: 'broken' } } } };
     const place = { namespace: HOME, name: 'linkerd-identity' };
     mesh.put(DEPLOYMENTS, { metadata: place, ...broken });
     mesh.put(DEPLOYMENTS, { metadata: { namespace: 'shop', name: 'cart' }, ...broken });
     mesh.giveUp('shop', 'cart');
+    expect(await trust.bring(material('ab'))).toMatchObject({
+      message: 'Deployment linkerd/linkerd-identity is being restarted for the roots.',
+    });
+    expect(mesh.writes).toEqual([ROOTS, 'Deployment linkerd/linkerd-identity']);
     const { said } = await lead(material('ab'), undefined, { stuck: ['cart'] });
-    expect(mesh.writes).toContain('Deployment linkerd/linkerd-identity');
     expect(mesh.writes).toContain('Deployment shop/cart');
     expect(said.at(-1)).toMatch(/^Deployment shop\/cart is being restarted/);
   });
