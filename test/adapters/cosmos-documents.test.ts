@@ -1,6 +1,6 @@
 /**
  * The Cosmos store passes the contract on the in-memory emulator of Microsoft's Rust driver (`test/emulators/cosmos`), through
- * the SDK it uses on Azure. What the emulator cannot show (TTL, throttling, other regions) is not shown here: that a `ttl` is
+ * the SDK it uses on Azure; and on a real account where one is given. What the emulator cannot show (TTL, throttling, other regions) is not shown here: that a `ttl` is
  * written is, and what becomes of answers it never gives is shown with a server in between that gives them.
  */
 
@@ -19,6 +19,32 @@ import { type Fault, startFaultyCosmos } from '../emulators/cosmos/faults.ts';
 import { type CosmosEmulator, startCosmosEmulator } from '../emulators/cosmos/start.ts';
 import { describeDocuments } from '../journal/documents.contract.ts';
 import { create, P, write } from '../journal/documents.samples.ts';
+
+/**
+ * A real account made for tests, with its key, since data-plane roles make no containers. The contract is run on it too, in a database
+ * of its own that is removed afterwards.
+ */
+const real = { endpoint: process.env.MESHWRIGHT_TEST_COSMOS_ENDPOINT, key: process.env.MESHWRIGHT_TEST_COSMOS_KEY };
+
+describe.skipIf(!real.endpoint || !real.key)('with the account of MESHWRIGHT_TEST_COSMOS_ENDPOINT', () => {
+  const account = { endpoint: real.endpoint ?? '', credential: { key: real.key ?? '' }, database: `meshwright-test-${randomUUID()}` };
+  afterAll(async () => {
+    const client = new CosmosClient({ endpoint: account.endpoint, key: account.credential.key });
+    await client.database(account.database).delete();
+    client.dispose();
+  });
+
+  describeDocuments('Cosmos DB', async () => {
+    const place = { ...account, container: randomUUID() };
+    await ensureContainer(place);
+    const [documents, other] = [await openCosmosDocuments(place, Date.now), await openCosmosDocuments(place, Date.now)];
+    const close = async () => {
+      documents.close();
+      other.close();
+    };
+    return { documents, other, close };
+  });
+});
 
 const missing = await missingCosmosEmulator();
 if (missing !== undefined) {
