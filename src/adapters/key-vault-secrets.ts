@@ -1,11 +1,11 @@
 /**
- * Secrets of a Key Vault by its official SDK, which is loaded with the first call. The vault has no compare-and-set: whoever has written looks at
- * the versions there are, and puts a value of a higher revision back in force where it came after it.
+ * Secrets of a Key Vault by its official SDK, which is loaded with the first call. The vault has no compare-and-set: whoever writes looks right before whether it
+ * is over what was decided over, and right after whether a value of a higher revision came in between, which is put back in force.
  */
 import { isDeepStrictEqual } from 'node:util';
 import type { TokenCredential } from '@azure/identity';
 import type { SecretClient, SecretProperties } from '@azure/keyvault-secrets';
-import type { HeldSecret, VaultSecrets } from '../dataplanes/istio/vault-secrets.ts';
+import type { HeldSecret, Secret, VaultSecrets } from '../dataplanes/istio/vault-secrets.ts';
 import { VaultRefused } from '../trust/vault.ts';
 import { CALL_LIMITS, type CallLimits, KeyVaultAnswer, KeyVaultCalls } from './key-vault-calls.ts';
 
@@ -41,12 +41,13 @@ class KeyVaultSecrets implements VaultSecrets {
 
   async read(name: string): Promise<HeldSecret | undefined> {
     const found = await this.#newest(name);
-    return found && { value: found.value, revision: revisionOf(found.properties) };
+    return found && { value: found.value, revision: revisionOf(found.properties), version: found.properties.version ?? '' };
   }
 
-  async write(name: string, { value, revision }: HeldSecret): Promise<'written' | 'newer'> {
+  async write(name: string, { value, revision }: Secret, over: string | undefined): Promise<'written' | 'moved' | 'newer'> {
     const there = await this.#newest(name);
     if (there && revisionOf(there.properties) > revision) return 'newer';
+    if (there?.properties.version !== over) return 'moved';
     if (there?.value === value && there.properties.contentType === PEM) await this.#tag(name, there.properties, revision);
     else await this.#set(name, { value, revision });
     return this.#restored(name, revision);
@@ -75,7 +76,7 @@ class KeyVaultSecrets implements VaultSecrets {
     return 'newer';
   }
 
-  async #set(name: string, { value, revision }: HeldSecret): Promise<void> {
+  async #set(name: string, { value, revision }: Secret): Promise<void> {
     const client = await this.#opened();
     const options = { contentType: PEM, tags: tagsOf(revision) };
     await this.#calls.repeatable(OFFICER, (abortSignal) => client.setSecret(name, value, { ...options, abortSignal }));

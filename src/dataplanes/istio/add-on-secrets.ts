@@ -35,6 +35,8 @@ export interface Held {
   /** '' where there is none. */
   readonly files: Files;
   readonly revisions: Readonly<Record<Entry, number>>;
+  /** By name of the secret. */
+  readonly versions: ReadonlyMap<string, string>;
   /** The highest. 0: none of it was written here. */
   readonly revision: number;
   /** Of secrets that somebody else wrote. */
@@ -57,6 +59,7 @@ export async function readHeld(secrets: VaultSecrets, names: SecretNames): Promi
   return {
     files: each((secret) => secret?.value ?? ''),
     revisions,
+    versions: new Map(read.flatMap(({ name, secret }) => (secret ? [[name, secret.version] as const] : []))),
     revision: Math.max(...Object.values(revisions)),
     others: read.flatMap(({ name, secret }) => (secret?.revision === 0 ? [name] : [])),
     staged: unstaged(of(stagedNameOf(names))?.value ?? ''),

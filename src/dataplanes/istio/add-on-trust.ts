@@ -68,7 +68,7 @@ async function bring(options: AddOnTrustOptions, material: TrustMaterial, delega
   }
   if ('message' in there) return refused(there.message);
   const half = halfWritten(held);
-  if (half?.kind === 'write') return written(options, material, half.writes);
+  if (half?.kind === 'write') return written(options, material, held, half.writes);
   const missing = ENTRIES.filter((entry) => held.files[entry] === '').map((entry) => namesOf(names)[entry]);
   if (missing.length > 0) return refused(notItsVault(secrets.host, missing));
   const late = behind(held.files, filesOf(there));
@@ -81,41 +81,33 @@ async function bring(options: AddOnTrustOptions, material: TrustMaterial, delega
   const change = { there: { ...there, revision: held.revision }, wanted, istiods: istiods.pods, changes };
   const wrong = (await notTaken({ ...options, remedies }, change)) ?? theirs;
   if (wrong !== undefined) return refused(wrong);
-  if (step.kind === 'write') return written(options, material, step.writes);
+  if (step.kind === 'write') return written(options, material, held, step.writes);
   if (!delegate) throw new Error('There is nothing to sign with, and none was to be made.');
   const staged = await delegate();
-  const { revision } = material;
-  if ((await secrets.write(stagedNameOf(names), { value: stagedText(staged), revision })) === 'newer') return BROUGHT;
+  const overtaking = await overtaken(options, material, held, [[stagedNameOf(names), stagedText(staged)]]);
+  if (overtaking) return overtaking;
   const after = nextStep({ ...held, staged }, there, { wanted, renew: false });
   if (after.kind !== 'write') throw new Error('What was made to sign stands under another root than the one that is to sign.');
-  return written(options, material, after.writes);
+  return written(options, material, held, after.writes);
 }
 
 /** No cluster reads them yet: in any order. */
-async function first(options: AddOnTrustOptions, material: TrustMaterial, { files }: Held, delegate?: Delegate): Promise<Brought> {
+async function first(options: AddOnTrustOptions, material: TrustMaterial, held: Held, delegate?: Delegate): Promise<Brought> {
+  const { files } = held;
   if (!delegate && !isPair(files)) throw new Error(`What ${options.secrets.host} had to sign with went away meanwhile.`);
   const issuer = delegate && (await delegate());
   const signing = issuer && { 'ca-cert.pem': issuer.certificate, 'ca-key.pem': issuer.key, 'cert-chain.pem': issuer.certificate };
   const all: Files = { ...files, ...signing, 'root-cert.pem': material.roots.join('') };
-  return (
-    (await overtaken(
-      options,
-      material,
-      ENTRIES.map((entry) => [entry, all[entry]]),
-    )) ?? BROUGHT
-  );
+  return (await overtaken(options, material, held, named(options, all, ENTRIES))) ?? BROUGHT;
 }
 
 /** The others get the revision as well, so that none of an earlier one is written over any of them. What is not needed any more nobody reads again. */
-async function settled(options: AddOnTrustOptions, material: TrustMaterial, { files, staged }: Held): Promise<Brought> {
+async function settled(options: AddOnTrustOptions, material: TrustMaterial, held: Held): Promise<Brought> {
   const { secrets, names } = options;
-  const stamped = await overtaken(
-    options,
-    material,
-    ENTRIES.map((entry) => [entry, files[entry]]),
-  );
+  const earlier = ENTRIES.filter((entry) => held.revisions[entry] < material.revision);
+  const stamped = await overtaken(options, material, held, named(options, held.files, earlier));
   if (stamped) return stamped;
-  if (staged) await secrets.disable(stagedNameOf(names), 'all');
+  if (held.staged) await secrets.disable(stagedNameOf(names), 'all');
   await secrets.disable(names.caKey, 'but-newest');
   return BROUGHT;
 }
@@ -123,19 +115,29 @@ async function settled(options: AddOnTrustOptions, material: TrustMaterial, { fi
 async function written(
   options: AddOnTrustOptions,
   material: TrustMaterial,
+  held: Held,
   writes: readonly (readonly [Entry, string])[],
 ): Promise<Brought> {
+  const byName = writes.map(([entry, text]) => [namesOf(options.names)[entry], text] as const);
   const entries = writes.map(([entry]) => entry);
-  return (await overtaken(options, material, writes)) ?? refused(notSynced(options, entries));
+  return (await overtaken(options, material, held, byName)) ?? refused(notSynced(options, entries));
 }
 
-/** `undefined`: all are written. */
+const named = ({ names }: AddOnTrustOptions, files: Files, entries: readonly Entry[]) =>
+  entries.map((entry) => [namesOf(names)[entry], files[entry]] as const);
+
+/** `undefined`: all are written, by the name of the secret. Throws where one of them is not what was decided over any more. */
 async function overtaken(
-  { secrets, names }: AddOnTrustOptions,
+  { secrets }: AddOnTrustOptions,
   { revision }: TrustMaterial,
-  writes: readonly (readonly [Entry, string])[],
+  { versions }: Held,
+  writes: readonly (readonly [string, string])[],
 ): Promise<Brought | undefined> {
-  for (const [entry, value] of writes) if ((await secrets.write(namesOf(names)[entry], { value, revision })) === 'newer') return BROUGHT;
+  for (const [name, value] of writes) {
+    const outcome = await secrets.write(name, { value, revision }, versions.get(name));
+    if (outcome === 'newer') return BROUGHT;
+    if (outcome === 'moved') throw new Error(`${name} of ${secrets.host} was changed by somebody else meanwhile.`);
+  }
   return undefined;
 }
 

@@ -7,7 +7,7 @@ import { beforeAll, describe, expect, it } from 'vitest';
 import { ENTRIES, type Entry, type Files, isPair, namesOf } from '../../../src/dataplanes/istio/add-on-secrets.ts';
 import { addOnTrust } from '../../../src/dataplanes/istio/add-on-trust.ts';
 import { certificatesIn, covers, fingerprintsOf, isNarrowerOrWider, issuerAmong } from '../../../src/dataplanes/istio/certificates.ts';
-import type { HeldSecret, VaultSecrets } from '../../../src/dataplanes/istio/vault-secrets.ts';
+import type { HeldSecret, Secret, VaultSecrets } from '../../../src/dataplanes/istio/vault-secrets.ts';
 import { PODS, SECRETS } from '../../../src/dataplanes/kubernetes/kinds.ts';
 import type { DelegatedIssuer, TrustMaterial } from '../../../src/trust/data-plane-trust.ts';
 import { type AnotherCa, anotherCa } from '../../trust/another-ca.ts';
@@ -21,14 +21,18 @@ class MemorySecrets implements VaultSecrets {
   readonly host = 'shop.vault.azure.net';
   readonly held = new Map<string, HeldSecret>();
   readonly disabled: string[] = [];
+  #count = 0;
   /** Ends the writer before its n-th write from now. */
   fails = Number.POSITIVE_INFINITY;
   read = async (name: string) => this.held.get(name);
-  async write(name: string, secret: HeldSecret) {
+  async write(name: string, secret: Secret, over: string | undefined) {
     this.fails -= 1;
     if (this.fails < 0) throw new Error('It ended here.');
-    if ((this.held.get(name)?.revision ?? 0) > secret.revision) return 'newer' as const;
-    this.held.set(name, secret);
+    const there = this.held.get(name);
+    if ((there?.revision ?? 0) > secret.revision) return 'newer' as const;
+    if (there?.version !== over) return 'moved' as const;
+    this.#count += 1;
+    this.held.set(name, { ...secret, version: there?.value === secret.value ? there.version : String(this.#count) });
     return 'written' as const;
   }
   async disable(name: string, which: 'all' | 'but-newest') {
@@ -201,7 +205,7 @@ describe('the add-on of AKS', () => {
 
   it('ends in whichever write it is, and goes on from there', async () => {
     const ends = new Set<string>();
-    for (let writes = 0; writes < 10; writes++) {
+    for (let writes = 0; writes < 6; writes++) {
       const addOn = await enabled();
       const check = (step: string) => expect(addOn.isBelieved(), `${step}, after ${writes} writes`).toBe(true);
       addOn.secrets.fails = writes;
@@ -241,6 +245,25 @@ describe('the add-on of AKS', () => {
     await addOn.bring(['cert-chain.pem']);
     await addOn.trust().bring(material('a', 2));
     expect(addOn.inVault()).not.toEqual(written);
+  });
+
+  it('has nothing written over what came meanwhile', async () => {
+    const addOn = await enabled();
+    const others = await ca('a').issue();
+    await addOn.trust().bring(material('a', 2), () => ca('a').issue());
+    await addOn.bring();
+    // One that looked before its turn was over, and comes to write after somebody else's whole way.
+    const { write } = addOn.secrets;
+    addOn.secrets.write = async (...asked) => {
+      addOn.secrets.write = write;
+      const key = addOn.secrets.held.get('ca-key');
+      if (key) addOn.secrets.held.set('ca-key', { ...key, value: others.key, version: 'meanwhile' });
+      return addOn.secrets.write(...asked);
+    };
+    await expect(addOn.trust().bring(material('a', 2))).rejects.toThrow(
+      /ca-key of shop\.vault\.azure\.net was changed by somebody else meanwhile/,
+    );
+    expect(addOn.inVault()['ca-key.pem']).toBe(others.key);
   });
 
   it('has a pair of which one half is written completed at once, since no istiod starts with it', async () => {
@@ -288,7 +311,7 @@ describe('the add-on of AKS', () => {
 
   it('has none of the secrets of somebody else written over, unless that is said', async () => {
     const addOn = new AddOn();
-    addOn.secrets.held.set('ca-key', { value: 'theirs', revision: 0 });
+    addOn.secrets.held.set('ca-key', { value: 'theirs', revision: 0, version: 'their-1' });
     expect(await addOn.trust().bring(material('a', 1), () => ca('a').issue())).toEqual({
       kind: 'refused',
       message: expect.stringMatching(/^ca-key of shop\.vault\.azure\.net was written by somebody else.*takeOver/),
