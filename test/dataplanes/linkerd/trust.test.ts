@@ -106,6 +106,16 @@ describe('the trust roots and the issuer of Linkerd', () => {
     expect(said.at(-1)).toMatch(/^Deployment shop\/cart is being restarted/);
   });
 
+  it('change the issuer though a workload does not come up, where it was decided to go past it', async () => {
+    const { mesh, lead, ours } = await linkerd('a');
+    await ours();
+    await lead(material('ab', 5), undefined, { stuck: ['cart'] });
+    expect(mesh.writes).not.toContain(ISSUER);
+    const { said } = await lead(material('ba', 6), 'b', { stuck: ['cart'] });
+    expect(mesh.writes).toContain(ISSUER);
+    expect(said.at(-1)).toMatch(/^Deployment shop\/cart is being restarted/);
+  });
+
   it('go back to where they were, by restarting only who had been restarted', async () => {
     const workloads = Array.from({ length: 5 }, (_, index) => `w${index}`);
     const { mesh, lead, ours, has } = await linkerd('a', 'a', { workloads });
