@@ -11,7 +11,7 @@ export interface HttpAnswer {
 
 export const json = (status: number, content: unknown): HttpAnswer => ({
   status,
-  headers: { 'content-type': 'application/json', 'cache-control': 'no-store' },
+  headers: { 'content-type': 'application/json', 'cache-control': 'no-store', 'x-content-type-options': 'nosniff' },
   body: JSON.stringify(content),
 });
 
@@ -30,7 +30,11 @@ const TITLES: Readonly<Record<number, string>> = {
 /** `detail` is one sentence that says what to do; `more` is added to the document. */
 export function problem(status: number, reason: string, detail: string, more: Readonly<Record<string, unknown>> = {}): HttpAnswer {
   const body = { type: 'about:blank', title: TITLES[status] ?? 'Error', status, detail, reason, ...more };
-  return { status, headers: { 'content-type': 'application/problem+json', 'cache-control': 'no-store' }, body: JSON.stringify(body) };
+  return {
+    status,
+    headers: { 'content-type': 'application/problem+json', 'cache-control': 'no-store', 'x-content-type-options': 'nosniff' },
+    body: JSON.stringify(body),
+  };
 }
 
 export const noCertificates = (mesh: string): HttpAnswer =>
