@@ -1,6 +1,6 @@
 /** By which tokens workloads come: those of an issuer again and again and each from one node, those of an operator once. */
 import { describe, expect, it } from 'vitest';
-import { leafsIssued } from '../src/issuing-log.ts';
+import { leafsIssued } from './issued.ts';
 import {
   accountToken,
   DAY,
