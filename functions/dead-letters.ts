@@ -6,7 +6,7 @@ import { serve } from './http/route.ts';
 const { reason, message } = ROUTES.deadLetter.unknown;
 const unknownLetter = () => problem(404, reason, message);
 
-serve(ROUTES.deadLetters, async ({ app }) => json(200, { letters: await app.deadLetters.list() }));
+serve(ROUTES.deadLetters, async ({ app }) => json(200, await app.deadLetters.list()));
 
 serve(ROUTES.deadLetter, async ({ app, params: { id } }) => {
   const letter = await app.deadLetters.read(id);

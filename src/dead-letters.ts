@@ -35,6 +35,11 @@ export interface DeadLetterPlace {
   take(id: string): Promise<{ readonly text: string; readonly remove: () => Promise<void> } | undefined>;
 }
 
+export interface Unseen {
+  readonly where: string;
+  readonly message: string;
+}
+
 export type SentAgain =
   | { readonly kind: 'sent'; readonly received: readonly Received[] }
   | { readonly kind: 'refused'; readonly reason: 'CutOff' | 'Withheld' | 'NoSuchDoor'; readonly message: string };
@@ -50,8 +55,8 @@ export interface DeadLetterPorts {
 }
 
 export interface DeadLetters {
-  /** Newest first, at most `limit` of each place. */
-  list(limit?: number): Promise<readonly DeadLetter[]>;
+  /** Newest first, at most `limit` of each place; and the places that could not be looked into, with why. */
+  list(limit?: number): Promise<{ readonly letters: readonly DeadLetter[]; readonly unseen: readonly Unseen[] }>;
   /** `undefined`: there is no such letter, or it has been acted on. */
   read(id: string): Promise<{ readonly where: string; readonly text: string } | undefined>;
   /** As `read`. A letter whose content is parked anew stays. */
@@ -121,12 +126,10 @@ export function deadLetters(ports: DeadLetterPorts): DeadLetters {
         reason,
         message,
       }));
-      const elsewhere = await Promise.all(
-        places.map(async (place) =>
-          (await place.list(limit)).map((letter) => ({ ...letter, id: `${place.name}.${letter.id}`, where: place.name })),
-        ),
-      );
-      return [...parked, ...elsewhere.flat()].sort((a, b) => b.at - a.at || (a.id < b.id ? -1 : 1));
+      const elsewhere = await Promise.all(places.map((place) => listOf(place, limit)));
+      const letters = [...parked, ...elsewhere.flatMap((found) => found.letters)];
+      letters.sort((a, b) => b.at - a.at || (a.id < b.id ? -1 : 1));
+      return { letters, unseen: elsewhere.flatMap(({ unseen }) => unseen) };
     },
 
     async read(id) {
@@ -150,6 +153,17 @@ export function deadLetters(ports: DeadLetterPorts): DeadLetters {
       return found && sendFrom(found.place, found.inPlace);
     },
   };
+}
+
+/** What cannot be seen in one place does not hide what lies in the others. */
+async function listOf(place: DeadLetterPlace, limit: number): Promise<{ letters: DeadLetter[]; unseen: Unseen[] }> {
+  const where = place.name;
+  try {
+    const letters = (await place.list(limit)).map((letter) => ({ ...letter, id: `${where}.${letter.id}`, where }));
+    return { letters, unseen: [] };
+  } catch (error) {
+    return { letters: [], unseen: [{ where, message: error instanceof Error ? error.message : String(error) }] };
+  }
 }
 
 function parsed(text: string): unknown {

@@ -7,6 +7,7 @@ import type { ContainerClient } from '@azure/storage-blob';
 import { z } from 'zod';
 import type { DeadLetterPlace } from '../dead-letters.ts';
 import type { StorageCredential } from './queue-alarms.ts';
+import { storageRefusal } from './storage-refusal.ts';
 
 /** Event Grid takes no event over 1 MB; a blob with more than this of them is not looked into for its reason. */
 const LARGEST_BYTES = 4 * 1024 * 1024;
@@ -58,20 +59,13 @@ export function deadLetterBlobs(open: () => Promise<ContainerClient>): DeadLette
     name: 'dead-letters',
     holds: 'events',
     async list(limit) {
-      const found = [];
-      // Names begin with the subscription, so the newest are not the first: all names are looked at, and few are read.
-      for await (const { name, properties } of (await opening()).listBlobsFlat()) {
-        found.push({ name, at: (properties.createdOn ?? properties.lastModified).getTime(), bytes: properties.contentLength ?? 0 });
+      const container = await opening();
+      try {
+        return await newestOf(container, limit, look);
+      } catch (error) {
+        const { accountName, containerName: name } = container;
+        throw storageRefusal(error, { kind: 'container', name, accountName, refuses: 'shows nothing to' });
       }
-      const newest = found.sort((a, b) => b.at - a.at).slice(0, limit);
-      const letters = [];
-      for (const { name, at, bytes } of newest) {
-        const id = Buffer.from(name).toString('base64url');
-        const content = bytes > LARGEST_BYTES ? '' : await look(id);
-        // Sent again by somebody else meanwhile.
-        if (content !== undefined) letters.push({ id, at, ...wordsOf(name, content) });
-      }
-      return letters;
     },
     look,
     async take(id) {
@@ -79,6 +73,22 @@ export function deadLetterBlobs(open: () => Promise<ContainerClient>): DeadLette
       return text === undefined ? undefined : { text, remove: async () => void (await (await blobOf(id)).deleteIfExists()) };
     },
   };
+}
+
+/** Names begin with the subscription, so the newest are not the first: all names are looked at, and few are read. */
+async function newestOf(container: ContainerClient, limit: number, look: (id: string) => Promise<string | undefined>) {
+  const found = [];
+  for await (const { name, properties } of container.listBlobsFlat()) {
+    found.push({ name, at: (properties.createdOn ?? properties.lastModified).getTime(), bytes: properties.contentLength ?? 0 });
+  }
+  const letters = [];
+  for (const { name, at, bytes } of found.sort((a, b) => b.at - a.at).slice(0, limit)) {
+    const id = Buffer.from(name).toString('base64url');
+    const content = bytes > LARGEST_BYTES ? '' : await look(id);
+    // Sent again by somebody else meanwhile.
+    if (content !== undefined) letters.push({ id, at, ...wordsOf(name, content) });
+  }
+  return letters;
 }
 
 function wordsOf(name: string, content: string): { readonly reason: string; readonly message: string } {

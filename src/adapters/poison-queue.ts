@@ -6,6 +6,8 @@
  */
 import type { DequeuedMessageItem, QueueClient } from '@azure/storage-queue';
 import type { DeadLetterPlace } from '../dead-letters.ts';
+import { queueOf } from './queue-alarms.ts';
+import { storageRefusal } from './storage-refusal.ts';
 
 /** The most that a queue gives at once. */
 const AT_ONCE = 32;
@@ -39,8 +41,12 @@ export function poisonQueue(name: string, holds: DeadLetterPlace['holds'], open:
   /** A poison queue may not be there before the host has needed it. */
   async function peek(limit: number) {
     const queue = await opening();
-    if (!(await queue.exists())) return [];
-    return (await queue.peekMessages({ numberOfMessages: Math.min(AT_ONCE, limit) })).peekedMessageItems;
+    try {
+      if (!(await queue.exists())) return [];
+      return (await queue.peekMessages({ numberOfMessages: Math.min(AT_ONCE, limit) })).peekedMessageItems;
+    } catch (error) {
+      throw storageRefusal(error, { ...queueOf(queue), refuses: 'shows nothing to' });
+    }
   }
 
   return {

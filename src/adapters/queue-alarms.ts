@@ -5,8 +5,7 @@
  */
 import type { TokenCredential } from '@azure/identity';
 import type { QueueClient, StorageSharedKeyCredential } from '@azure/storage-queue';
-import { z } from 'zod';
-import { missingRole, refusedIdentity } from './missing-role.ts';
+import { storageRefusal } from './storage-refusal.ts';
 
 const DAY_S = 24 * 3_600;
 /** Of what is farther away an alarm comes too early, and the one who is woken by it asks for the next. */
@@ -34,18 +33,9 @@ export function alarmsOn(queue: QueueClient, now: () => number): (stream: string
     try {
       await queue.sendMessage(JSON.stringify({ stream }), lives);
     } catch (error) {
-      throw said(error, queue);
+      throw storageRefusal(error, { ...queueOf(queue), refuses: 'takes no message of' });
     }
   };
 }
 
-/** https://learn.microsoft.com/rest/api/storageservices/common-rest-api-error-codes: for want of a role; by a firewall it is AuthorizationFailure. */
-const refusedSchema = z.object({ statusCode: z.literal(403), code: z.literal('AuthorizationPermissionMismatch'), message: z.string() });
-
-function said(error: unknown, { accountName, name }: QueueClient): unknown {
-  const refused = refusedSchema.safeParse(error);
-  if (!refused.success) return error;
-  const scope = `$(az storage account show --name ${accountName} --query id --output tsv)`;
-  const missing = missingRole({ role: 'Storage Queue Data Contributor', who: refusedIdentity(refused.data.message), scope });
-  return new Error(`The queue ${name} of ${accountName} takes no message of this app: ${missing}`, { cause: error });
-}
+export const queueOf = ({ accountName, name }: QueueClient) => ({ kind: 'queue', accountName, name }) as const;

@@ -78,7 +78,7 @@ export const ANSWERS: Readonly<Record<RouteName, Answers>> = {
   lookForDrift: ok(at.extend({ drift: z.array(driftReport) })),
   parked: ok(z.object({ parked: z.array(parked) })),
   parkedOne: ok(parked.extend({ text: z.string() }), 404),
-  deadLetters: ok(z.object({ letters: z.array(letter) })),
+  deadLetters: ok(z.object({ letters: z.array(letter), unseen: z.array(z.object({ where: z.string(), message: z.string() })) })),
   deadLetter: ok(z.object({ id: z.string(), where: z.string(), text: z.string() }), 404),
   sendAgain: ok(z.object({ received: z.array(z.union([received, stillParked])) }), 404, 409),
   events: taken(received, 409, 422),

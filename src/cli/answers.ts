@@ -112,7 +112,10 @@ export const parkedOneSchema = z.looseObject({ ...parkedFields, text: z.string()
 
 const letterSchema = z.looseObject({ id: z.string(), at: z.number(), where: z.string(), reason: z.string(), message: z.string() });
 export type Letter = z.infer<typeof letterSchema>;
-export const lettersSchema = z.object({ letters: z.array(letterSchema) });
+export const lettersSchema = z.object({
+  letters: z.array(letterSchema),
+  unseen: z.array(z.object({ where: z.string(), message: z.string() })),
+});
 export const letterTextSchema = z.looseObject({ text: z.string() });
 export const sentAgainSchema = z.object({
   received: z.array(z.union([receivedSchema, z.object({ kind: z.literal('parked'), message: z.string() })])),

@@ -14,9 +14,11 @@ export interface DeadLetterOptions {
 export async function deadLetters(connection: Connection, terminal: Terminal, id: string | undefined, options: DeadLetterOptions) {
   if (id === undefined) {
     if (options.send) throw new Failure('Say which to send again: `meshwright dead-letters <id> --send`.');
-    const { letters } = await connection.get('dead-letters', lettersSchema);
-    if (options.json) terminal.out(JSON.stringify({ letters }, null, 2));
+    const { letters, unseen } = await connection.get('dead-letters', lettersSchema);
+    if (options.json) terminal.out(JSON.stringify({ letters, unseen }, null, 2));
     else terminal.out(letters.length === 0 ? 'There is nothing that was not acted on.' : letters.map(lineOf).join('\n'));
+    const [first, ...others] = unseen.map(({ where, message }) => `${where} could not be looked into: ${message}`);
+    if (first !== undefined) throw new Failure(first, { details: others });
     return;
   }
   const path = `dead-letters/${encodeURIComponent(id)}`;

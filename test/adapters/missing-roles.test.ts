@@ -9,8 +9,10 @@ import { KubeConfig } from '@kubernetes/client-node';
 import { afterEach, describe, expect, it } from 'vitest';
 import { armRefusal } from '../../src/adapters/aks-credentials.ts';
 import { openCosmosDocuments } from '../../src/adapters/cosmos-documents.ts';
+import { deadLetterBlobs, openContainer } from '../../src/adapters/dead-letter-blobs.ts';
 import { kubernetesCluster } from '../../src/adapters/kubernetes-cluster.ts';
 import { missingClusterRole } from '../../src/adapters/missing-role.ts';
+import { poisonQueue } from '../../src/adapters/poison-queue.ts';
 import { alarmsOn, openQueue } from '../../src/adapters/queue-alarms.ts';
 
 const OID = '11111111-2222-3333-4444-555555555555';
@@ -82,28 +84,53 @@ describe('Cosmos DB', () => {
   });
 });
 
+const storageRefuses = (code: string) =>
+  refusing((response) =>
+    response
+      .writeHead(403, { 'content-type': 'application/xml', 'x-ms-error-code': code })
+      .end(
+        `<?xml version="1.0"?><Error><Code>${code}</Code><Message>This request is not authorized to perform this operation.</Message></Error>`,
+      ),
+  );
+const grantsOnStorage = (role: string): string =>
+  grants(role, '$(az storage account show --name shop --query id --output tsv)').replaceAll(OID, '<object id of the identity>');
+const sharedKey = async () => {
+  const { StorageSharedKeyCredential } = await import('@azure/storage-queue');
+  return new StorageSharedKeyCredential('shop', Buffer.from('key').toString('base64'));
+};
+
 describe('the queue of alarms', () => {
   const alarm = async (code: string) => {
-    const url = await refusing((response) =>
-      response
-        .writeHead(403, { 'content-type': 'application/xml', 'x-ms-error-code': code })
-        .end(
-          `<?xml version="1.0"?><Error><Code>${code}</Code><Message>This request is not authorized to perform this operation.</Message></Error>`,
-        ),
-    );
-    const { StorageSharedKeyCredential } = await import('@azure/storage-queue');
-    const queue = await openQueue(`${url}/shop/alarms`, new StorageSharedKeyCredential('shop', Buffer.from('key').toString('base64')));
+    const queue = await openQueue(`${await storageRefuses(code)}/shop/alarms`, await sharedKey());
     return told(alarmsOn(queue, Date.now)('service/shop/catalog', Date.now()));
   };
 
   it('names the role of its messages', async () => {
-    expect(await alarm('AuthorizationPermissionMismatch')).toBe(
-      `The queue alarms of shop takes no message of this app: ${grants('Storage Queue Data Contributor', '$(az storage account show --name shop --query id --output tsv)').replaceAll(OID, '<object id of the identity>')}`,
-    );
+    const refusal = `The queue alarms of shop takes no message of this app: ${grantsOnStorage('Storage Queue Data Contributor')}`;
+    expect(await alarm('AuthorizationPermissionMismatch')).toBe(refusal);
   });
 
   it('speaks of no role where its firewall refuses', async () => {
     expect(await alarm('AuthorizationFailure')).not.toContain('role');
+  });
+});
+
+describe('where dead letters lie', () => {
+  const places = async (code: string) => {
+    const url = await storageRefuses(code);
+    return {
+      container: deadLetterBlobs(async () => openContainer(`${url}/shop/dead-letters`, await sharedKey())),
+      queue: poisonQueue('events-poison', 'events', async () => openQueue(`${url}/shop/events-poison`, await sharedKey())),
+    };
+  };
+
+  it.each([
+    ['container', 'dead-letters', 'Storage Blob Data Contributor'],
+    ['queue', 'events-poison', 'Storage Queue Data Contributor'],
+  ] as const)('a %s names the role of what is in it', async (kind, name, role) => {
+    const place = (await places('AuthorizationPermissionMismatch'))[kind];
+    expect(await told(place.list(10))).toBe(`The ${kind} ${name} of shop shows nothing to this app: ${grantsOnStorage(role)}`);
+    expect(await told((await places('AuthorizationFailure'))[kind].list(10))).not.toContain('role');
   });
 });
 

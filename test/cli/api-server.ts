@@ -130,7 +130,7 @@ async function route(app: App, method: string, path: string, query: URLSearchPar
       return restored.ok ? json(200, restored) : problem(409, restored.reason, restored.message);
     }
     case 'GET /dead-letters':
-      return json(200, { letters: await app.deadLetters.list() });
+      return json(200, await app.deadLetters.list());
     default: {
       const [, letter, send] = /^\/dead-letters\/([^/]+?)(\/send)?$/.exec(path) ?? [];
       if (letter !== undefined) return deadLetter(app, letter, send !== undefined);

@@ -16,7 +16,7 @@ const onlyId = async (): Promise<string> => (await at.cli('dead-letters')).out.s
 describe('dead-letters', () => {
   it('says that there is nothing', async () => {
     expect(await at.cli('dead-letters')).toEqual({ code: 0, out: 'There is nothing that was not acted on.', err: '' });
-    expect(JSON.parse((await at.cli('dead-letters', '--json')).out)).toEqual({ letters: [] });
+    expect(JSON.parse((await at.cli('dead-letters', '--json')).out)).toEqual({ letters: [], unseen: [] });
   });
 
   it('lists with where it lies and why, shows what came, and sends it again', async () => {
