@@ -1,5 +1,5 @@
 /**
- * Whether a region runs this version of Node on Flex Consumption, asked of Azure before anything is made: `node infra/check-region.ts`, which
+ * Whether a region runs this version of Node on Flex Consumption, asked of Azure before anything is made: `npm run check:region`, which
  * azd does first. Reads AZURE_LOCATION and MESHWRIGHT_RUNTIME_VERSION; ends with 1 and one sentence where it does not.
  */
 import { spawnSync } from 'node:child_process';

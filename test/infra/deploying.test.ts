@@ -38,8 +38,7 @@ describe('what azd is told', () => {
     const commands = Object.values(hooks)
       .map(({ run }) => run)
       .join('\n');
-    for (const [, name = ''] of commands.matchAll(/npm run (\S+)/g)) expect(scripts, name).toHaveProperty([name]);
-    for (const [, path = ''] of commands.matchAll(/node (\S+\.ts)/g)) expect(await file(path)).not.toBe('');
+    for (const [, name = ''] of commands.matchAll(/npm run (?:--silent )?(\S+)/g)) expect(scripts, name).toHaveProperty([name]);
     expect(hooks.postdeploy?.run).toContain('azd env set MESHWRIGHT_FUNCTIONS_DEPLOYED true');
     const subscriptions = (parameters: typeof LEAST) =>
       deployed(parameters).resources.filter(({ type }) => type.endsWith('/eventSubscriptions')).length;

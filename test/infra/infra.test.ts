@@ -1,5 +1,6 @@
 /** What infra/ makes is what the code needs, and nothing else; whatever is taken away or added on either side is found. */
 import { beforeAll, describe, expect, it } from 'vitest';
+import { missingClusterRole, missingDocumentsRole } from '../../src/adapters/missing-role.ts';
 import { problemsOf } from './audit/whole.ts';
 import type { Deployed } from './bicep/deployment.ts';
 import { isList, isObject, type Value, type ValueObject, valueAt } from './bicep/values.ts';
@@ -172,6 +173,19 @@ describe('a change of one value', () => {
     const free = unnoticed.filter(({ changed }) => valueAt(changed.body, 'properties', 'filter', 'advancedFilters') === undefined);
     expect(tried.length).toBeGreaterThan(2);
     expect(free.map(({ changed }) => JSON.stringify(changed.body))).toEqual([]);
+  });
+});
+
+describe('a refusal that names a role', () => {
+  const [cluster] = isList(EVERYTHING.clusterIds) ? EVERYTHING.clusterIds.map(String) : [];
+  it.each([
+    ['of Cosmos DB', missingDocumentsRole('account', 'who')],
+    ['of a cluster', missingClusterRole(cluster ?? '', 'cannot list resource "virtualservices"')],
+    ['of a control plane', missingClusterRole(cluster ?? '', 'cannot get resource "secrets" in the namespace "istio-system"')],
+  ])('%s names one that infra makes', (_what, said) => {
+    const [, named = '?'] = /lacks the role "([^"]+)"/.exec(said) ?? [];
+    const made = deployed(EVERYTHING).resources.map(({ body }) => valueAt(body, 'properties', 'roleName'));
+    expect(made.filter((name) => typeof name === 'string' && (name === named || name.startsWith(`${named} (`)))).toHaveLength(1);
   });
 });
 
