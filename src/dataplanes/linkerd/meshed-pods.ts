@@ -127,12 +127,13 @@ function rootsOf(
   const anchors = proxy.env.find(({ name }) => name === ANCHORS);
   if (anchors?.value !== undefined) return readable(anchors.value);
   if (anchors?.valueFrom?.configMapKeyRef?.name !== TRUST_ROOTS) return undefined;
-  // Whatever a container of it was started with later came after what the pod was made for.
-  const restartedFor = annotations[RESTARTED_FOR];
-  if (restartedFor !== undefined) return listed(restartedFor);
   const writtenAt = there === 'absent' ? undefined : there.writtenAt;
   const isSince = writtenAt !== undefined && Date.parse(creationTimestamp) > writtenAt + UNTIL_KUBELETS_KNOW_MS;
-  return isSince && there !== 'absent' ? there.fingerprints : undefined;
+  // Also where its template is one of before, annotation and all.
+  if (isSince && there !== 'absent') return there.fingerprints;
+  // Whatever a container of it was started with later came after what the pod was made for.
+  const restartedFor = annotations[RESTARTED_FOR];
+  return restartedFor === undefined ? undefined : listed(restartedFor);
 }
 
 function readable(pem: string): readonly string[] | undefined {

@@ -1,6 +1,7 @@
 /** Who counts in a Linkerd mesh, what is believed of them, and who is left for others to restart, by name and with what to do. */
 import { describe, expect, it } from 'vitest';
 import { CONFIG_MAPS, DAEMON_SETS, DEPLOYMENTS, PODS, STATEFUL_SETS } from '../../../src/dataplanes/kubernetes/kinds.ts';
+import { RESTARTED_FOR } from '../../../src/dataplanes/linkerd/meshed-pods.ts';
 import type { JsonObject } from '../../../src/journal/documents.ts';
 import { HOUR } from '../../trust/samples.ts';
 import { linkerd, material, now, of, pem, secret } from './led-mesh.ts';
@@ -45,13 +46,15 @@ describe('the members of a Linkerd mesh', () => {
     const destination = async () => Object.values(await members()).find(({ id }) => id.includes('linkerd-destination'));
     expect((await destination())?.trusts).toEqual([]);
     mesh.now += HOUR;
-    mesh.put(DEPLOYMENTS, { metadata: { namespace: HOME, name: 'linkerd-destination' }, spec: { template: { spec: { image: 'next' } } } });
+    // As a rollout that is undone brings back.
+    const template = { metadata: { annotations: { [RESTARTED_FOR]: of('b').authority.fingerprint } } };
+    mesh.put(DEPLOYMENTS, { metadata: { namespace: HOME, name: 'linkerd-destination' }, spec: { template } });
     await mesh.settle();
     await mesh.renew();
     expect(await destination()).toMatchObject({ trusts: [of('a').authority.fingerprint] });
     expect((await destination())?.trouble).toBeUndefined();
     mesh.put(CONFIG_MAPS, { metadata: { namespace: HOME, name: 'linkerd-identity-trust-roots' }, data: { 'ca-bundle.crt': pem('ab') } });
-    expect((await destination())?.trusts).toEqual([]);
+    expect((await destination())?.trusts).toEqual([of('b').authority.fingerprint]);
   });
 
   it('stay known of a control plane that was installed after its roots, when another decision says the same', async () => {
