@@ -121,6 +121,8 @@ resource queryRules 'Microsoft.Insights/scheduledQueryRules@2023-12-01' = [for r
     evaluationFrequency: 'PT5M'
     windowSize: rule.window
     autoMitigate: true
+    // A workspace that has got nothing yet does not know the tables.
+    skipQueryValidation: true
     criteria: {
       allOf: [
         {
