@@ -54,8 +54,17 @@ export function linkAfter(link: Link, stream: string, stored: JsonObject): Link 
   const { version, prevHash } = commitBodySchema.parse(stored);
   if (version !== link.version + 1) return `Commit ${link.version + 1} of ${stream} is missing; ${version} follows.`;
   if (prevHash !== link.hash) return `Commit ${version} of ${stream} does not follow the one before it.`;
-  if (typeof hash !== 'string' || hashJson(unsigned) !== hash) return `Commit ${version} of ${stream} was changed after it was written.`;
+  if (typeof hash !== 'string' || fingerprint(unsigned) !== hash) return `Commit ${version} of ${stream} was changed after it was written.`;
   return { version, hash };
+}
+
+/** `undefined`: it has no canonical form (it holds half a character), so that it was never written. */
+function fingerprint(value: JsonObject): string | undefined {
+  try {
+    return hashJson(value);
+  } catch {
+    return undefined;
+  }
 }
 
 /** Makes the lines of one archive; each without its line break. */
