@@ -1,5 +1,6 @@
 /** Every parser of outside data. */
 import type { Running } from './target.ts';
+import { archiveTargets } from './targets/archive.ts';
 import { certificateTargets } from './targets/certificates.ts';
 import { commandLineTargets } from './targets/command-line.ts';
 import { intakeTargets } from './targets/intake.ts';
@@ -11,7 +12,7 @@ import { xdsTargets } from './targets/xds.ts';
 export async function allTargets(): Promise<Running> {
   const [stored, ...running] = await Promise.all([storedTargets(), certificateTargets(), serverTargets(), commandLineTargets()]);
   return {
-    targets: [...intakeTargets, ...specTargets, ...xdsTargets, ...stored, ...running.flatMap(({ targets }) => targets)],
+    targets: [...intakeTargets, ...archiveTargets, ...specTargets, ...xdsTargets, ...stored, ...running.flatMap(({ targets }) => targets)],
     stop: async () => void (await Promise.all(running.map(({ stop }) => stop()))),
   };
 }
