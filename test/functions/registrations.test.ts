@@ -37,6 +37,7 @@ describe('the built functions', () => {
     const others = registrations.filter(({ triggerType }) => triggerType !== 'httpTrigger');
     expect(others.map(({ name, triggerType }) => `${name}: ${triggerType}`).sort()).toEqual([
       'alarms: queueTrigger',
+      'anchorJournal: timerTrigger',
       'certificateInventory: timerTrigger',
       'deploymentEvents: eventGridTrigger',
       'driftTimer: timerTrigger',
@@ -59,9 +60,9 @@ describe('the built functions', () => {
     expect(registering).toEqual(['functions/http/route.ts']);
   });
 
-  it('let in without asking who it is: for the page, for health, and for a leaf by the token in the request', () => {
+  it('let in without asking who it is: for the page, for what may be asked, for health, and for a leaf by the token in the request', () => {
     const open = Object.values(ROUTES).filter(({ access }) => access.kind === 'open');
-    expect(open.map(({ name }) => name).sort()).toEqual(['health', 'issueLeaf', 'page']);
+    expect(open.map(({ name }) => name).sort()).toEqual(['health', 'issueLeaf', 'openapi', 'page']);
   });
 
   it('look for drift each five minutes, and each minute where it is owed', () => {
