@@ -32,9 +32,11 @@ export type Read = (file: string) => string;
 export function deploy(read: Read, file: string, given: ValueObject, place: Place): Deployment {
   const template = readTemplate(read(file), file);
   const resources: Deployed[] = [];
-  const scope = scopeOf(template, given, place, read, resources);
-  for (const declaration of template.declarations.values()) if (declaration.kind !== 'var') scope.find(declaration.name);
-  for (const { name } of template.declarations.values()) scope.complete(name);
+  const scope = new Evaluation(template, given, place, read, resources);
+  for (const declaration of template.declarations.values()) {
+    if (declaration.kind !== 'var') scope.find(declaration.name);
+    scope.make(declaration);
+  }
   const outputs = Object.fromEntries(
     template.outputs.map(({ name, content, node }) => {
       if (!content) throw new TemplateRefused(file, node, 'has no value');
@@ -44,92 +46,97 @@ export function deploy(read: Read, file: string, given: ValueObject, place: Plac
   return { resources, outputs };
 }
 
-interface TemplateScope extends Scope {
-  /** Makes what the declaration of this name makes, if that has not been done. */
-  readonly complete: (name: string) => void;
-}
+/** One template with its parameters: what its names mean, each found out when it is first asked for, and what it makes. */
+class Evaluation implements Scope {
+  readonly file: string;
+  readonly place: Place;
+  readonly #template: Template;
+  readonly #given: ValueObject;
+  readonly #read: Read;
+  readonly #resources: Deployed[];
+  readonly #known = new Map<string, Meaning>();
+  readonly #under = new Set<string>();
 
-function scopeOf(template: Template, given: ValueObject, place: Place, read: Read, resources: Deployed[]): TemplateScope {
-  const { file, declarations } = template;
-  const known = new Map<string, Meaning>();
-  const under = new Set<string>();
-  for (const name of Object.keys(given))
-    if (declarations.get(name)?.kind !== 'param') throw new TemplateRefused(file, undefined, `${name} is no parameter of it`);
-
-  const scope: TemplateScope = { file, place, find, complete };
-
-  function find(name: string): Meaning | undefined {
-    const declaration = declarations.get(name);
-    if (!declaration) return undefined;
-    const found = known.get(name);
-    if (found) return found;
-    if (under.has(name)) throw new TemplateRefused(file, declaration.node, `${name} needs itself`);
-    under.add(name);
-    const meaning = meaningOfDeclaration(declaration);
-    under.delete(name);
-    known.set(name, meaning);
-    return meaning;
+  constructor(template: Template, given: ValueObject, place: Place, read: Read, resources: Deployed[]) {
+    this.file = template.file;
+    this.place = place;
+    this.#template = template;
+    this.#given = given;
+    this.#read = read;
+    this.#resources = resources;
+    for (const name of Object.keys(given))
+      if (template.declarations.get(name)?.kind !== 'param')
+        throw new TemplateRefused(this.file, undefined, `${name} is no parameter of it`);
   }
 
-  function meaningOfDeclaration(declaration: Declaration): Meaning {
+  readonly find = (name: string): Meaning | undefined => {
+    const declaration = this.#template.declarations.get(name);
+    if (!declaration) return undefined;
+    const found = this.#known.get(name);
+    if (found) return found;
+    if (this.#under.has(name)) throw new TemplateRefused(this.file, declaration.node, `${name} needs itself`);
+    this.#under.add(name);
+    const meaning = this.#meaningOf(declaration);
+    this.#under.delete(name);
+    this.#known.set(name, meaning);
+    return meaning;
+  };
+
+  /** What the declaration of a resource makes: none, one, or one for each turn of its loop. */
+  make(declaration: Declaration): void {
+    if (declaration.kind !== 'resource' || declaration.existing || !declaration.content) return;
+    for (const { body, scope } of this.#turnsOf(declaration.content))
+      if (holds(body, scope)) this.#resources.push(deployedOf(declaration, bodyOf(body), scope));
+  }
+
+  #turnsOf(content: Node): readonly { readonly body: Node; readonly scope: Scope }[] {
+    return content.type === 'for_statement' ? loopOf(content, this) : [{ body: content, scope: this }];
+  }
+
+  #meaningOf(declaration: Declaration): Meaning {
     const { kind, name, node, content } = declaration;
-    if (kind === 'param')
-      return { kind: 'value', value: checked(declaration, scope, Object.hasOwn(given, name) ? given[name] : undefined) };
-    if (!content) throw new TemplateRefused(file, node, 'has no value');
-    if (kind === 'var') return meaningOf(content, scope);
-    if (kind === 'module') return moduleOf(declaration, content);
-    if (content.type !== 'for_statement') return { kind: 'resource', resource: referenced(declaration, bodyOf(content), scope) };
-    const turns = loopOf(content, scope);
+    if (kind === 'param') {
+      const given = Object.hasOwn(this.#given, name) ? this.#given[name] : undefined;
+      return { kind: 'value', value: checked(declaration, this, given) };
+    }
+    if (!content) throw new TemplateRefused(this.file, node, 'has no value');
+    if (kind === 'var') return meaningOf(content, this);
+    if (kind === 'module') return this.#moduleOf(declaration, content);
+    if (content.type !== 'for_statement') return { kind: 'resource', resource: referenced(declaration, bodyOf(content), this) };
+    const turns = this.#turnsOf(content);
     return {
       kind: 'resources',
-      at(index) {
+      at: (index) => {
         const turn = turns[index];
-        if (!turn) throw new TemplateRefused(file, node, `has no element ${index}`);
+        if (!turn) throw new TemplateRefused(this.file, node, `has no element ${index}`);
         return referenced(declaration, bodyOf(turn.body), turn.scope);
       },
     };
   }
 
-  const made = new Set<string>();
-
-  function complete(name: string): void {
-    const declaration = declarations.get(name);
-    if (declaration?.kind !== 'resource' || declaration.existing || made.has(name) || !declaration.content) return;
-    made.add(name);
-    const turns =
-      declaration.content.type === 'for_statement' ? loopOf(declaration.content, scope) : [{ body: declaration.content, scope }];
-    for (const turn of turns) {
-      if (!holds(turn.body, turn.scope)) continue;
-      resources.push(deployedOf(declaration, bodyOf(turn.body), turn.scope));
-    }
-  }
-
-  function moduleOf({ type, node }: Declaration, content: Node): Meaning {
-    const turns = content.type === 'for_statement' ? loopOf(content, scope) : [{ body: content, scope }];
-    const outputs = turns.flatMap((turn) => {
-      if (!holds(turn.body, turn.scope)) return [];
-      const properties = propertiesOf(bodyOf(turn.body), turn.scope);
-      const params = properties.get('params');
-      const inner = properties.get('scope');
-      const parameters = params ? handedOver(evaluated(params, turn.scope)) : {};
-      if (!isObject(parameters)) throw new TemplateRefused(file, node, 'has params that are no object');
-      const deployment = deploy(read, type.slice(2), parameters, inner ? placeOf(inner, turn.scope) : { ...place, resourceGroup: '' });
-      resources.push(...deployment.resources);
+  #moduleOf({ type, node }: Declaration, content: Node): Meaning {
+    const outputs = this.#turnsOf(content).flatMap(({ body, scope }) => {
+      if (!holds(body, scope)) return [];
+      const properties = propertiesOf(bodyOf(body), scope);
+      const [params, where] = [properties.get('params'), properties.get('scope')];
+      const given = params ? handedOver(evaluated(params, scope)) : {};
+      if (!isObject(given)) throw new TemplateRefused(this.file, node, 'has params that are no object');
+      const place = where ? placeOf(where, scope) : { ...this.place, resourceGroup: '' };
+      const deployment = deploy(this.#read, type.slice(2), given, place);
+      this.#resources.push(...deployment.resources);
       return [deployment.outputs];
     });
     return {
       kind: 'module',
-      output(name) {
+      output: (name) => {
         const [only] = outputs;
         const value = only && Object.hasOwn(only, name) ? only[name] : undefined;
         if (value === undefined || outputs.length > 1)
-          throw new TemplateRefused(file, node, `${type} is not deployed, or has no output ${name}`);
+          throw new TemplateRefused(this.file, node, `${type} is not deployed, or has no output ${name}`);
         return value;
       },
     };
   }
-
-  return scope;
 }
 
 /** What only Azure knows when a template begins is known to the modules that it is handed over to. */
@@ -219,10 +226,8 @@ const APART = new Set(['name', 'parent', 'scope', 'dependsOn']);
 
 function deployedOf(declaration: Declaration, body: Node, scope: Scope): Deployed {
   const properties = propertiesOf(body, scope);
-  for (const element of partsOf(properties.get('dependsOn') ?? body)) {
-    if (!properties.has('dependsOn')) break;
-    symbol(element, scope);
-  }
+  const dependsOn = properties.get('dependsOn');
+  for (const element of dependsOn ? partsOf(dependsOn) : []) symbol(element, scope);
   mustBeKnown(properties.get('name'), scope);
   mustBeKnown(properties.get('location'), scope);
   const said = declaration.decorators.get('description');
