@@ -8,7 +8,7 @@ import { once } from 'node:events';
 import { connect } from 'node:tls';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { z } from 'zod';
-import { certificatesIn, issuerAmong } from '../../src/dataplanes/istio/certificates.ts';
+import { certificatesIn, issuerAmong } from '../../src/dataplanes/certificates.ts';
 import { ask } from '../e2e/traffic.ts';
 import { until } from '../e2e/until.ts';
 import { realEnvoy } from '../real-envoy.ts';

@@ -3,8 +3,8 @@
  * (pilot/pkg/bootstrap/istio_ca.go).
  */
 import type { X509Certificate } from 'node:crypto';
+import { certificatesIn, covers, fingerprintOf, fingerprintsOf, issuerAmong } from '../certificates.ts';
 import { type CaCerts, rootsOfNamespace } from './cacerts.ts';
-import { certificatesIn, fingerprintOf, fingerprintsOf, isNarrowerOrWider, issuerAmong } from './certificates.ts';
 import type { IstiodPod } from './pods.ts';
 import type { Membership } from './trust-members.ts';
 
@@ -59,3 +59,6 @@ async function unlike(asked: Asked, pod: string, there: CaCerts, roots: readonly
 }
 
 const namesOf = (roots: readonly X509Certificate[]): string => roots.map(({ subject }) => subject.replaceAll('\n', ', ')).join('; ');
+
+/** istiod takes roots only so; anything else it drops, with a line in its log (pilot/pkg/bootstrap/istio_ca.go). */
+export const isNarrowerOrWider = (one: readonly string[], other: readonly string[]): boolean => covers(one, other) || covers(other, one);

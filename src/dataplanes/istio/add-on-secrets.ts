@@ -5,8 +5,8 @@
  */
 import { createPrivateKey, X509Certificate } from 'node:crypto';
 import type { DelegatedIssuer } from '../../trust/data-plane-trust.ts';
+import { certificatesIn, covers, fingerprintOf, fingerprintsOf, issuerAmong, sameSet } from '../certificates.ts';
 import { type CaCerts, orderedRoots } from './cacerts.ts';
-import { certificatesIn, covers, fingerprintOf, fingerprintsOf, issuerAmong, sameSet } from './certificates.ts';
 import type { HeldSecret, VaultSecrets } from './vault-secrets.ts';
 
 export interface SecretNames {

@@ -5,6 +5,7 @@
  */
 import { X509Certificate } from 'node:crypto';
 import type { DataPlaneTrust, DelegatedIssuer, TrustMaterial } from '../../trust/data-plane-trust.ts';
+import { fingerprintsOf, sameSet } from '../certificates.ts';
 import { notTaken, type Remedies } from './acceptance.ts';
 import {
   behind,
@@ -23,7 +24,6 @@ import {
   stagedText,
 } from './add-on-secrets.ts';
 import { type CaCerts, readCaCerts } from './cacerts.ts';
-import { fingerprintsOf, sameSet } from './certificates.ts';
 import { istiodPods } from './pods.ts';
 import { looksAt, type Membership } from './trust-members.ts';
 import type { VaultSecrets } from './vault-secrets.ts';

@@ -4,9 +4,9 @@
  */
 import type { X509Certificate } from 'node:crypto';
 import { z } from 'zod';
+import { certificatesIn, fingerprintOf, fingerprintsOf } from '../certificates.ts';
 import type { ApplyOutcome, Cluster, HowToApply, Refused } from '../kubernetes/cluster.ts';
 import { CONFIG_MAPS, SECRETS } from '../kubernetes/kinds.ts';
-import { certificatesIn, fingerprintOf, fingerprintsOf } from './certificates.ts';
 
 const NAME = 'cacerts';
 const ROOTS_OF_NAMESPACE = 'istio-ca-root-cert';

@@ -5,9 +5,9 @@
 import type { X509Certificate } from 'node:crypto';
 import { z } from 'zod';
 import type { DataPlaneTrust } from '../../trust/data-plane-trust.ts';
+import { certificatesIn, fingerprintsOf, presentedBy, sameSet } from '../certificates.ts';
 import type { Cluster } from '../kubernetes/cluster.ts';
 import { type CaCerts, readCaCerts, rootsOfNamespace } from './cacerts.ts';
-import { certificatesIn, fingerprintsOf, presentedBy, sameSet } from './certificates.ts';
 import { readConnected } from './debug.ts';
 import { askingIstiod } from './istiods.ts';
 import { type IstiodPod, istiodPods, type ProxyPod, proxyPods } from './pods.ts';

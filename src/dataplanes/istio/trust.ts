@@ -4,10 +4,10 @@
  */
 import { X509Certificate } from 'node:crypto';
 import type { DataPlaneTrust, DelegatedIssuer, TrustMaterial } from '../../trust/data-plane-trust.ts';
+import { covers, fingerprintOf, fingerprintsOf, sameSet } from '../certificates.ts';
 import type { ApplyOutcome } from '../kubernetes/cluster.ts';
 import { notTaken, type Remedies } from './acceptance.ts';
 import { orderedRoots, readCaCerts, type SigningFiles, writeCaCerts } from './cacerts.ts';
-import { covers, fingerprintOf, fingerprintsOf, sameSet } from './certificates.ts';
 import { istiodPods } from './pods.ts';
 import { looksAt, type Membership } from './trust-members.ts';
 

@@ -5,7 +5,7 @@
 import type { X509Certificate } from 'node:crypto';
 import { z } from 'zod';
 import type { DelegatedIssuer } from '../../trust/data-plane-trust.ts';
-import { certificatesIn } from '../istio/certificates.ts';
+import { certificatesIn } from '../certificates.ts';
 import type { ApplyOutcome, Cluster, HowToApply, Refused } from '../kubernetes/cluster.ts';
 import { SECRETS } from '../kubernetes/kinds.ts';
 

@@ -3,7 +3,7 @@
  * pod; of the control plane's they came from the ConfigMap, as of the restart that its annotation tells of, or as it has been since before the pod.
  */
 import { z } from 'zod';
-import { certificatesIn, fingerprintsOf } from '../istio/certificates.ts';
+import { certificatesIn, fingerprintsOf } from '../certificates.ts';
 import type { Cluster, PodPort, Refused } from '../kubernetes/cluster.ts';
 import { PODS } from '../kubernetes/kinds.ts';
 import { listed, TRUST_ROOTS, type TrustRoots } from './trust-roots.ts';

@@ -2,7 +2,7 @@
  * Restarts that make proxies read the roots anew: the control plane first, one Deployment after another, then workloads, some at a time, and only
  * those whose pods have other roots. Each call does what it can now and says what it waits for; the next one goes on from there.
  */
-import { sameSet } from '../istio/certificates.ts';
+import { sameSet } from '../certificates.ts';
 import type { Cluster, Refused } from '../kubernetes/cluster.ts';
 import { type FindWorkload, restart, type Workload, workloadsIn } from '../kubernetes/workloads.ts';
 import { type MeshedPod, meshedPods, nameOfPod, RESTARTED_FOR } from './meshed-pods.ts';

@@ -6,7 +6,7 @@ import { X509Certificate } from 'node:crypto';
 import { z } from 'zod';
 import type { DataPlaneTrust, TrustMaterial } from '../../trust/data-plane-trust.ts';
 import { answeredBy } from '../answered-by.ts';
-import { fingerprintOf, presentedBy } from '../istio/certificates.ts';
+import { fingerprintOf, presentedBy } from '../certificates.ts';
 import type { Cluster, Refused } from '../kubernetes/cluster.ts';
 import { EVENTS } from '../kubernetes/kinds.ts';
 import type { FindWorkload } from '../kubernetes/workloads.ts';

@@ -4,7 +4,7 @@
  */
 import { X509Certificate } from 'node:crypto';
 import { z } from 'zod';
-import { certificatesIn, fingerprintOf, fingerprintsOf } from '../istio/certificates.ts';
+import { certificatesIn, fingerprintOf, fingerprintsOf } from '../certificates.ts';
 import type { ApplyOutcome, Cluster, HowToApply, Refused } from '../kubernetes/cluster.ts';
 import { CONFIG_MAPS } from '../kubernetes/kinds.ts';
 import { lastWrittenAt } from '../kubernetes/managed-fields.ts';

@@ -5,7 +5,7 @@
  */
 import { X509Certificate } from 'node:crypto';
 import type { DataPlaneTrust, DelegatedIssuer, TrustMaterial } from '../../trust/data-plane-trust.ts';
-import { covers, fingerprintOf, fingerprintsOf, issuerAmong, sameSet } from '../istio/certificates.ts';
+import { covers, fingerprintOf, fingerprintsOf, issuerAmong, sameSet } from '../certificates.ts';
 import type { ApplyOutcome } from '../kubernetes/cluster.ts';
 import { ISSUER, type IssuerSecret, readIssuer, writeIssuer } from './issuer-secret.ts';
 import { type Fleet, fleetOf, hasRoots, podsNamed, restartControlPlane, restartWorkloads } from './restarts.ts';

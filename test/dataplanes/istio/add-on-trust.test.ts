@@ -4,9 +4,10 @@
  */
 import { X509Certificate } from 'node:crypto';
 import { beforeAll, describe, expect, it } from 'vitest';
+import { certificatesIn, covers, fingerprintsOf, issuerAmong } from '../../../src/dataplanes/certificates.ts';
+import { isNarrowerOrWider } from '../../../src/dataplanes/istio/acceptance.ts';
 import { ENTRIES, type Entry, type Files, isPair, namesOf } from '../../../src/dataplanes/istio/add-on-secrets.ts';
 import { addOnTrust } from '../../../src/dataplanes/istio/add-on-trust.ts';
-import { certificatesIn, covers, fingerprintsOf, isNarrowerOrWider, issuerAmong } from '../../../src/dataplanes/istio/certificates.ts';
 import type { HeldSecret, Secret, VaultSecrets } from '../../../src/dataplanes/istio/vault-secrets.ts';
 import { PODS, SECRETS } from '../../../src/dataplanes/kubernetes/kinds.ts';
 import type { DelegatedIssuer, TrustMaterial } from '../../../src/trust/data-plane-trust.ts';

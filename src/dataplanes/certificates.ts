@@ -1,4 +1,4 @@
-/** Certificates as Istio hands them about: several in one PEM, known by the SHA-256 of their DER, whatever their order and line ends. */
+/** Certificates as meshes on Kubernetes hand them about: several in one PEM, known by the SHA-256 of their DER, whatever their order and line ends. */
 import { createHash, X509Certificate } from 'node:crypto';
 
 /** Lower-case hex. */
@@ -36,5 +36,3 @@ export const fingerprintsOf = (certificates: readonly X509Certificate[]): readon
 
 export const covers = (one: readonly string[], other: readonly string[]): boolean => other.every((each) => one.includes(each));
 export const sameSet = (one: readonly string[], other: readonly string[]): boolean => covers(one, other) && covers(other, one);
-/** istiod takes roots only so; anything else it drops, with a line in its log (pilot/pkg/bootstrap/istio_ca.go). */
-export const isNarrowerOrWider = (one: readonly string[], other: readonly string[]): boolean => covers(one, other) || covers(other, one);
