@@ -81,6 +81,15 @@ describe('an event', () => {
     await nothingHappened();
   });
 
+  it.each(['/events', '/alerts', '/apply', '/observations'])('that is nested without end is refused: POST %s', async (path) => {
+    for (const open of ['[', '{"a":']) {
+      const body = open.repeat(150_000);
+      const answer = await post(path, open === '[' ? `${body}${']'.repeat(150_000)}` : `${body}1${'}'.repeat(150_000)}`);
+      expect([400, 422], JSON.stringify(answer.body)).toContain(answer.status);
+    }
+    await nothingHappened();
+  });
+
   it('that is large but allowed is parked in part', async () => {
     const answer = await post('/events', { ...requested('large', { padding: 'x'.repeat(ONE_MIB - 1_000) }), type: 'Contoso.Cake.Baked' });
     expectProblem(answer, 422, 'UnknownEventType', /Contoso/);

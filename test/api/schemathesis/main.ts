@@ -25,7 +25,7 @@ const CHECKS = [
   'negative_data_rejection',
 ];
 
-const { values } = parseArgs({ options: { examples: { type: 'string', default: '160' }, seed: { type: 'string' } } });
+const { values } = parseArgs({ options: { examples: { type: 'string', default: '150' }, seed: { type: 'string' } } });
 const seed = values.seed ?? String(randomInt(2 ** 31));
 
 /** As wheels, by their exact versions, outside the tree; once. */

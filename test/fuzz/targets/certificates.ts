@@ -8,6 +8,7 @@ import { base64url } from 'jose';
 import { z } from 'zod';
 import { IssuerUnavailable } from '../../../src/adapters/issuer-keys.ts';
 import { tokenVerifier } from '../../../src/adapters/token-verifier.ts';
+import { grantOf, roleText } from '../../../src/api/access.ts';
 import type { OidcAttestation } from '../../../src/trust/attestation.ts';
 import { readSpiffeId } from '../../../src/trust/identity.ts';
 import { readCertificate } from '../../../src/trust/x509/certificate.ts';
@@ -97,6 +98,16 @@ const spiffeId = target<string>(
   readSpiffeId,
 );
 
+/** Whoever may name app roles in Entra ID may name them anything. */
+const appRole = target<string>(
+  { name: 'app-role', share: 1_000, inputs: textInputs(['Reader', 'Operator:shop', 'Admin:shop/payments', 'MetricsScraper']) },
+  (text) => {
+    const grant = grantOf(text);
+    const isAsWritten = grant === undefined || !('role' in grant) || roleText(grant) === text;
+    if (!isAsWritten) throw new Error(`It grants ${JSON.stringify(grant)}.`);
+  },
+);
+
 /** Signed as the issuer signs, so that what is wrong is in the claims; and texts that may be anything. */
 export async function certificateTargets(): Promise<Running> {
   const issuer = await startIssuer(() => NOW);
@@ -140,6 +151,6 @@ export async function certificateTargets(): Promise<Running> {
     const made = await issuer.token(isObject ? { ...input } : {}).catch(() => undefined);
     return made === undefined ? undefined : verifier.attest(made, 'kubernetes', rules);
   });
-  const targets: readonly Target[] = [request, certificate, chain, spiffeId, token, signed];
+  const targets: readonly Target[] = [request, certificate, chain, spiffeId, appRole, token, signed];
   return { targets, stop: () => issuer.stop() };
 }
