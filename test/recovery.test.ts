@@ -82,5 +82,5 @@ describe.skipIf(missing !== undefined)('with the Cosmos DB stand-in', () => {
       documents.close();
       await faulty.stop();
     }
-  });
+  }, 120_000);
 });

@@ -77,7 +77,7 @@ export function fateOf(thrown: unknown): Fate {
 /**
  * Tries again while `again(error)` says so and there is time: a pause at random below a bound that doubles (all who were
  * throttled at once come back apart), but no shorter than the answer asked for.
- * @throws what the last try threw, or that there was no answer within the budget.
+ * @throws what the last try that ended threw, or that there was no answer within the budget.
  */
 export async function withPatience<Result>(
   limits: CallLimits,
@@ -86,13 +86,17 @@ export async function withPatience<Result>(
 ): Promise<Result> {
   const ends = performance.now() + limits.budget;
   const over = AbortSignal.timeout(limits.budget);
+  let last: unknown;
   for (let bound = limits.firstPause; ; bound = Math.min(bound * 2, LONGEST_PAUSE_MS)) {
     try {
       return await endedBy(over, limits.budget, attempt(over));
     } catch (error) {
       const asked = failureSchema.safeParse(rootOf(error)).data?.retryAfterInMs ?? 0;
       const wait = asked + Math.random() * bound;
-      if (over.aborted || !again(error) || performance.now() + wait >= ends) throw error;
+      // What was answered before says more than that there was no time for another try.
+      if (over.aborted) throw last ?? error;
+      last = error;
+      if (!again(error) || performance.now() + wait >= ends) throw error;
       await pause(wait);
     }
   }

@@ -160,7 +160,7 @@ describe.skipIf(missing !== undefined)('with the Cosmos DB stand-in', () => {
     });
 
     it('asks again where a connection is open at one end only', async () => {
-      const documents = await open({ budget: 60_000, answer: 50, firstPause: 1 });
+      const documents = await open({ budget: 60_000, answer: 500, firstPause: 1 });
       await write(documents, [create('there')]);
       const silentOnce = (wanted: (request: CosmosRequest) => boolean) => {
         let left = 1;
