@@ -102,6 +102,12 @@ describe('a template that lost', () => {
     expect(problemsWith(file, was, now)).toMatch(said);
   });
 
+  it('the container of a setting is found, and named', () => {
+    expect(problemsWith('storage.bicep', /(output deadLetterContainerUrl .*)deadLetters\.name/, '$1anchors.name')).toMatch(
+      /MESHWRIGHT_DEAD_LETTERS_URL leads to journal-anchors, and not to dead-letters/,
+    );
+  });
+
   it('the function that Event Grid delivers to is found, and named', () => {
     const said = problemsWith('events.bicep', "var functionName = 'deploymentEvents'", "var functionName = 'events'", PUBLIC);
     expect(said).toMatch(/delivers to \S+\/functions\/events, which no function with an Event Grid trigger is/);

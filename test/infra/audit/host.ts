@@ -99,6 +99,10 @@ function auditSettings(audit: Audit, settings: Deployed | undefined, identity: D
   }
   for (const name of ['AzureWebJobsStorage__clientId', 'COSMOS__clientId'])
     audit.equal(valueAt(settings?.body, 'properties', name), known(identity?.id ?? '', 'properties.clientId'), name);
+  const letters = textAt(settings?.body, 'properties', 'MESHWRIGHT_DEAD_LETTERS_URL')
+    .split(/#properties\.primaryEndpoints\.blob>/)
+    .at(-1);
+  audit.expect(letters === 'dead-letters', `MESHWRIGHT_DEAD_LETTERS_URL leads to ${letters}, and not to dead-letters`);
   audit.equal(
     valueAt(settings?.body, 'properties', 'AzureWebJobsStorage__credential'),
     'managedidentity',
