@@ -1,28 +1,21 @@
 /** The xds program: reads its settings, opens the store, serves, and ends when it is told to or when its supervisor is gone. */
 import { randomUUID } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
-import { z } from 'zod';
 import { SqliteDocuments } from '../adapters/sqlite-documents.ts';
 import { loadEncoder } from './protobuf.ts';
 import { startXdsServer } from './server.ts';
+import { readXdsSettings } from './settings.ts';
 import { keepHeapSmall } from './small-heap.ts';
-
-const settingsSchema = z.object({
-  /** The SQLite file that the functions write. */
-  MESHWRIGHT_STATE_FILE: z.string().min(1),
-  MESHWRIGHT_NODE_TOKEN_FILE: z.string().min(1),
-  MESHWRIGHT_DESCRIPTORS: z.string().min(1),
-  MESHWRIGHT_XDS_PORT: z.coerce.number().int().min(0).max(65_535).default(18_000),
-  MESHWRIGHT_XDS_DOOR_PORT: z.coerce.number().int().min(0).max(65_535).default(18_001),
-  /** The functions, to be hinted, and the token they take. */
-  MESHWRIGHT_URL: z.url().optional(),
-  MESHWRIGHT_TOKEN_FILE: z.string().min(1).optional(),
-});
 
 const LOOPBACK = '127.0.0.1';
 
 keepHeapSmall();
-const settings = settingsSchema.parse(process.env);
+const read = readXdsSettings(process.env);
+if (!read.ok) {
+  for (const problem of read.problems) console.error(problem);
+  process.exit(2);
+}
+const { settings } = read;
 const secret = async (file: string): Promise<string> => (await readFile(file, 'utf8')).trim();
 const documents = new SqliteDocuments(settings.MESHWRIGHT_STATE_FILE);
 const token = settings.MESHWRIGHT_TOKEN_FILE ? await secret(settings.MESHWRIGHT_TOKEN_FILE) : undefined;
