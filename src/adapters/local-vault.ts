@@ -106,15 +106,16 @@ class LocalVault implements Vault {
   /** The place of a wish, or the next one with a new key. A certificate's is only taken when the one before it is complete. */
   async #take(collection: Collection, { name, algorithm, wish }: Wished): Promise<Place> {
     for (;;) {
-      const places = await this.#places(collection, name);
+      const numbers = await this.#numbers(collection, name);
+      const places = await this.#placesAt(collection, name, numbers);
       const own = places.find((place) => place.wish === wish);
       if (own) return own;
       const last = places.at(-1);
       if (collection === 'certificates' && last && !(await this.#certificate(name, last)))
         throw new VaultRefused(`${name} of the local vault has a pending version, begun for ${last.wish}; complete it, or abandon it.`);
       const { publicKey, privateKey } = await newKey(algorithm);
-      // Above those that were given up, too.
-      const number = (await this.#numbers(collection, name)).reduce((most, each) => Math.max(most, each), 0) + 1;
+      // Right above all that was looked at, given up or not: who has taken it meanwhile is looked at next, and may have had the same wish.
+      const number = (numbers.at(-1) ?? 0) + 1;
       const path = pathOf(collection, name, number);
       const key = this.#files.seal(path, privateKey);
       const content = { wish, algorithm, publicKey: publicKey.toString('base64'), key };
@@ -134,8 +135,12 @@ class LocalVault implements Vault {
 
   /** Oldest first, without those that were given up. */
   async #places(collection: Collection, name: string): Promise<readonly Place[]> {
+    return this.#placesAt(collection, name, await this.#numbers(collection, name));
+  }
+
+  async #placesAt(collection: Collection, name: string, numbers: readonly number[]): Promise<readonly Place[]> {
     const read = await Promise.all(
-      (await this.#numbers(collection, name)).map(async (number) => {
+      numbers.map(async (number) => {
         const path = pathOf(collection, name, number);
         const [place, end] = await Promise.all([this.#files.readJson(`${path}.json`, placeSchema), this.#files.read(`${path}.der`)]);
         return place && end?.length !== 0 ? [{ ...place, path }] : [];
