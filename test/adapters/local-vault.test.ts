@@ -104,12 +104,11 @@ describe('a local vault that several processes use', () => {
     expect((await readdir(join(fresh, 'certificates/root'))).sort()).toEqual(['000001.json']);
   });
 
-  it('gives one key for one wish also to those who begin at once', async () => {
+  it('gives one key for one wish also to those who begin at once, and have made theirs at different times', async () => {
     const others = await Promise.all([1, 2, 3, 4].map(() => openLocalVault(directory)));
-    for (let round = 0; round < 10; round++) {
-      const keys = await Promise.all(others.map((each) => each.makeKey({ ...asked, wish: `rotation-${round}` })));
-      expect(new Set(keys.map(({ keyId }) => keyId)).size).toBe(1);
-    }
+    // Making one takes anything from a moment to a second.
+    const keys = await Promise.all(others.map((each) => each.makeKey({ ...asked, algorithm: 'RSA-3072' })));
+    expect(new Set(keys.map(({ keyId }) => keyId)).size).toBe(1);
   });
 
   it('lets only one of several wishes be pending', async () => {
