@@ -12,6 +12,7 @@ param identityClientId string
 param storageAccountName string
 param deploymentContainerUrl string
 param deadLetterContainerUrl string
+param anchorsContainerUrl string
 param telemetryConnectionString string
 param workspaceId string
 param cosmosEndpoint string
@@ -52,6 +53,7 @@ var ownSettings = {
   MESHWRIGHT_XDS_URL: xdsUrl
   MESHWRIGHT_URL: url
   MESHWRIGHT_DEAD_LETTERS_URL: deadLetterContainerUrl
+  MESHWRIGHT_ANCHORS_URL: anchorsContainerUrl
 }
 
 // What specs name is a secret, and stays in the vault.

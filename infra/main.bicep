@@ -211,6 +211,7 @@ module functions './functions.bicep' = {
     storageAccountName: storage.outputs.hostAccountName
     deploymentContainerUrl: storage.outputs.deploymentContainerUrl
     deadLetterContainerUrl: storage.outputs.deadLetterContainerUrl
+    anchorsContainerUrl: storage.outputs.anchorsContainerUrl
     telemetryConnectionString: observability.outputs.telemetryConnectionString
     workspaceId: observability.outputs.workspaceId
     cosmosEndpoint: cosmos.outputs.endpoint

@@ -4,6 +4,7 @@ import { type Archive, archive } from './archive.ts';
 import { type DeadLetterPlace, type DeadLetters, deadLetters } from './dead-letters.ts';
 import { type DriftReport, type DriftScope, driftSeen, lookForDriftIn, lookWhereOwed } from './drift-report.ts';
 import { createIssuing, type Issuing } from './issuing.ts';
+import type { Anchors } from './journal/anchors.ts';
 import type { Documents } from './journal/documents.ts';
 import { commitsOf } from './journal/history.ts';
 import { listParked, type Parked, readParked } from './journal/parked.ts';
@@ -43,6 +44,8 @@ export interface Adapters {
   readonly channel: (mesh: MeshSpec) => Channel | undefined;
   /** Where Azure puts what it could not deliver; left out: there is only what is parked. */
   readonly deadLetters?: readonly DeadLetterPlace[];
+  /** Where the journal is anchored each day; left out: nowhere. */
+  readonly anchors?: Anchors;
   /** Tells operators of what failed and will be tried again. */
   readonly report: (problem: string, error: unknown) => void;
 }
@@ -253,7 +256,7 @@ export function createApp(adapters: Adapters): App {
       receiveQueued: (message) => receiveQueued(receiving, message),
       wake: tended.wake,
     }),
-    archive: archive({ documents, now }),
+    archive: archive({ documents, now, ...(adapters.anchors && { anchors: adapters.anchors }) }),
     parked: (after, limit) => listParked(documents, now(), after, limit),
     parkedOne: (id) => readParked(documents, now(), id),
   };

@@ -1,9 +1,10 @@
 /**
- * The whole journal out of one installation and into an empty one: every stream of every mesh, what its events name by
+ * The whole journal out of one installation and into an empty one, and its heads of a day out to where nobody changes them: every stream of every mesh, what its events name by
  * content, and how far the read model's sequence has come, so that it never goes back. Not in it: what was observed, what is
  * parked, refusals, and logs of leafs; what is observed comes again by itself.
  */
 import { z } from 'zod';
+import { type Anchors, anchorOf } from './journal/anchors.ts';
 import { type ArchivedDocument, type ArchivedStream, archivedStreamSchema } from './journal/archive.ts';
 import type { Documents, JsonObject, StoredDocument } from './journal/documents.ts';
 import { type Restored, restoreCommits, restoreHead } from './journal/restore.ts';
@@ -23,6 +24,12 @@ export type Restoring =
 
 export type RestoreAnswer = Restored | { readonly ok: false; readonly reason: 'NotEmpty' | 'NotRestorable'; readonly message: string };
 
+/** `nowhere`: nobody keeps anchors for this installation. `day`: of UTC, such as `2026-11-22`. */
+export type Anchored =
+  | { readonly outcome: 'written'; readonly day: string; readonly streams: number }
+  | { readonly outcome: 'there'; readonly day: string }
+  | { readonly outcome: 'nowhere' };
+
 export interface Archive {
   /** By what each stream's head is now; meshes, then trust, then services. */
   streams(): Promise<readonly ArchivedStream[]>;
@@ -30,12 +37,21 @@ export interface Archive {
   commits(stream: string, after: number, limit: number): Promise<readonly JsonObject[]>;
   documents(mesh: string): Promise<readonly ArchivedDocument[]>;
   restore(step: Restoring): Promise<RestoreAnswer>;
+  /** Writes down what every head is now, as the anchor of this day; one that the day has already stays. */
+  anchor(): Promise<Anchored>;
 }
 
 const adoptionSchema = z.object({ type: z.literal('SpecAdopted'), services: z.record(z.string(), z.unknown()) });
 const eventsSchema = z.object({ events: z.array(z.unknown()) });
 
-export function archive({ documents, now }: { readonly documents: Documents; readonly now: () => number }): Archive {
+export interface Archiving {
+  readonly documents: Documents;
+  readonly now: () => number;
+  /** Left out: there is no place that keeps them unchanged. */
+  readonly anchors?: Anchors;
+}
+
+export function archive({ documents, now, anchors }: Archiving): Archive {
   async function headOf(stream: string): Promise<ArchivedStream | undefined> {
     const found = await documents.read(stream, HEAD_ID);
     if (!found) return undefined;
@@ -80,19 +96,21 @@ export function archive({ documents, now }: { readonly documents: Documents; rea
     );
   }
 
+  async function streams(): Promise<readonly ArchivedStream[]> {
+    const meshes = await listMeshes(documents);
+    const ofMeshes = await Promise.all(
+      meshes.map(async (mesh) => [
+        meshStreamId(mesh),
+        trustStreamId(mesh),
+        ...(await servicesEver(mesh)).map((service) => serviceStreamId(mesh, service)),
+      ]),
+    );
+    const heads = await Promise.all(ofMeshes.flat().map(headOf));
+    return heads.filter((head) => head !== undefined);
+  }
+
   return {
-    async streams() {
-      const meshes = await listMeshes(documents);
-      const ofMeshes = await Promise.all(
-        meshes.map(async (mesh) => [
-          meshStreamId(mesh),
-          trustStreamId(mesh),
-          ...(await servicesEver(mesh)).map((service) => serviceStreamId(mesh, service)),
-        ]),
-      );
-      const heads = await Promise.all(ofMeshes.flat().map(headOf));
-      return heads.filter((head) => head !== undefined);
-    },
+    streams,
     commits,
     async documents(mesh) {
       const found: StoredDocument[] = [...(await specDocuments(documents, mesh)), ...(await modelPointer(documents, mesh))];
@@ -115,6 +133,13 @@ export function archive({ documents, now }: { readonly documents: Documents; rea
           await knownMeshes(documents, step.meshes);
           return { ok: true };
       }
+    },
+    async anchor() {
+      if (!anchors) return { outcome: 'nowhere' };
+      const heads = (await streams()).map(({ stream, version, hash }) => ({ stream, version, hash }));
+      const { day, text } = anchorOf(now(), heads);
+      const outcome = await anchors.write(day, text);
+      return outcome === 'written' ? { outcome, day, streams: heads.length } : { outcome, day };
     },
   };
 }

@@ -2,6 +2,7 @@
  * The adapters of an installation on Azure, by managed identity: state in Cosmos DB, authorities in Key Vault, alarms on a
  * queue of the host's storage; cards to Teams. Without that queue the sweep wakes what is due, up to a minute late.
  */
+import { anchorBlobs } from './adapters/anchor-blobs.ts';
 import { openCosmosDocuments } from './adapters/cosmos-documents.ts';
 import { deadLetterBlobs, openContainer } from './adapters/dead-letter-blobs.ts';
 import { poisonQueue } from './adapters/poison-queue.ts';
@@ -22,6 +23,7 @@ export async function azureAdapters(settings: Settings, endpoint: string): Promi
     now: Date.now,
     setAlarm: alarmsOf(settings),
     deadLetters: deadLettersOf(settings),
+    ...anchorsOf(settings),
     connect: namedDataPlanes(documents, settings, async () => token),
     trust: certificateAdapters(
       documents,
@@ -61,6 +63,11 @@ function deadLettersOf(settings: Settings): readonly DeadLetterPlace[] {
     : [];
   if (container === undefined) return queues;
   return [...queues, deadLetterBlobs(async () => openContainer(container, await identity(clientId)))];
+}
+
+function anchorsOf({ MESHWRIGHT_ANCHORS_URL: container, AzureWebJobsStorage__clientId: clientId }: Settings): Pick<Adapters, 'anchors'> {
+  if (container === undefined) return {};
+  return { anchors: anchorBlobs(async () => openContainer(container, await identity(clientId))) };
 }
 
 async function identity(clientId: string | undefined) {

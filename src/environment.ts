@@ -45,6 +45,8 @@ const settingsSchema = z.object({
   AzureWebJobsStorage__clientId: clientId.optional(),
   /** The container that Event Grid writes what it could not deliver into, such as `https://<account>.blob.core.windows.net/dead-letters`. */
   MESHWRIGHT_DEAD_LETTERS_URL: httpsAddress.optional(),
+  /** The container, best with an immutability policy, that the journal is anchored in each day: `https://<account>.blob.core.windows.net/journal-anchors`. */
+  MESHWRIGHT_ANCHORS_URL: httpsAddress.optional(),
   /** Who may ask: holders of tokens of Entra ID on Azure, of the one token on one machine; nobody until it is said. */
   MESHWRIGHT_AUTH: z.enum(['entra', 'token', 'none'], { error: 'write entra, token or none' }).default('none'),
   MESHWRIGHT_TOKEN_FILE: z.string().min(1).optional(),

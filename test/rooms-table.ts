@@ -63,6 +63,7 @@ export const TABLE: Readonly<Record<string, readonly string[]>> = {
     'src/agent/signing-request.ts',
     'src/dead-letters.ts',
     'src/environment.ts',
+    'src/journal/anchors.ts',
     'src/journal/documents.ts',
     'src/journal/hash.ts',
     'src/notifications/adaptive-card.ts',
@@ -339,8 +340,10 @@ export const TABLE: Readonly<Record<string, readonly string[]>> = {
   'src/agent': ['src/adapters/http-exchange.ts'],
   // Over HTTP; it opens no store. What can be planned without a running meshwright, it plans itself.
   'src/cli': [
-    // The form of an exported journal.
+    // The form of an exported journal, and of its anchors; where those are kept.
     'src/journal/archive.ts',
+    'src/journal/anchors.ts',
+    'src/adapters/anchor-blobs.ts',
     // Who asks, on Azure.
     'src/adapters/azure-token.ts',
     'src/agent/process.ts',

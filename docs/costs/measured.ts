@@ -37,6 +37,7 @@ class World {
       setAlarm: async () => {},
       connect: (_mesh, { name }) => envoyDataPlane(this.documents, name, () => {}),
       channel: () => undefined,
+      anchors: { write: async () => 'written' },
       report: (problem, error) => {
         throw new Error(problem, { cause: error });
       },
@@ -84,6 +85,7 @@ const TURNS: Readonly<Record<string, (app: App) => Promise<unknown>>> = {
   shadowTimer: (app) => app.strictness.lookAtAll(),
   measure: (app) => Promise.all([app.rotating.measured(), app.status()]),
   certificateInventory: (app) => app.rotating.takeInventory(),
+  anchorJournal: (app) => app.archive.anchor(),
 };
 
 /** Counted with few and with many services; in between and beyond it is a line. */

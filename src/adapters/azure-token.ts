@@ -2,7 +2,7 @@
  * A token of Entra ID for whoever runs this: a workload with a federated credential (pipelines, pods), or a person who has signed in with the
  * Azure CLI or the Azure Developer CLI, in this order. No secret is read.
  */
-import type { AccessToken, TokenCredential } from '@azure/identity';
+import type { AccessToken, ChainedTokenCredential, TokenCredential } from '@azure/identity';
 
 export interface AzureToken {
   readonly token: string;
@@ -15,15 +15,20 @@ export class NoAzureToken extends Error {
   override name = 'NoAzureToken';
 }
 
+/** `federated`: whether the environment names a federated token (`AZURE_FEDERATED_TOKEN_FILE`). */
+export async function whoeverRunsThis(federated: boolean): Promise<ChainedTokenCredential> {
+  const identity = await import('@azure/identity');
+  const ways: TokenCredential[] = [new identity.AzureCliCredential(), new identity.AzureDeveloperCliCredential()];
+  return new identity.ChainedTokenCredential(...(federated ? [new identity.WorkloadIdentityCredential()] : []), ...ways);
+}
+
 /**
  * @param audience client id or URI of an app registration.
- * @param federated whether the environment names a federated token (`AZURE_FEDERATED_TOKEN_FILE`).
+ * @param federated see `whoeverRunsThis`.
  * @throws NoAzureToken
  */
 export async function azureToken(audience: string, federated: boolean): Promise<AzureToken> {
-  const identity = await import('@azure/identity');
-  const ways: TokenCredential[] = [new identity.AzureCliCredential(), new identity.AzureDeveloperCliCredential()];
-  const credential = new identity.ChainedTokenCredential(...(federated ? [new identity.WorkloadIdentityCredential()] : []), ...ways);
+  const credential = await whoeverRunsThis(federated);
   let given: AccessToken;
   try {
     given = await credential.getToken(`${audience.replace(/\/+$/, '')}/.default`);

@@ -12,8 +12,8 @@ import { storageRefusal } from './storage-refusal.ts';
 /** Event Grid takes no event over 1 MB; a blob with more than this of them is not looked into for its reason. */
 const LARGEST_BYTES = 4 * 1024 * 1024;
 
-/** `url`: of the container. */
-export async function openContainer(url: string, credential: StorageCredential): Promise<ContainerClient> {
+/** `url`: of the container; without a credential one that is signed. */
+export async function openContainer(url: string, credential: StorageCredential | undefined): Promise<ContainerClient> {
   const { ContainerClient } = await import('@azure/storage-blob');
   return new ContainerClient(url, credential, { retryOptions: { maxTries: 3, tryTimeoutInMs: 5_000, maxRetryDelayInMs: 1_000 } });
 }

@@ -15,6 +15,7 @@ import {
   archivedStreamSchema,
   storedCommitSchema,
 } from '../journal/archive.ts';
+import { type ChainedCommit, holdAgainst, readAnchors } from './anchoring.ts';
 import type { Connection } from './connection.ts';
 import { Failure } from './failure.ts';
 import { instantText } from './status-text.ts';
@@ -27,10 +28,13 @@ const MOST_BYTES_AT_ONCE = 512 * 1024;
 const streamsSchema = z.object({ streams: z.array(archivedStreamSchema) });
 const commitsSchema = z.object({ commits: z.array(storedCommitSchema) });
 const documentsSchema = z.object({ documents: z.array(archivedDocumentSchema) });
+const linkSchema = z.object({ version: z.number(), hash: z.string() });
 const restoredSchema = z.object({ ok: z.literal(true) });
 
 /** A file that is there already is not written over. */
 export async function exportJournal(connection: Connection, terminal: Terminal, file: string): Promise<void> {
+  // Before the heads are asked for: an anchor that is no newer has nothing that the file has not.
+  const at = terminal.now();
   const { streams } = await connection.get('archive', streamsSchema);
   const unfinished = `${file}.unfinished`;
   await open(file, 'wx').then(
@@ -41,7 +45,7 @@ export async function exportJournal(connection: Connection, terminal: Terminal, 
   );
   const handle = await open(unfinished, 'w');
   try {
-    for await (const line of linesOf(connection, streams, terminal.now())) await handle.write(`${line}\n`);
+    for await (const line of linesOf(connection, streams, at)) await handle.write(`${line}\n`);
     await handle.sync();
     await handle.close();
     await rename(unfinished, file);
@@ -76,8 +80,18 @@ async function* linesOf(connection: Connection, streams: readonly ArchivedStream
   yield writer.end();
 }
 
-export async function verifyJournal(terminal: Terminal, file: string): Promise<void> {
-  terminal.out(summaryText(file, await verified(file)));
+/** `anchors`: the folder or the container's address that they are in; left out: the file's own chains alone. */
+export async function verifyJournal(terminal: Terminal, file: string, { anchors }: { readonly anchors?: string }): Promise<void> {
+  const read = anchors === undefined ? undefined : await readAnchors(anchors, terminal.environment);
+  const summary = await verified(file);
+  const held = read && (await holdAgainst(read, summary.exportedAt, commitsIn(file)));
+  terminal.out([summaryText(file, summary), held].filter(Boolean).join(' '));
+}
+
+async function* commitsIn(file: string): AsyncGenerator<ChainedCommit> {
+  for await (const { line } of readLines(file)) {
+    if (line.kind === 'commit') yield { stream: line.stream, ...linkSchema.parse(line.body) };
+  }
 }
 
 export async function importJournal(connection: Connection, terminal: Terminal, file: string): Promise<void> {

@@ -8,6 +8,7 @@ import { createServer, type ServerResponse } from 'node:http';
 import { KubeConfig } from '@kubernetes/client-node';
 import { afterEach, describe, expect, it } from 'vitest';
 import { armRefusal } from '../../src/adapters/aks-credentials.ts';
+import { anchorBlobs } from '../../src/adapters/anchor-blobs.ts';
 import { openCosmosDocuments } from '../../src/adapters/cosmos-documents.ts';
 import { deadLetterBlobs, openContainer } from '../../src/adapters/dead-letter-blobs.ts';
 import { kubernetesCluster } from '../../src/adapters/kubernetes-cluster.ts';
@@ -131,6 +132,22 @@ describe('where dead letters lie', () => {
     const place = (await places('AuthorizationPermissionMismatch'))[kind];
     expect(await told(place.list(10))).toBe(`The ${kind} ${name} of shop shows nothing to this app: ${grantsOnStorage(role)}`);
     expect(await told((await places('AuthorizationFailure'))[kind].list(10))).not.toContain('role');
+  });
+});
+
+describe('the container of anchors', () => {
+  const anchored = async (code: string) => {
+    const url = `${await storageRefuses(code)}/shop/journal-anchors`;
+    return told(anchorBlobs(async () => openContainer(url, await sharedKey())).write('2026-11-22', '{}'));
+  };
+
+  it('names the role of its blobs', async () => {
+    const refusal = `The container journal-anchors of shop takes no anchor of this app: ${grantsOnStorage('Storage Blob Data Contributor')}`;
+    expect(await anchored('AuthorizationPermissionMismatch')).toBe(refusal);
+  });
+
+  it('speaks of no role where its firewall refuses', async () => {
+    expect(await anchored('AuthorizationFailure')).not.toContain('role');
   });
 });
 

@@ -36,6 +36,7 @@ const SETTINGS: Readonly<Record<keyof Settings, 'set on Azure' | { readonly loca
   MESHWRIGHT_ENTRA_AUTHORITY: 'set on Azure',
   MESHWRIGHT_DOOR_KEYS: 'set on Azure',
   MESHWRIGHT_DEAD_LETTERS_URL: 'set on Azure',
+  MESHWRIGHT_ANCHORS_URL: 'set on Azure',
   MESHWRIGHT_XDS_URL: 'set on Azure',
   MESHWRIGHT_URL: 'set on Azure',
   MESHWRIGHT_LOOPBACK_WEBHOOKS: { localBecause: 'tests of cards on one machine' },

@@ -26,12 +26,6 @@ export const NOT_YET_USED: readonly NotYetUsed[] = [
     isUsed: () => dependsOn('@azure/monitor-ingestion'),
   },
   {
-    file: 'storage.bicep',
-    symbols: ['anchors', 'anchorsImmutable', 'functionsAnchorRole'],
-    because: 'The chain of hashes is not anchored yet: the container that cannot be changed stays empty.',
-    isUsed: ({ settings }) => settings.some((name) => /ANCHOR/.test(name)),
-  },
-  {
     file: 'events.bicep',
     symbols: ['topicRole'],
     because: 'No events of our own are published yet; CI/CD can send to the topic, and the functions are subscribed to it.',

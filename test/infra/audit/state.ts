@@ -15,7 +15,7 @@ export interface State {
 
 export function auditState(audit: Audit, { settings, app, account }: Host): State {
   const cosmos = auditCosmos(audit, settings);
-  const records = auditRecords(audit, account);
+  const records = auditRecords(audit, account, settings);
   const vault = audit.one({ type: 'Microsoft.KeyVault/vaults', because: 'roots are made in it' });
   for (const name of ['enableRbacAuthorization', 'enableSoftDelete', 'enablePurgeProtection'])
     audit.equal(valueAt(vault?.body, 'properties', name), true, `${name} of the vault`);
@@ -80,7 +80,7 @@ function auditLayout(audit: Audit, resource: Value | undefined): void {
 
 const isPlain = (value: unknown): value is Record<string, unknown> => typeof value === 'object' && value !== null && !Array.isArray(value);
 
-function auditRecords(audit: Audit, host: Deployed | undefined): Deployed | undefined {
+function auditRecords(audit: Audit, host: Deployed | undefined, settings: Deployed | undefined): Deployed | undefined {
   const records = audit.one({
     type: 'Microsoft.Storage/storageAccounts',
     because: 'what the host of the functions may not take away is apart from it',
@@ -95,6 +95,8 @@ function auditRecords(audit: Audit, host: Deployed | undefined): Deployed | unde
   const containers = 'Microsoft.Storage/storageAccounts/blobServices/containers';
   audit.one({ type: containers, name: 'dead-letters', of: records?.id, because: 'what Event Grid cannot deliver is kept' });
   const anchors = audit.one({ type: containers, name: 'journal-anchors', of: records?.id, because: 'the journal is anchored each day' });
+  const url = `${known(records?.id ?? '', 'properties.primaryEndpoints.blob')}${anchors?.name}`;
+  audit.equal(valueAt(settings?.body, 'properties', 'MESHWRIGHT_ANCHORS_URL'), url, 'MESHWRIGHT_ANCHORS_URL');
   const policy = audit.one({ type: `${containers}/immutabilityPolicies`, of: anchors?.id, because: 'an anchor cannot be changed' });
   const days = valueAt(policy?.body, 'properties', 'immutabilityPeriodSinceCreationInDays');
   audit.expect(typeof days === 'number' && days > 0, 'anchors can be changed at once');
