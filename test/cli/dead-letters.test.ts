@@ -42,10 +42,28 @@ describe('dead-letters', () => {
     });
   });
 
+  it('sends all of them again, and says what is left and why', async () => {
+    for (const service of ['catalog', 'cart', 'nobody']) await at.api.app.receiveEvent(deployment(service, service, 'v2'));
+    await at.api.app.receiveEvent('plain text');
+    expect(await at.api.app.apply(specFiles('shop', ['catalog', 'cart']), { actor: 'kim' })).toMatchObject({ ok: true });
+    const { code, out, err } = await at.cli('dead-letters', '--send', '--all');
+    expect(out.split('\n').map((line) => line.split('  ')[0])).toEqual(['parked/events', 'parked/events']);
+    expect(err).toMatch(/^2 of 4 could not be acted on:\n/);
+    expect(err).toContain('No adopted spec waits for nobody v2.');
+    expect(err).toContain('It came as plain text');
+    expect(code).toBe(1);
+    const { letters } = JSON.parse((await at.cli('dead-letters', '--json')).out);
+    expect(letters).toHaveLength(2);
+  });
+
+  it('has nothing to send where there is nothing', async () => {
+    expect(await at.cli('dead-letters', '--send', '--all')).toEqual({ code: 0, out: 'There is nothing that was not acted on.', err: '' });
+  });
+
   it('asks which is to be sent', async () => {
     expect(await at.cli('dead-letters', '--send')).toMatchObject({
       code: 1,
-      err: 'Say which to send again: `meshwright dead-letters <id> --send`.',
+      err: 'Say which to send again: `meshwright dead-letters <id> --send`, or all of them: `--send --all`.',
     });
   });
 });
