@@ -34,6 +34,8 @@ import { podDoor, whyForbidden } from './pod-door.ts';
 import { ForwardForbidden, forwardedPort } from './port-forward.ts';
 
 const PAGE = 500;
+/** Half a million objects: whatever names more is no cluster. */
+const MOST_PAGES = 1_000;
 /** A resourceVersion that no object ever has (etcd counts from 1, and begins with its own): whatever is there, it is not this. */
 const NEVER_THERE = '1';
 const TOKEN_S = 600;
@@ -168,17 +170,19 @@ export function kubernetesCluster({ config, timeoutMs = 10_000, grant }: Cluster
         .join(',');
       const objects: KubernetesObject[] = [];
       let next = '';
-      do {
+      for (let page = 0; page < MOST_PAGES; page += 1) {
         const query = { limit: String(PAGE), ...(labelSelector ? { labelSelector } : {}), ...(next ? { continue: next } : {}) };
         const answer = await send({ method: 'GET', path: pathOf(kind, namespace === undefined ? {} : { namespace }), query }, what);
         if ('message' in answer) return answer;
         if (answer.status === 410) throw new ClusterUnavailable(`${kind.plural} changed too fast to be listed.`);
         if (answer.status !== 200) return refused(answer, what, kind, () => served(kind));
-        const page = contentOf(listSchema, answer, what);
-        objects.push(...page.items);
-        next = page.metadata.continue;
-      } while (next !== '');
-      return { kind: 'listed', objects };
+        const { items, metadata } = contentOf(listSchema, answer, what);
+        objects.push(...items);
+        if (metadata.continue === '') return { kind: 'listed', objects };
+        if (metadata.continue === next) break;
+        next = metadata.continue;
+      }
+      throw new ClusterUnavailable(`The API server names ever more pages of ${kind.plural}, and there is no end to them.`);
     },
 
     async delete(kind, { metadata }): Promise<DeleteOutcome> {

@@ -94,6 +94,19 @@ describe('what may go better later', () => {
     );
   });
 
+  it('throws when the pages of a list have no end', async () => {
+    let asked = 0;
+    const page = (next: string) => ({ kind: 'PodList', metadata: { continue: next }, items: [] });
+    const repeating = await answering(saying(200, page('again')));
+    await expect(repeating.list(PODS, {})).rejects.toThrow('The API server names ever more pages of pods, and there is no end to them.');
+    const counting = await answering((_asked, response) => {
+      asked += 1;
+      response.writeHead(200).end(JSON.stringify(page(`page-${asked}`)));
+    });
+    await expect(counting.list(PODS, {})).rejects.toBeInstanceOf(ClusterUnavailable);
+    expect(asked).toBe(1_000);
+  });
+
   it('throws when a list goes stale between its pages', async () => {
     const cluster = await answering(saying(410, status(410, 'expired', { reason: 'Expired' })));
     await expect(cluster.list(PODS, {})).rejects.toThrow('pods changed too fast to be listed');

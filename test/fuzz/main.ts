@@ -36,13 +36,13 @@ let findings = 0;
 
 async function fuzz({ name, share, run }: Target): Promise<void> {
   const count = values.path === undefined ? Math.max(1, Math.round((inputs * share) / shares)) : 1;
+  // Before, so that a parser that never ends is known by its name.
+  process.stdout.write(`${name.padEnd(24)} ${String(count).padStart(8)} inputs `);
   const start = performance.now();
   const finding = await run(count, seed, values.path);
   given += count;
   const seconds = (performance.now() - start) / 1_000;
-  console.log(
-    `${name.padEnd(24)} ${String(count).padStart(8)} inputs ${seconds.toFixed(1).padStart(7)} s  ${finding ? 'FINDING' : 'nothing found'}`,
-  );
+  console.log(`${seconds.toFixed(1).padStart(7)} s  ${finding ? 'FINDING' : 'nothing found'}`);
   if (!finding) return;
   findings += 1;
   console.error(

@@ -64,10 +64,13 @@ export function targetLater<Input>(options: TargetOptions<Input>, parse: (input:
   return {
     name,
     share,
-    run: async (count, seed, path) => found(await fc.check(property, howOften(count, seed, path))),
+    run: async (count, seed, path) => found(await fc.check(property, { ...howOften(count, seed, path), timeout: LONGEST_MS })),
     large: large.map(({ what, input }) => ({ what, run: () => judged(input()) })),
   };
 }
+
+/** What has not ended by then does not end: that is a finding too, where it can be told from here. */
+const LONGEST_MS = 60_000;
 
 const howOften = (numRuns: number, seed: number, path: string | undefined) => ({
   seed,
