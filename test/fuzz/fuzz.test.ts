@@ -40,6 +40,19 @@ describe('fuzzing', () => {
     expect(await late([RangeError]).run(200, 1)).toBeUndefined();
   });
 
+  it('finds an input again that was only one of many, and leaves out those before it', async () => {
+    let seen = 0;
+    const inputs = fc.string({ minLength: 1 });
+    const rare = target({ name: 'rare', share: 1, inputs }, (text) => {
+      seen += 1;
+      if (text.startsWith('a')) throw new Error('it begins with a');
+    });
+    const found = await rare.run(5_000, 3);
+    seen = 0;
+    expect(await rare.run(1, 3, found?.path)).toMatchObject({ input: found?.input });
+    expect(seen).toBe(1);
+  });
+
   it.each([
     ['without a sentence', { reason: 'Why', message: '' }],
     ['without end', { reason: 'Why', message: 'x'.repeat(20_000) }],
