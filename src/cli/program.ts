@@ -95,7 +95,8 @@ function addReading(program: Command, terminal: Terminal, connection: () => Conn
     .command('verify')
     .description('whether an exported journal is as it was written: nothing changed, left out or put in')
     .argument('<file>')
-    .action((file: string) => verifyJournal(terminal, file));
+    .option('--anchors <where>', 'also whether it still has what was anchored each day: a folder, or the address of the container')
+    .action((file: string, options: { anchors?: string }) => verifyJournal(terminal, file, options));
   journal
     .command('import')
     .description('an exported journal into an empty installation')
