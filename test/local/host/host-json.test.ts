@@ -1,4 +1,6 @@
 /** What the host takes from host.json, and its defaults. */
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { expect, it } from 'vitest';
 import { parseHostJson } from '../../../src/local/host/host-json.ts';
 
@@ -27,4 +29,9 @@ it('a wrong field is named', () => {
     'extensions.queues.visibilityTimeout',
   );
   expect(() => parseHostJson({})).toThrow('version');
+});
+
+it('that of the app tries a message for longer than ten minutes: a store that is away for so long loses none', () => {
+  const { queues } = parseHostJson(JSON.parse(readFileSync(join(import.meta.dirname, '../../../host.json'), 'utf8')));
+  expect((queues.maxDequeueCount - 1) * queues.visibilityTimeoutMs).toBeGreaterThan(10 * 60_000);
 });
