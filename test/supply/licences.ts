@@ -54,6 +54,7 @@ const SHIPPED = [
   'PSF-2.0',
   'Python-2.0',
   'Unlicense',
+  'Zlib',
 ];
 /** Tools that are run and not linked to. */
 const TOOLS = [...SHIPPED, 'MPL-2.0'];
