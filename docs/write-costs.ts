@@ -8,7 +8,7 @@ import { Cron } from 'croner';
 import { codeFacts } from '../test/infra/code-facts.ts';
 import { deployed, EVERYTHING, LEAST } from '../test/infra/templates.ts';
 import { type Operations, operations, STEPS } from './costs/measured.ts';
-import { costOf, HOURS, PRICES, type Price } from './costs/prices.ts';
+import { costOf, HOURS, type Known, PRICES, type Price } from './costs/prices.ts';
 
 const PAGE = join(import.meta.dirname, 'costs.md');
 const DAYS = HOURS / 24;
@@ -34,6 +34,12 @@ const SCENARIOS = [
   { name: '50 services', services: 50 },
   { name: '5,000 services', services: 5_000 },
 ];
+
+const KNOWN: Readonly<Record<Known, string>> = {
+  read: 'read there',
+  quoted: 'as public projects quote it from there',
+  remembered: 'remembered, not looked up; see there',
+};
 
 export interface Line {
   readonly what: string;
@@ -116,16 +122,19 @@ export async function costsPage(): Promise<string> {
   const perTurn = Object.entries(counted.turns).map(
     ([name, { base, each }]) => `| \`${name}\` | ${count(turns.get(name) ?? 0)} | ${tenths(base)} | ${tenths(each)} |`,
   );
-  const prices = Object.values(PRICES).map((price: Price) => {
+  const all: readonly Price[] = Object.values(PRICES);
+  const remembered = all.filter(({ known }) => known === 'remembered').length;
+  const prices = all.map((price) => {
     const amount = price.usd < 0.001 ? `${count(price.usd * 1e6)} a million` : String(price.usd);
-    return `| ${price.per} | ${amount} | ${price.free === undefined ? '' : price.free.toLocaleString('en-US')} | ${price.source} |`;
+    return `| ${price.per} | ${amount} | ${price.free === undefined ? '' : price.free.toLocaleString('en-US')} | ${KNOWN[price.known]} | ${price.source} |`;
   });
   return `# What it costs
 
 <!-- Written by \`npm run docs:costs\` from docs/costs/, the built functions and the templates; do not edit. -->
 
-Computed, not billed: **nothing of this was run on Azure**. Prices are list prices of East US in US dollars, as of 2026-11-22. Microsoft's pages show them only live and could
-not be read from here: where one is named below, the price is what public projects quote from it. Look them up for your region and agreement before you count on them. Idle is an installation that no spec was adopted in.
+Computed, not billed: **nothing of this was run on Azure**. Prices are list prices of East US in US dollars, as of 2026-11-22. Microsoft's pages show them only live and were
+not read: ${remembered} of the ${all.length} prices are **remembered, not looked up**, and [the table](#prices) says of each how it is known. Look them up for your region and agreement before you
+count on them. Idle is an installation that no spec was adopted in.
 
 ${table(lines)}
 
@@ -154,8 +163,10 @@ installations that are small.
 
 ## Prices
 
-| Of what | $ | Free each month | From |
-|---|--:|--:|---|
+Where a price is remembered, so is what is free of it; the page that is named is where to look it up, not where it was read.
+
+| Of what | $ | Free each month | How it is known | Page |
+|---|--:|--:|---|---|
 ${prices.join('\n')}
 `;
 }

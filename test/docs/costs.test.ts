@@ -7,6 +7,7 @@ import { costOf, PRICES } from '../../docs/costs/prices.ts';
 import { costsPage } from '../../docs/write-costs.ts';
 
 const page = readFileSync(join(import.meta.dirname, '../../docs/costs.md'), 'utf8');
+const WORDS = { read: 'read there', quoted: 'public projects quote it', remembered: 'not looked up' } as const;
 const NUMBER = /\d[\d,]*(?:\.\d+)?/g;
 const numbersOf = (text: string): readonly number[] => [...text.matchAll(NUMBER)].map(([number]) => Number(number.replaceAll(',', '')));
 
@@ -28,6 +29,14 @@ describe('docs/costs.md', () => {
     expect(fifty).toBeGreaterThan(idle);
     expect(many).toBeGreaterThan(10 * fifty);
     for (const { source } of Object.values(PRICES)) expect(source).toMatch(/^[a-z.]+\.com\//);
+  });
+
+  it("says of every price how it is known: of Microsoft's pages none was read", () => {
+    for (const { known, source } of Object.values(PRICES)) {
+      const row = page.split('\n').find((line) => line.endsWith(` | ${source} |`) && line.includes(WORDS[known]));
+      expect(row, source).toBeDefined();
+      expect(source.startsWith('azure.microsoft.com/'), source).toBe(known !== 'read');
+    }
   });
 });
 
