@@ -13,6 +13,9 @@ param storageAccountName string
 param deploymentContainerUrl string
 param deadLetterContainerUrl string
 param anchorsContainerUrl string
+param journalIngestionEndpoint string
+param journalRuleId string
+param journalStreamName string
 param telemetryConnectionString string
 param workspaceId string
 param cosmosEndpoint string
@@ -54,6 +57,9 @@ var ownSettings = {
   MESHWRIGHT_URL: url
   MESHWRIGHT_DEAD_LETTERS_URL: deadLetterContainerUrl
   MESHWRIGHT_ANCHORS_URL: anchorsContainerUrl
+  MESHWRIGHT_AUDIT_ENDPOINT: journalIngestionEndpoint
+  MESHWRIGHT_AUDIT_RULE: journalRuleId
+  MESHWRIGHT_AUDIT_STREAM: journalStreamName
 }
 
 // What specs name is a secret, and stays in the vault.

@@ -10,11 +10,13 @@ var monitoringMetricsPublisher = '3913510d-42f4-4e42-8a64-420c390055eb'
 // One row a commit: what the journal holds, so that a query can follow the chain of hashes.
 var journalColumns = [
   { name: 'TimeGenerated', type: 'datetime' }
+  { name: 'CommittedAt', type: 'datetime' }
   { name: 'Stream', type: 'string' }
   { name: 'Version', type: 'long' }
-  { name: 'CommitId', type: 'string' }
+  { name: 'DeliveryId', type: 'string' }
   { name: 'Actor', type: 'string' }
   { name: 'Events', type: 'dynamic' }
+  { name: 'Message', type: 'string' }
   { name: 'Evidence', type: 'dynamic' }
   { name: 'PreviousHash', type: 'string' }
   { name: 'Hash', type: 'string' }
@@ -118,3 +120,4 @@ output workspaceId string = workspace.id
 output telemetryConnectionString string = telemetry.properties.ConnectionString
 output journalIngestionEndpoint string = journalRule.properties.endpoints.logsIngestion
 output journalRuleId string = journalRule.properties.immutableId
+output journalStreamName string = 'Custom-${journalTable.name}'

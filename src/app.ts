@@ -1,10 +1,12 @@
 /** The use cases, wired once over the adapters they are given. Every trigger, and the simulation, goes through this door. */
 
 import { type Archive, archive } from './archive.ts';
+import { type Streamed, streamJournal } from './auditing.ts';
 import { type DeadLetterPlace, type DeadLetters, deadLetters } from './dead-letters.ts';
 import { type DriftReport, type DriftScope, driftSeen, lookForDriftIn, lookWhereOwed } from './drift-report.ts';
 import { createIssuing, type Issuing } from './issuing.ts';
 import type { Anchors } from './journal/anchors.ts';
+import type { AuditLog } from './journal/audit-rows.ts';
 import type { Documents } from './journal/documents.ts';
 import { commitsOf } from './journal/history.ts';
 import { listParked, type Parked, readParked } from './journal/parked.ts';
@@ -46,6 +48,8 @@ export interface Adapters {
   readonly deadLetters?: readonly DeadLetterPlace[];
   /** Where the journal is anchored each day; left out: nowhere. */
   readonly anchors?: Anchors;
+  /** Where commits are streamed to for auditors; left out: nowhere. */
+  readonly auditLog?: AuditLog;
   /** Tells operators of what failed and will be tried again. */
   readonly report: (problem: string, error: unknown) => void;
 }
@@ -128,6 +132,8 @@ export interface App {
   readonly deadLetters: DeadLetters;
   /** The whole journal, out of here and into an empty installation. */
   readonly archive: Archive;
+  /** What was decided since the last time, into the audit log. @throws when that does not take it. */
+  streamJournal(): Promise<Streamed>;
   /** A page of deliveries nobody could act on, see `listParked`. */
   parked(after?: number, limit?: number): Promise<readonly Parked[]>;
   /** One of them with what came; `undefined`: no such delivery. */
@@ -137,6 +143,7 @@ export interface App {
 export function createApp(adapters: Adapters): App {
   const { documents, now, report } = adapters;
   const adopted = adoptedMeshes(documents);
+  const archived = archive({ documents, now, ...(adapters.anchors && { anchors: adapters.anchors }) });
 
   async function dataPlane(mesh: string, name: string): Promise<DataPlane | undefined> {
     const spec = (await adopted.one(mesh))?.spec;
@@ -256,7 +263,8 @@ export function createApp(adapters: Adapters): App {
       receiveQueued: (message) => receiveQueued(receiving, message),
       wake: tended.wake,
     }),
-    archive: archive({ documents, now, ...(adapters.anchors && { anchors: adapters.anchors }) }),
+    archive: archived,
+    streamJournal: () => streamJournal({ documents, archive: archived, log: adapters.auditLog }),
     parked: (after, limit) => listParked(documents, now(), after, limit),
     parkedOne: (id) => readParked(documents, now(), id),
   };

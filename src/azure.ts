@@ -2,7 +2,9 @@
  * The adapters of an installation on Azure, by managed identity: state in Cosmos DB, authorities in Key Vault, alarms on a
  * queue of the host's storage; cards to Teams. Without that queue the sweep wakes what is due, up to a minute late.
  */
+import type { TokenCredential } from '@azure/identity';
 import { anchorBlobs } from './adapters/anchor-blobs.ts';
+import { openAuditLog } from './adapters/audit-ingestion.ts';
 import { openCosmosDocuments } from './adapters/cosmos-documents.ts';
 import { deadLetterBlobs, openContainer } from './adapters/dead-letter-blobs.ts';
 import { poisonQueue } from './adapters/poison-queue.ts';
@@ -24,6 +26,7 @@ export async function azureAdapters(settings: Settings, endpoint: string): Promi
     setAlarm: alarmsOf(settings),
     deadLetters: deadLettersOf(settings),
     ...anchorsOf(settings),
+    ...auditLogOf(settings, token),
     connect: namedDataPlanes(documents, settings, async () => token),
     trust: certificateAdapters(
       documents,
@@ -68,6 +71,22 @@ function deadLettersOf(settings: Settings): readonly DeadLetterPlace[] {
 function anchorsOf({ MESHWRIGHT_ANCHORS_URL: container, AzureWebJobsStorage__clientId: clientId }: Settings): Pick<Adapters, 'anchors'> {
   if (container === undefined) return {};
   return { anchors: anchorBlobs(async () => openContainer(container, await identity(clientId))) };
+}
+
+function auditLogOf(settings: Settings, credential: TokenCredential): Pick<Adapters, 'auditLog'> {
+  const { MESHWRIGHT_AUDIT_ENDPOINT: endpoint, MESHWRIGHT_AUDIT_RULE: rule, MESHWRIGHT_AUDIT_STREAM: stream } = settings;
+  if (endpoint === undefined && rule === undefined) return {};
+  if (endpoint === undefined || rule === undefined)
+    throw new Error('An audit log is named by both: set MESHWRIGHT_AUDIT_ENDPOINT and MESHWRIGHT_AUDIT_RULE, or neither.');
+  let opened: ReturnType<typeof openAuditLog> | undefined;
+  return {
+    auditLog: {
+      async send(rows) {
+        opened ??= openAuditLog({ endpoint, rule, stream, credential });
+        await (await opened).send(rows);
+      },
+    },
+  };
 }
 
 async function identity(clientId: string | undefined) {

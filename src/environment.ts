@@ -47,6 +47,16 @@ const settingsSchema = z.object({
   MESHWRIGHT_DEAD_LETTERS_URL: httpsAddress.optional(),
   /** The container, best with an immutability policy, that the journal is anchored in each day: `https://<account>.blob.core.windows.net/journal-anchors`. */
   MESHWRIGHT_ANCHORS_URL: httpsAddress.optional(),
+  /** Of a data collection rule, by which commits are streamed to Log Analytics: its address, its immutable id, and its name for the rows. */
+  MESHWRIGHT_AUDIT_ENDPOINT: httpsAddress.optional(),
+  MESHWRIGHT_AUDIT_RULE: z
+    .string()
+    .regex(/^dcr-[0-9a-f]{32}$/, { error: 'give the immutable id of a data collection rule, dcr-…' })
+    .optional(),
+  MESHWRIGHT_AUDIT_STREAM: z
+    .string()
+    .regex(/^Custom-\w{1,90}$/, { error: 'give the name that the rule has for the rows, Custom-…' })
+    .default('Custom-MeshwrightJournal_CL'),
   /** Who may ask: holders of tokens of Entra ID on Azure, of the one token on one machine; nobody until it is said. */
   MESHWRIGHT_AUTH: z.enum(['entra', 'token', 'none'], { error: 'write entra, token or none' }).default('none'),
   MESHWRIGHT_TOKEN_FILE: z.string().min(1).optional(),

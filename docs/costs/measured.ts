@@ -38,6 +38,7 @@ class World {
       connect: (_mesh, { name }) => envoyDataPlane(this.documents, name, () => {}),
       channel: () => undefined,
       anchors: { write: async () => 'written' },
+      auditLog: { send: async () => {} },
       report: (problem, error) => {
         throw new Error(problem, { cause: error });
       },
@@ -85,6 +86,7 @@ const TURNS: Readonly<Record<string, (app: App) => Promise<unknown>>> = {
   shadowTimer: (app) => app.strictness.lookAtAll(),
   measure: (app) => Promise.all([app.rotating.measured(), app.status()]),
   certificateInventory: (app) => app.rotating.takeInventory(),
+  streamJournal: (app) => app.streamJournal(),
   anchorJournal: (app) => app.archive.anchor(),
 };
 

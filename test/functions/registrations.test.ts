@@ -45,6 +45,7 @@ describe('the built functions', () => {
       'owedDriftTimer: timerTrigger',
       'queuedEvents: queueTrigger',
       'shadowTimer: timerTrigger',
+      'streamJournal: timerTrigger',
       'sweep: timerTrigger',
     ]);
   });

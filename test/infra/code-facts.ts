@@ -16,6 +16,7 @@ import * as kubernetesKinds from '../../src/dataplanes/kubernetes/kinds.ts';
 import * as linkerdKinds from '../../src/dataplanes/linkerd/kinds.ts';
 import * as osmKinds from '../../src/dataplanes/osm/kinds.ts';
 import type { Settings } from '../../src/environment.ts';
+import { auditRow } from '../../src/journal/audit-rows.ts';
 
 const ROOT = join(import.meta.dirname, '../..');
 const json = (file: string): unknown => JSON.parse(readFileSync(join(ROOT, file), 'utf8'));
@@ -37,6 +38,9 @@ const SETTINGS: Readonly<Record<keyof Settings, 'set on Azure' | { readonly loca
   MESHWRIGHT_DOOR_KEYS: 'set on Azure',
   MESHWRIGHT_DEAD_LETTERS_URL: 'set on Azure',
   MESHWRIGHT_ANCHORS_URL: 'set on Azure',
+  MESHWRIGHT_AUDIT_ENDPOINT: 'set on Azure',
+  MESHWRIGHT_AUDIT_RULE: 'set on Azure',
+  MESHWRIGHT_AUDIT_STREAM: 'set on Azure',
   MESHWRIGHT_XDS_URL: 'set on Azure',
   MESHWRIGHT_URL: 'set on Azure',
   MESHWRIGHT_LOOPBACK_WEBHOOKS: { localBecause: 'tests of cards on one machine' },
@@ -91,9 +95,13 @@ export interface CodeFacts {
   /** `services`, `apps/deployments`: of Kubernetes itself. */
   readonly coreKinds: readonly string[];
   readonly measuredFields: readonly string[];
+  /** Of a row in the table of the journal. */
+  readonly auditColumns: readonly string[];
   /** Of telemetry, never sampled away: `Request`, `Exception`. */
   readonly unsampled: readonly string[];
 }
+
+const COMMIT = { version: 1, schema: 1, at: 0, deliveryId: '', actor: '', events: [], message: '', prevHash: '', hash: '' };
 
 const kindSchema = z.object({ apiVersion: z.string(), plural: z.string() });
 
@@ -130,6 +138,7 @@ export async function codeFacts(): Promise<CodeFacts> {
     container: containerLayout,
     meshGroups: [...new Set(kindsOf(istioKinds, linkerdKinds, osmKinds, gatewayApiKinds).map(({ group }) => group))].filter(Boolean).sort(),
     coreKinds: kindsOf(kubernetesKinds).map(({ group, plural }) => (group === '' ? plural : `${group}/${plural}`)),
+    auditColumns: Object.keys(auditRow('', COMMIT)),
     measuredFields: Object.keys(measured(0, [], [])),
     unsampled: host.logging.applicationInsights.samplingSettings.excludedTypes.split(';'),
   };

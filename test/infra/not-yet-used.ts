@@ -20,12 +20,6 @@ const dependsOn = (name: string): boolean =>
 
 export const NOT_YET_USED: readonly NotYetUsed[] = [
   {
-    file: 'observability.bicep',
-    symbols: ['journalTable', 'journalRule', 'journalRole'],
-    because: 'The journal is not streamed to Log Analytics yet: its table and its data collection rule are there and stay empty.',
-    isUsed: () => dependsOn('@azure/monitor-ingestion'),
-  },
-  {
     file: 'events.bicep',
     symbols: ['topicRole'],
     because: 'No events of our own are published yet; CI/CD can send to the topic, and the functions are subscribed to it.',

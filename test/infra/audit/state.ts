@@ -122,5 +122,18 @@ function auditTelemetry(audit: Audit, settings: Deployed | undefined): Pick<Stat
   const columns = (value: Value | undefined): readonly Value[] => listAt(value);
   const streamed = columns(valueAt(journalRule?.body, 'properties', 'streamDeclarations', `Custom-${table?.name}`, 'columns'));
   audit.equal(streamed, columns(valueAt(table?.body, 'properties', 'schema', 'columns')), 'the columns that are streamed');
+  audit.equal(
+    streamed.map((column) => textAt(column, 'name')),
+    audit.facts.auditColumns,
+    'the columns of a row',
+  );
+  const said = (name: string): string => textAt(settings?.body, 'properties', name);
+  audit.equal(
+    said('MESHWRIGHT_AUDIT_ENDPOINT'),
+    known(journalRule?.id ?? '', 'properties.endpoints.logsIngestion'),
+    'MESHWRIGHT_AUDIT_ENDPOINT',
+  );
+  audit.equal(said('MESHWRIGHT_AUDIT_RULE'), known(journalRule?.id ?? '', 'properties.immutableId'), 'MESHWRIGHT_AUDIT_RULE');
+  audit.equal(said('MESHWRIGHT_AUDIT_STREAM'), `Custom-${table?.name}`, 'MESHWRIGHT_AUDIT_STREAM');
   return { workspace, telemetry, journalRule };
 }
