@@ -63,7 +63,13 @@ function resourceTable(): string {
   return ['| Template | At first | With everything | Types |', '|---|---|---|---|', ...rows, total].join('\n');
 }
 
-const WHO: Readonly<Record<string, string>> = { functions: 'the functions', delivery: 'Event Grid', xds: 'the server for plain Envoys' };
+const WHO: Readonly<Record<string, string>> = {
+  functions: 'the functions',
+  xds: 'the server for plain Envoys',
+  'evgt-vault': "Event Grid's topic of the vault",
+  'evgt-registry': "Event Grid's topic of the registry",
+  'evgt-meshwright': "Event Grid's topic of our own",
+};
 
 function roleTable(): string {
   const least = new Set(assignedRoles(deployed(LEAST).resources).map(({ resource }) => symbolOf(resource)));

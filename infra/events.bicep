@@ -1,15 +1,15 @@
 // What Azure tells of: Key Vault, a container registry, Azure Resource Manager, and a topic of our own that CI/CD sends to. All as
-// CloudEvents, to the Event Grid trigger, or to a queue where the network is private; what cannot be delivered is kept.
+// CloudEvents, to the Event Grid trigger, or to a queue where the network is private; what cannot be delivered is kept. Each topic acts by an
+// identity of its own: of a storage account with a firewall, no other is a trusted service (learn.microsoft.com/azure/event-grid/handler-storage-queues).
 param location string
 param tags object
 param token string
 param privateNetwork bool
 param functionsDeployed bool
 param functionAppId string
-param deliveryIdentityId string
 param functionsPrincipalId string
-param hostAccountId string
-param recordsAccountId string
+param hostAccountName string
+param recordsAccountName string
 param eventsQueueName string
 param deadLetterContainerName string
 param vaultId string
@@ -18,25 +18,42 @@ param registryLocation string
 param watchedOperations array
 param workspaceId string
 
+var blobDataContributor = 'ba92f5b4-2d11-453d-a403-e96b0029c9fe'
+var queueMessageSender = 'c6a89b2d-59bc-44d0-9896-0f6e12d7b80a'
 var eventGridDataSender = 'd5a91429-5739-47e2-a06b-3470a27159e7'
 var functionName = 'deploymentEvents'
 var subscribed = privateNetwork || functionsDeployed
 var watchesRegistry = !empty(registryId)
 
-var deliveryIdentity = {
-  type: 'UserAssigned'
-  userAssignedIdentity: deliveryIdentityId
+var identity = { type: 'SystemAssigned' }
+
+resource host 'Microsoft.Storage/storageAccounts@2024-01-01' existing = {
+  name: hostAccountName
+}
+
+resource records 'Microsoft.Storage/storageAccounts@2024-01-01' existing = {
+  name: recordsAccountName
+}
+
+resource recordsBlobs 'Microsoft.Storage/storageAccounts/blobServices@2024-01-01' existing = {
+  parent: records
+  name: 'default'
+}
+
+resource deadLetters 'Microsoft.Storage/storageAccounts/blobServices/containers@2024-01-01' existing = {
+  parent: recordsBlobs
+  name: deadLetterContainerName
 }
 
 // Seven days for a queue: as long as Event Grid would try twice over.
 var delivery = privateNetwork
   ? {
       deliveryWithResourceIdentity: {
-        identity: deliveryIdentity
+        identity: identity
         destination: {
           endpointType: 'StorageQueue'
           properties: {
-            resourceId: hostAccountId
+            resourceId: host.id
             queueName: eventsQueueName
             queueMessageTimeToLiveInSeconds: 604800
           }
@@ -54,30 +71,26 @@ var delivery = privateNetwork
       }
     }
 
-var common = union(delivery, {
+var tried = union(delivery, {
   eventDeliverySchema: 'CloudEventSchemaV1_0'
   retryPolicy: {
     maxDeliveryAttempts: 30
     eventTimeToLiveInMinutes: 1440
   }
+})
+
+var common = union(tried, {
   deadLetterWithResourceIdentity: {
-    identity: deliveryIdentity
+    identity: identity
     deadLetterDestination: {
       endpointType: 'StorageBlob'
       properties: {
-        resourceId: recordsAccountId
+        resourceId: records.id
         blobContainerName: deadLetterContainerName
       }
     }
   }
 })
-
-var identity = {
-  type: 'UserAssigned'
-  userAssignedIdentities: {
-    '${deliveryIdentityId}': {}
-  }
-}
 
 resource vaultTopic 'Microsoft.EventGrid/systemTopics@2025-02-15' = {
   name: 'evgt-vault-${token}'
@@ -90,8 +103,31 @@ resource vaultTopic 'Microsoft.EventGrid/systemTopics@2025-02-15' = {
   }
 }
 
+@description('The topic of the vault writes down what it could not deliver.')
+resource vaultDeadLetterRole 'Microsoft.Authorization/roleAssignments@2022-04-01' = {
+  name: guid(deadLetters.id, vaultTopic.id, blobDataContributor)
+  scope: deadLetters
+  properties: {
+    principalId: vaultTopic.identity.principalId
+    principalType: 'ServicePrincipal'
+    roleDefinitionId: subscriptionResourceId('Microsoft.Authorization/roleDefinitions', blobDataContributor)
+  }
+}
+
+@description('The topic of the vault puts events into the queue where the network is private.')
+resource vaultQueueRole 'Microsoft.Authorization/roleAssignments@2022-04-01' = if (privateNetwork) {
+  name: guid(host.id, vaultTopic.id, queueMessageSender)
+  scope: host
+  properties: {
+    principalId: vaultTopic.identity.principalId
+    principalType: 'ServicePrincipal'
+    roleDefinitionId: subscriptionResourceId('Microsoft.Authorization/roleDefinitions', queueMessageSender)
+  }
+}
+
 resource vaultSubscription 'Microsoft.EventGrid/systemTopics/eventSubscriptions@2025-02-15' = if (subscribed) {
   parent: vaultTopic
+  dependsOn: [vaultDeadLetterRole, vaultQueueRole]
   name: 'certificates'
   properties: union(common, {
     filter: {
@@ -115,8 +151,31 @@ resource registryTopic 'Microsoft.EventGrid/systemTopics@2025-02-15' = if (watch
   }
 }
 
+@description('The topic of the registry writes down what it could not deliver.')
+resource registryDeadLetterRole 'Microsoft.Authorization/roleAssignments@2022-04-01' = if (watchesRegistry) {
+  name: guid(deadLetters.id, registryTopic.id, blobDataContributor)
+  scope: deadLetters
+  properties: {
+    principalId: registryTopic!.identity.principalId
+    principalType: 'ServicePrincipal'
+    roleDefinitionId: subscriptionResourceId('Microsoft.Authorization/roleDefinitions', blobDataContributor)
+  }
+}
+
+@description('The topic of the registry puts events into the queue where the network is private.')
+resource registryQueueRole 'Microsoft.Authorization/roleAssignments@2022-04-01' = if (privateNetwork && watchesRegistry) {
+  name: guid(host.id, registryTopic.id, queueMessageSender)
+  scope: host
+  properties: {
+    principalId: registryTopic!.identity.principalId
+    principalType: 'ServicePrincipal'
+    roleDefinitionId: subscriptionResourceId('Microsoft.Authorization/roleDefinitions', queueMessageSender)
+  }
+}
+
 resource registrySubscription 'Microsoft.EventGrid/systemTopics/eventSubscriptions@2025-02-15' = if (watchesRegistry && subscribed) {
   parent: registryTopic
+  dependsOn: [registryDeadLetterRole, registryQueueRole]
   name: 'images'
   properties: union(common, {
     filter: {
@@ -125,21 +184,22 @@ resource registrySubscription 'Microsoft.EventGrid/systemTopics/eventSubscriptio
   })
 }
 
-resource resourcesTopic 'Microsoft.EventGrid/systemTopics@2025-02-15' = {
+// A subscription is nowhere, and a topic that is nowhere can have no identity (learn.microsoft.com/azure/event-grid/enable-identity-system-topics):
+// nothing lets it into the queue of a private network, and nobody keeps what it cannot deliver.
+resource resourcesTopic 'Microsoft.EventGrid/systemTopics@2025-02-15' = if (!privateNetwork) {
   name: 'evgt-resources-${token}'
   location: 'global'
   tags: tags
-  identity: identity
   properties: {
     source: subscription().id
     topicType: 'Microsoft.Resources.Subscriptions'
   }
 }
 
-resource resourcesSubscription 'Microsoft.EventGrid/systemTopics/eventSubscriptions@2025-02-15' = if (subscribed) {
+resource resourcesSubscription 'Microsoft.EventGrid/systemTopics/eventSubscriptions@2025-02-15' = if (!privateNetwork && subscribed) {
   parent: resourcesTopic
   name: 'writes'
-  properties: union(common, {
+  properties: union(tried, {
     filter: {
       includedEventTypes: [
         'Microsoft.Resources.ResourceWriteSuccess'
@@ -169,8 +229,31 @@ resource topic 'Microsoft.EventGrid/topics@2025-02-15' = {
   }
 }
 
+@description('The topic of our own writes down what it could not deliver.')
+resource topicDeadLetterRole 'Microsoft.Authorization/roleAssignments@2022-04-01' = {
+  name: guid(deadLetters.id, topic.id, blobDataContributor)
+  scope: deadLetters
+  properties: {
+    principalId: topic.identity.principalId
+    principalType: 'ServicePrincipal'
+    roleDefinitionId: subscriptionResourceId('Microsoft.Authorization/roleDefinitions', blobDataContributor)
+  }
+}
+
+@description('The topic of our own puts events into the queue where the network is private.')
+resource topicQueueRole 'Microsoft.Authorization/roleAssignments@2022-04-01' = if (privateNetwork) {
+  name: guid(host.id, topic.id, queueMessageSender)
+  scope: host
+  properties: {
+    principalId: topic.identity.principalId
+    principalType: 'ServicePrincipal'
+    roleDefinitionId: subscriptionResourceId('Microsoft.Authorization/roleDefinitions', queueMessageSender)
+  }
+}
+
 resource topicSubscription 'Microsoft.EventGrid/topics/eventSubscriptions@2025-02-15' = if (subscribed) {
   parent: topic
+  dependsOn: [topicDeadLetterRole, topicQueueRole]
   name: 'deployments'
   properties: union(common, {
     filter: {
@@ -224,7 +307,7 @@ resource registryTopicDiagnostics 'Microsoft.Insights/diagnosticSettings@2021-05
   }
 }
 
-resource resourcesTopicDiagnostics 'Microsoft.Insights/diagnosticSettings@2021-05-01-preview' = {
+resource resourcesTopicDiagnostics 'Microsoft.Insights/diagnosticSettings@2021-05-01-preview' = if (!privateNetwork) {
   name: 'to-workspace'
   scope: resourcesTopic
   properties: {

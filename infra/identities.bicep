@@ -1,4 +1,4 @@
-// Who acts: an identity for the functions, one for Event Grid's deliveries, one for the server of plain Envoys. None has a secret.
+// Who acts: an identity for the functions, one for the server of plain Envoys. None has a secret. Topics of Event Grid have their own.
 param location string
 param tags object
 param token string
@@ -6,12 +6,6 @@ param deployXds bool
 
 resource functions 'Microsoft.ManagedIdentity/userAssignedIdentities@2024-11-30' = {
   name: 'id-functions-${token}'
-  location: location
-  tags: tags
-}
-
-resource delivery 'Microsoft.ManagedIdentity/userAssignedIdentities@2024-11-30' = {
-  name: 'id-delivery-${token}'
   location: location
   tags: tags
 }
@@ -25,8 +19,6 @@ resource xds 'Microsoft.ManagedIdentity/userAssignedIdentities@2024-11-30' = if 
 output functionsId string = functions.id
 output functionsClientId string = functions.properties.clientId
 output functionsPrincipalId string = functions.properties.principalId
-output deliveryId string = delivery.id
-output deliveryPrincipalId string = delivery.properties.principalId
 output xdsId string = deployXds ? xds.id : ''
 output xdsClientId string = deployXds ? xds!.properties.clientId : ''
 output xdsPrincipalId string = deployXds ? xds!.properties.principalId : ''

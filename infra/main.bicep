@@ -31,7 +31,7 @@ param cosmosMaxThroughput int = 1000
 @description('Names of further regions of an autoscale account, in the order of failing over.')
 param cosmosRegions array = []
 
-@description('Private endpoints and a virtual network; Event Grid then delivers to a queue instead of the function.')
+@description('Private endpoints and a virtual network; Event Grid then delivers to a queue instead of the function, and Azure Resource Manager tells nothing.')
 param privateNetwork bool = false
 
 @description('Whether the code is there: Event Grid asks a function whether it exists before it subscribes it. azd sets this after the first deployment.')
@@ -159,7 +159,6 @@ module storage './storage.bicep' = {
     redundancy: storageRedundancy
     workspaceId: observability.outputs.workspaceId
     functionsPrincipalId: identities.outputs.functionsPrincipalId
-    deliveryPrincipalId: identities.outputs.deliveryPrincipalId
   }
 }
 
@@ -240,10 +239,9 @@ module events './events.bicep' = {
     privateNetwork: privateNetwork
     functionsDeployed: functionsDeployed
     functionAppId: functions.outputs.functionAppId
-    deliveryIdentityId: identities.outputs.deliveryId
     functionsPrincipalId: identities.outputs.functionsPrincipalId
-    hostAccountId: storage.outputs.hostAccountId
-    recordsAccountId: storage.outputs.recordsAccountId
+    hostAccountName: storage.outputs.hostAccountName
+    recordsAccountName: storage.outputs.recordsAccountName
     eventsQueueName: storage.outputs.eventsQueueName
     deadLetterContainerName: storage.outputs.deadLetterContainerName
     vaultId: vault.outputs.vaultId

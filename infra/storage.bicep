@@ -8,18 +8,16 @@ param anchorsLocked bool
 param redundancy string
 param workspaceId string
 param functionsPrincipalId string
-param deliveryPrincipalId string
 
 var blobDataOwner = 'b7e6dc6d-f1e8-4753-8033-0f276bb0955b'
 var blobDataContributor = 'ba92f5b4-2d11-453d-a403-e96b0029c9fe'
 var queueDataContributor = '974c5e8b-45b9-4653-ba55-5f855dd0fb88'
-var queueMessageSender = 'c6a89b2d-59bc-44d0-9896-0f6e12d7b80a'
 var tableDataContributor = '0a9a7e1f-b9d0-4cc4-a60d-0319b160aaa3'
 
 // Each queue with the one that the host moves a message to after its last attempt.
 var queueNames = ['alarms', 'events']
 
-// Event Grid has no private way out: it comes in as a trusted service where everybody else is kept out.
+// Event Grid has no private way out: its topics come in as trusted services where everybody else is kept out.
 var networkAcls = {
   defaultAction: privateNetwork ? 'Deny' : 'Allow'
   bypass: 'AzureServices'
@@ -149,28 +147,6 @@ resource hostTableRole 'Microsoft.Authorization/roleAssignments@2022-04-01' = {
   }
 }
 
-@description('Event Grid puts events into the queue where the network is private.')
-resource deliveryQueueRole 'Microsoft.Authorization/roleAssignments@2022-04-01' = if (privateNetwork) {
-  name: guid(host.id, deliveryPrincipalId, queueMessageSender)
-  scope: host
-  properties: {
-    principalId: deliveryPrincipalId
-    principalType: 'ServicePrincipal'
-    roleDefinitionId: subscriptionResourceId('Microsoft.Authorization/roleDefinitions', queueMessageSender)
-  }
-}
-
-@description('Event Grid writes down what it could not deliver.')
-resource deliveryDeadLetterRole 'Microsoft.Authorization/roleAssignments@2022-04-01' = {
-  name: guid(deadLetters.id, deliveryPrincipalId, blobDataContributor)
-  scope: deadLetters
-  properties: {
-    principalId: deliveryPrincipalId
-    principalType: 'ServicePrincipal'
-    roleDefinitionId: subscriptionResourceId('Microsoft.Authorization/roleDefinitions', blobDataContributor)
-  }
-}
-
 @description('Dead letters are listed, sent again, and removed when they were.')
 resource functionsDeadLetterRole 'Microsoft.Authorization/roleAssignments@2022-04-01' = {
   name: guid(deadLetters.id, functionsPrincipalId, blobDataContributor)
@@ -208,6 +184,7 @@ resource recordsDiagnostics 'Microsoft.Insights/diagnosticSettings@2021-05-01-pr
 output hostAccountId string = host.id
 output hostAccountName string = host.name
 output recordsAccountId string = records.id
+output recordsAccountName string = records.name
 output deploymentContainerUrl string = '${host.properties.primaryEndpoints.blob}${deployments.name}'
 output eventsQueueName string = queueNames[1]
 output deadLetterContainerName string = deadLetters.name

@@ -11,7 +11,7 @@ import { regionProblem } from '../../infra/check-region.ts';
 import { packageFunctions } from '../../infra/package-functions.ts';
 import { readTemplate } from './bicep/declarations.ts';
 import { codeFacts } from './code-facts.ts';
-import { deployed, EVERYTHING, LEAST, readInfra } from './templates.ts';
+import { deployed, EVERYTHING, LEAST, PUBLIC, readInfra } from './templates.ts';
 
 const ROOT = join(import.meta.dirname, '../..');
 const file = (path: string): Promise<string> => readFile(join(ROOT, path), 'utf8');
@@ -43,7 +43,8 @@ describe('what azd is told', () => {
     const subscriptions = (parameters: typeof LEAST) =>
       deployed(parameters).resources.filter(({ type }) => type.endsWith('/eventSubscriptions')).length;
     expect(subscriptions(LEAST)).toBe(0);
-    expect(subscriptions(EVERYTHING)).toBe(4);
+    expect(subscriptions(PUBLIC)).toBe(4);
+    expect(subscriptions(EVERYTHING), 'privately, the topic of the subscription delivers nothing').toBe(3);
   });
 
   it('gives parameters that main.bicep has, each by a variable of the environment', async () => {

@@ -77,6 +77,27 @@ describe('a template that lost', () => {
       /the container for evgt-/,
     ],
     [
+      'an identity that a firewall lets in',
+      'events.bicep',
+      "var identity = { type: 'SystemAssigned' }",
+      "var identity = { type: 'UserAssigned' }",
+      /the identity of evgt-vault-\w+ is \{"type":"UserAssigned"\}[\s\S]*who delivers for evgt-vault-\w+ is/,
+    ],
+    [
+      'its trusted services',
+      'storage.bicep',
+      "bypass: 'AzureServices'",
+      "bypass: 'None'",
+      /the trusted services that sthost\w+ lets in is "None", not "AzureServices"/,
+    ],
+    [
+      'the role of a topic',
+      'events.bicep',
+      'principalId: topic.identity.principalId',
+      'principalId: vaultTopic.identity.principalId',
+      /evgt-meshwright needs Storage Blob Data Contributor on dead-letters, and has it 0 times/,
+    ],
+    [
       "the dead-man's switch",
       'alerts.bicep',
       'OperationName == "sweep"',

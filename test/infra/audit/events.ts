@@ -20,22 +20,27 @@ const SOURCES = {
 } as const;
 const OWN = ['Meshwright.Deployment.Requested'];
 
+/**
+ * Of a storage account with a firewall only a system-assigned identity is a trusted service (learn.microsoft.com/azure/event-grid/handler-storage-queues),
+ * and a topic of location `global` can have none (learn.microsoft.com/azure/event-grid/enable-identity-system-topics).
+ */
+const OWN_IDENTITY = { type: 'SystemAssigned' };
+const GLOBAL = 'Microsoft.Resources.Subscriptions';
+
 export interface Events {
   readonly topic: Deployed | undefined;
-  readonly delivery: Deployed | undefined;
+  /** Every topic that delivers by its own identity. */
+  readonly delivering: readonly Deployed[];
 }
 
 export function auditEvents(audit: Audit, host: Host, state: State): Events {
-  const delivery = audit.one({
-    type: 'Microsoft.ManagedIdentity/userAssignedIdentities',
-    because: 'Event Grid delivers by an identity',
-    matching: ({ symbol }) => symbol === 'delivery',
-  });
+  const delivering: Deployed[] = [];
   const registry = textAt(audit.parameters, 'registryId');
   const of: Readonly<Record<keyof typeof SOURCES, string | undefined>> = {
     'Microsoft.KeyVault.vaults': state.vault?.id,
     'Microsoft.ContainerRegistry.Registries': registry === '' ? undefined : registry,
-    'Microsoft.Resources.Subscriptions': state.vault?.id.split('/resourceGroups/')[0],
+    // Where only an identity is let in, who can have none has nowhere to deliver to.
+    [GLOBAL]: audit.parameters.privateNetwork === true ? undefined : state.vault?.id.split('/resourceGroups/')[0],
   };
   for (const [topicType, types] of Object.entries(SOURCES)) {
     const source = Object.entries(of).find(([name]) => name === topicType)?.[1];
@@ -46,28 +51,28 @@ export function auditEvents(audit: Audit, host: Host, state: State): Events {
       matching: ({ body }) => textAt(body, 'properties', 'topicType') === topicType,
     });
     audit.equal(valueAt(topic?.body, 'properties', 'source'), source, `the source of ${topicType}`);
-    auditTopic(audit, topic, types, { host, state, delivery });
+    if (topic && topicType !== GLOBAL) delivering.push(topic);
+    auditTopic(audit, topic, types, { host, state, byItself: topicType !== GLOBAL });
   }
   const topic = audit.one({ type: 'Microsoft.EventGrid/topics', because: 'CI/CD asks for versions, and others are told what was decided' });
   audit.equal(valueAt(topic?.body, 'properties', 'disableLocalAuth'), true, 'disableLocalAuth of the topic');
   audit.equal(valueAt(topic?.body, 'properties', 'inputSchema'), 'CloudEventSchemaV1_0', 'the schema of the topic');
-  auditTopic(audit, topic, OWN, { host, state, delivery });
-  return { topic, delivery };
+  if (topic) delivering.push(topic);
+  auditTopic(audit, topic, OWN, { host, state, byItself: true });
+  return { topic, delivering };
 }
 
 interface Around {
   readonly host: Host;
   readonly state: State;
-  readonly delivery: Deployed | undefined;
+  /** Whether it has an identity to deliver by. */
+  readonly byItself: boolean;
 }
 
 function auditTopic(audit: Audit, topic: Deployed | undefined, types: readonly string[], around: Around): void {
   if (!topic) return;
-  audit.equal(
-    Object.keys(valueAt(topic.body, 'identity', 'userAssignedIdentities') ?? {}),
-    [around.delivery?.id],
-    `the identity of ${topic.name}`,
-  );
+  audit.equal(valueAt(topic.body, 'identity'), around.byItself ? OWN_IDENTITY : undefined, `the identity of ${topic.name}`);
+  audit.equal(textAt(topic.body, 'location') === 'global', !around.byItself, `that ${topic.name} is global`);
   auditDiagnostics(audit, topic, around.state.workspace);
   const isDeployed = audit.parameters.functionsDeployed === true || audit.parameters.privateNetwork === true;
   if (!isDeployed) return;
@@ -92,11 +97,11 @@ function isRead(type: string): boolean {
   return !(deployment.kind === 'invalid' && deployment.reason === 'UnknownEventType');
 }
 
-function auditDestination(audit: Audit, properties: Parameters<typeof valueAt>[0], topic: Deployed, { host, delivery }: Around): void {
+function auditDestination(audit: Audit, properties: Parameters<typeof valueAt>[0], topic: Deployed, { host }: Around): void {
   const { triggers } = audit.facts;
   if (audit.parameters.privateNetwork === true) {
     const by = valueAt(properties, 'deliveryWithResourceIdentity');
-    audit.equal(valueAt(by, 'identity', 'userAssignedIdentity'), delivery?.id, `who delivers for ${topic.name}`);
+    audit.equal(valueAt(by, 'identity'), OWN_IDENTITY, `who delivers for ${topic.name}`);
     audit.equal(valueAt(by, 'destination', 'endpointType'), 'StorageQueue', `where ${topic.name} delivers privately`);
     audit.equal(valueAt(by, 'destination', 'properties', 'resourceId'), host.account?.id, `the account that ${topic.name} delivers to`);
     const queue = textAt(by, 'destination', 'properties', 'queueName');
@@ -113,9 +118,10 @@ function auditDestination(audit: Audit, properties: Parameters<typeof valueAt>[0
   audit.expect(named.includes(to), `${topic.name} delivers to ${to}, which no function with an Event Grid trigger is`);
 }
 
-function auditDeadLetters(audit: Audit, properties: Parameters<typeof valueAt>[0], topic: Deployed, { state, delivery }: Around): void {
+function auditDeadLetters(audit: Audit, properties: Parameters<typeof valueAt>[0], topic: Deployed, { state, byItself }: Around): void {
   const kept = valueAt(properties, 'deadLetterWithResourceIdentity');
-  audit.equal(valueAt(kept, 'identity', 'userAssignedIdentity'), delivery?.id, `who keeps what ${topic.name} cannot deliver`);
+  audit.equal(valueAt(kept, 'identity'), byItself ? OWN_IDENTITY : undefined, `who keeps what ${topic.name} cannot deliver`);
+  if (!byItself) return;
   audit.equal(valueAt(kept, 'deadLetterDestination', 'properties', 'resourceId'), state.records?.id, `where it is kept for ${topic.name}`);
   audit.equal(textAt(kept, 'deadLetterDestination', 'properties', 'blobContainerName'), 'dead-letters', `the container for ${topic.name}`);
 }

@@ -37,6 +37,13 @@ export function auditNetwork(audit: Audit, host: Host, state: State, { topic }: 
     for (const group of groups) if (owner) auditEndpoint(audit, owner, group, network);
   for (const kept of [host.account, state.records, state.vault])
     audit.equal(valueAt(kept?.body, 'properties', 'networkAcls', 'defaultAction'), 'Deny', `whom ${kept?.name} lets in`);
+  // A topic of Event Grid with an identity of its own is one of them.
+  for (const kept of [host.account, state.records])
+    audit.equal(
+      valueAt(kept?.body, 'properties', 'networkAcls', 'bypass'),
+      'AzureServices',
+      `the trusted services that ${kept?.name} lets in`,
+    );
   for (const kept of [state.cosmos, topic])
     audit.equal(valueAt(kept?.body, 'properties', 'publicNetworkAccess'), 'Disabled', `public access to ${kept?.name}`);
   const site = valueAt(host.app?.body, 'properties', 'siteConfig');

@@ -15,7 +15,7 @@ const COSMOS_DEFINITION = 'Microsoft.DocumentDB/databaseAccounts/sqlRoleDefiniti
 
 export interface AssignedRole {
   readonly resource: Deployed;
-  /** `functions`, `delivery`, `xds`. */
+  /** `functions`, `xds`, or the topic that delivers: `evgt-vault`, `evgt-registry`, `evgt-meshwright`. */
   readonly who: string;
   readonly role: string;
   /** The id of what it is assigned on. */
@@ -31,7 +31,7 @@ export function assignedRoles(resources: readonly Deployed[]): readonly Assigned
       const definition = textAt(resource.body, 'properties', 'roleDefinitionId');
       return {
         resource,
-        who: /id-(\w+)-/.exec(principal)?.[1] ?? principal,
+        who: /id-(\w+)-/.exec(principal)?.[1] ?? /evgt-[a-z]+/.exec(principal)?.[0] ?? principal,
         role: roleName(definition, resources),
         on: resource.extends === '' ? textAt(resource.body, 'properties', 'scope') : resource.extends,
         why: resource.description,
@@ -51,10 +51,14 @@ interface Need {
   readonly on: string | undefined;
 }
 
-export function auditRoles(audit: Audit, host: Host, state: State, { topic }: Events): void {
+export function auditRoles(audit: Audit, host: Host, state: State, { topic, delivering }: Events): void {
   const resources = [ASSIGNMENT, DEFINITION, COSMOS, COSMOS_DEFINITION].flatMap((type) => audit.every({ type }));
   const roles = assignedRoles(resources);
-  const needs = [...needsOfFunctions(audit, host, state, topic), ...needsOfOthers(audit, host, state)];
+  const needs = [
+    ...needsOfFunctions(audit, host, state, topic),
+    ...needsOfOthers(audit, state),
+    ...needsOfTopics(audit, host, state, delivering),
+  ];
   for (const need of needs) {
     const given = roles.filter(({ who, role, on }) => who === need.who && role === need.role && on === need.on);
     audit.expect(given.length === 1, `${need.who} needs ${need.role} on ${lastOf(need.on ?? '?')}, and has it ${given.length} times`);
@@ -116,19 +120,24 @@ function needsOfFunctions(audit: Audit, { account }: Host, state: State, topic: 
   ];
 }
 
-function needsOfOthers(audit: Audit, { account }: Host, state: State): readonly Need[] {
+function needsOfOthers(audit: Audit, state: State): readonly Need[] {
+  return audit.parameters.deployXds === true
+    ? [
+        { who: 'xds', role: 'meshwright documents', on: state.cosmos?.id },
+        { who: 'xds', role: 'AcrPull', on: textAt(audit.parameters, 'registryId') },
+      ]
+    : [];
+}
+
+function needsOfTopics(audit: Audit, { account }: Host, state: State, topics: readonly Deployed[]): readonly Need[] {
   const deadLetters = `${state.records?.id}/blobServices/default/containers/dead-letters`;
-  const { privateNetwork, deployXds } = audit.parameters;
-  return [
-    { who: 'delivery', role: 'Storage Blob Data Contributor', on: deadLetters },
-    ...(privateNetwork === true ? [{ who: 'delivery', role: 'Storage Queue Data Message Sender', on: account?.id }] : []),
-    ...(deployXds === true
-      ? [
-          { who: 'xds', role: 'meshwright documents', on: state.cosmos?.id },
-          { who: 'xds', role: 'AcrPull', on: textAt(audit.parameters, 'registryId') },
-        ]
-      : []),
-  ];
+  return topics.flatMap(({ name }) => {
+    const who = name.replace(/-[^-]*$/, '');
+    return [
+      { who, role: 'Storage Blob Data Contributor', on: deadLetters },
+      ...(audit.parameters.privateNetwork === true ? [{ who, role: 'Storage Queue Data Message Sender', on: account?.id }] : []),
+    ];
+  });
 }
 
 /** What the store calls: reads and writes of items, queries, and what the SDK asks an account for. */
