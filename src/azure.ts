@@ -18,6 +18,7 @@ import type { Settings } from './environment.ts';
 
 export async function azureAdapters(settings: Settings, endpoint: string): Promise<Adapters> {
   const token = await identity(settings.COSMOS__clientId);
+  const auditLog = auditLogOf(settings, token);
   const account = { endpoint, credential: { token }, database: settings.COSMOS__database, container: settings.COSMOS__container };
   const documents = await openCosmosDocuments(account, Date.now);
   return {
@@ -26,7 +27,7 @@ export async function azureAdapters(settings: Settings, endpoint: string): Promi
     setAlarm: alarmsOf(settings),
     deadLetters: deadLettersOf(settings),
     ...anchorsOf(settings),
-    ...auditLogOf(settings, token),
+    ...auditLog,
     connect: namedDataPlanes(documents, settings, async () => token),
     trust: certificateAdapters(
       documents,

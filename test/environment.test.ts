@@ -78,6 +78,26 @@ describe('the app does not start, and says why', () => {
       { ...COSMOS, AzureWebJobsStorage__clientId: 'x' },
       wrong('AzureWebJobsStorage__clientId', 'give the client id of a managed identity'),
     ],
+    [
+      'anchors without an address',
+      { ...COSMOS, MESHWRIGHT_ANCHORS_URL: 'journal-anchors' },
+      wrong('MESHWRIGHT_ANCHORS_URL', 'give an https address'),
+    ],
+    [
+      'an audit log by the name of its rule',
+      { ...COSMOS, MESHWRIGHT_AUDIT_RULE: 'dcr-journal' },
+      wrong('MESHWRIGHT_AUDIT_RULE', 'give the immutable id of a data collection rule, dcr-…'),
+    ],
+    [
+      'an audit log by its table',
+      { ...COSMOS, MESHWRIGHT_AUDIT_STREAM: 'MeshwrightJournal_CL' },
+      wrong('MESHWRIGHT_AUDIT_STREAM', 'give the name that the rule has for the rows, Custom-…'),
+    ],
+    [
+      'half of an audit log',
+      { ...COSMOS, MESHWRIGHT_AUDIT_ENDPOINT: 'https://shop.ingest.monitor.azure.com' },
+      'An audit log is named by both: set MESHWRIGHT_AUDIT_ENDPOINT and MESHWRIGHT_AUDIT_RULE, or neither.',
+    ],
     ['no way of access that there is', { ...COSMOS, MESHWRIGHT_AUTH: 'anybody' }, wrong('MESHWRIGHT_AUTH', 'write entra, token or none')],
     [
       'no tenants',
