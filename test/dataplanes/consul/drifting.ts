@@ -1,5 +1,6 @@
 /** What drift is in Consul, whatever Consul it is: held by the one in memory and by the real one. Each test has a service of its own. */
 import { expect, it } from 'vitest';
+import { z } from 'zod';
 import { consulDataPlane } from '../../../src/dataplanes/consul/data-plane.ts';
 import type { JsonObject } from '../../../src/journal/documents.ts';
 import type { Difference } from '../../../src/reconcile/data-plane.ts';
@@ -45,6 +46,22 @@ export function specifyDrift(bench: () => Bench): void {
       { kind: 'missing', resource: `service-router ${service}` },
     ]);
     await dataPlane.apply(fragment);
+    expect(await drift()).toEqual([]);
+  });
+
+  it('is of a later revision than there is here, as after a restore, until no entry carries one', async () => {
+    const { service, dataPlane, fragment, entry, put, drift } = await open();
+    const later = planOf(service, { v1: 50, v2: 50 }, { security: STRICT, connectTimeoutMs: 1500 });
+    await dataPlane.apply({ ...fragment, revision: 9, plan: later });
+    const message = expect.stringContaining(`The entries of ${service} carry a later revision than there is here`);
+    expect(await drift()).toEqual([{ kind: 'foreign', resource: service, message }]);
+    for (const kind of ['service-resolver', 'service-splitter', 'service-router', 'service-intentions']) {
+      const { Meta, ...rest } = await entry(kind);
+      const { 'meshwright/revision': _revision, ...bare } = z.record(z.string(), z.string()).parse(Meta);
+      await put({ ...rest, Meta: bare });
+    }
+    expect((await drift()).map(({ kind }) => kind)).toContain('changed');
+    expect(await dataPlane.apply(fragment)).toEqual({ kind: 'applied' });
     expect(await drift()).toEqual([]);
   });
 
