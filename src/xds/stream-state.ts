@@ -88,7 +88,7 @@ export function createAdsStream(contentFor: ContentFor, setOf: SetOfNames, memor
     if (!begun) begin(request);
     const { asked, lastNonce, inFlight } = types[type];
     const names = subscription(type, asked, request.names, setOf);
-    if (asked === undefined) types[type] = meet(types[type], request.version, names);
+    if (asked === undefined) types[type] = meet(type, types[type], request.version, names);
     // What answers an older response says nothing of the newest; its answer will come.
     else if (request.nonce !== '' && request.nonce !== lastNonce) return { responses: [], facts: [] };
 

@@ -36,13 +36,24 @@ export const blank: TypeState = {
 };
 
 /** The first request for a type on a stream: what of that which is remembered does the node still hold? */
-export function meet({ unanswered, ...state }: TypeState, version: string, asked: Subscription): TypeState {
+export function meet(type: EnvoyResourceType, { unanswered, ...state }: TypeState, version: string, asked: Subscription): TypeState {
+  const isWaitedFor = type === 'endpoints' || type === 'secret';
   if (version === '') return state.promised ? { ...blank, promised: state.promised } : blank;
-  if (state.version === version) return state;
-  if (unanswered && String(unanswered.sequence) === version) return accepted(state, unanswered, asked);
+  if (state.version === version) return isWaitedFor ? withoutOwed(state) : state;
+  if (unanswered && String(unanswered.sequence) === version) {
+    if (!isWaitedFor) return accepted(state, unanswered, asked);
+    // It has read the response, but may have asked for something else just then, and taken nothing of it.
+    return { ...withoutOwed(state), version, certain: false };
+  }
   if (state.knowledge !== 'known') return { ...state, knowledge: 'unknown' };
   const doubted = [...state.doubted, state.accepted];
   return { ...state, accepted: emptySet, former: state.accepted, doubted, knowledge: 'unknown', certain: false };
+}
+
+/** What the node waits for it may have let go on the way, and asked for again since: neither may have been heard. */
+function withoutOwed(state: TypeState): TypeState {
+  const kept = [...state.accepted.resources].filter(([name]) => !state.owed.has(name));
+  return kept.length === state.accepted.resources.size ? state : { ...state, accepted: resourceSet(new Map(kept)), certain: false };
 }
 
 export type SetOfNames = (names: readonly string[]) => ReadonlySet<string>;

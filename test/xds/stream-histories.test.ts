@@ -4,6 +4,7 @@ import { describe, expect, it } from 'vitest';
 import { createContentFor } from '../../src/xds/node-content.ts';
 import type { Piece, Resource, Snapshot } from '../../src/xds/snapshot.ts';
 import { type AdsStream, createAdsStream, type Step, type StreamFact } from '../../src/xds/stream-state.ts';
+import { foundHistories } from './found-histories.ts';
 import { type ModelledEnvoy, modelledEnvoy } from './modelled-envoy.ts';
 import { arbitraryMesh, encode, goodMesh, isBad, type Mesh, type Service, setOf, snapshotOf } from './modelled-mesh.ts';
 
@@ -128,6 +129,16 @@ function act(actions: readonly Action[], envoy: ModelledEnvoy, server: Connectio
   }
 }
 
+/** As the property takes them. */
+const found = foundHistories.map(({ steps, meshes, last }): [readonly Action[], Mesh, boolean] => {
+  const published = meshes.values();
+  const actions = steps.split(' ').map((step): Action => {
+    if (step === 'p') return { do: 'publish', mesh: published.next().value ?? last };
+    return { do: step === 'r' ? 'read' : step === 'h' ? 'hear' : 'reconnect' };
+  });
+  return [actions, last, false];
+});
+
 const contents = (resources: ReadonlyMap<string, Resource>) => Object.fromEntries([...resources].map(([name, { json }]) => [name, json]));
 
 describe('a node, whatever happens on the way', () => {
@@ -146,7 +157,7 @@ describe('a node, whatever happens on the way', () => {
         expect([...envoy.active.secret.values()].map(({ hash }) => hash)).toEqual(neededSecrets(snapshot).map(({ hash }) => hash));
         expect(server.facts).toContainEqual({ fact: 'served', sequence: snapshot?.sequence, without: [] });
       }),
-      { numRuns: 1000 },
+      { numRuns: 1000, examples: found },
     );
   });
 
