@@ -5,6 +5,7 @@ import { streamJournal } from '../src/auditing.ts';
 import { type AuditLog, type AuditRow, auditRow, MOST_BYTES } from '../src/journal/audit-rows.ts';
 import type { JsonObject } from '../src/journal/documents.ts';
 import { sha256 } from '../src/journal/hash.ts';
+import { GENESIS_HASH } from '../src/journal/stream.ts';
 import { deployment, shop, World } from './world.ts';
 
 /** Keeps what it took; refuses while it is told to, after it has taken the rows where that is asked. */
@@ -46,12 +47,16 @@ const body = (version: number, more: Partial<Record<string, string>> = {}, evide
   ...more,
 });
 
-/** A journal of one stream with as many commits as asked for, each with this evidence. */
-const journalOf = (commits: number, evidence: JsonObject) => ({
-  streams: async () => [{ stream: 's', version: commits, hash: sha256(`${commits}`), pending: {} }],
-  commits: async (_stream: string, after: number, limit: number) =>
-    Array.from({ length: Math.min(limit, commits - after) }, (_each, index) => body(after + index + 1, {}, evidence)),
-});
+/** A journal of one stream with as many commits as asked for, each with this evidence; from `anew` on, others than another journal has. */
+const journalOf = (commits: number, evidence: JsonObject, anew = Number.POSITIVE_INFINITY) => {
+  const hashOf = (version: number) => (version === 0 ? GENESIS_HASH : sha256(`${version}${version < anew ? '' : ' anew'}`));
+  const commit = (version: number) => body(version, { prevHash: hashOf(version - 1), hash: hashOf(version) }, evidence);
+  return {
+    streams: async () => [{ stream: 's', version: commits, hash: hashOf(commits), pending: {} }],
+    commits: async (_stream: string, after: number, limit: number) =>
+      Array.from({ length: Math.min(limit, commits - after) }, (_each, index) => commit(after + index + 1)),
+  };
+};
 
 describe('the audit log', () => {
   it('gets a row of every commit, once, and only what is new the next time', async () => {
@@ -118,6 +123,21 @@ describe('the audit log', () => {
     }
     expect(turns).toBeGreaterThan(1);
     expect(log.versions()).toEqual({ s: Array.from({ length: 700 }, (_each, index) => index + 1) });
+  });
+
+  it.each([
+    ['is shorter', 4],
+    ['is as long', 6],
+    ['is longer', 9],
+  ])('gets the whole of a stream again that was brought back to an older state, went on from there, and %s', async (_what, commits) => {
+    const log = new Kept();
+    const documents = new MemoryDocuments();
+    await streamJournal({ documents, archive: journalOf(6, {}), log });
+    log.requests.splice(0);
+    const archive = journalOf(commits, {}, 4);
+    expect(await streamJournal({ documents, archive, log })).toEqual({ outcome: 'streamed', rows: commits, more: false });
+    expect(log.requests.flat().map(({ Hash }) => Hash)).toContain(sha256('4 anew'));
+    expect(await streamJournal({ documents, archive, log })).toEqual({ outcome: 'streamed', rows: 0, more: false });
   });
 
   it('that nobody named gets nothing', async () => {
