@@ -2,7 +2,8 @@
 import { describe, expect, it } from 'vitest';
 import { covers, importProblems, importsOf, roomOf } from './import-rules.ts';
 import { importing, made, product } from './product-files.ts';
-import { TABLE } from './rooms-table.ts';
+import { PROGRAMS } from './programs-table.ts';
+import { ROOMS } from './rooms-table.ts';
 
 const DOMAIN_ROOMS = [
   'src/spec',
@@ -16,6 +17,7 @@ const DOMAIN_ROOMS = [
   'src/dataplanes',
   'src/import',
 ];
+const TABLE = { ...ROOMS, ...PROGRAMS };
 const PURE_ROOMS = ['src/spec', 'src/plan', 'src/rollouts', 'src/intake', 'src/import'];
 const CHOOSE_ADAPTERS = [
   'src/agent',

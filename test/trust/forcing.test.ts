@@ -1,6 +1,7 @@
 /** What changes the way of a rotation under way: a gate that is forced, a compromise that is found, a version that the vault has made by itself. */
 import { describe, expect, it } from 'vitest';
 import { mustLeaveBy, rotateBy } from '../../src/trust/timing.ts';
+import { abort, approve, force, proceed } from './by-hand.ts';
 import { certificatesSpec, DAY, fingerprint, SECOND, versionOf } from './samples.ts';
 import {
   ALL,
@@ -14,22 +15,8 @@ import {
   retired,
   returning,
   rotateFor,
-  type Story,
   soaking,
 } from './story.ts';
-
-const abort = { type: 'Abort', by: 'ada' } as const;
-const proceed = (by = 'eve') => ({ type: 'Proceed', by }) as const;
-const approve = (gate: 'issuing' | 'pruning', by: string) => ({ type: 'Approve', gate, by }) as const;
-
-const force = (story: Story) =>
-  ({
-    type: 'Force',
-    by: 'ada',
-    rotation: story.state.rotation?.id ?? '',
-    phase: story.state.rotation?.phase.name ?? '',
-    look: story.look(),
-  }) as const;
 
 describe('force', () => {
   it('is for a compromise, and for what waits until it is not safe any more; whatever it is about, to nobody who goes back', () => {

@@ -1,6 +1,7 @@
 /** Where people and events step in: aborts from everywhere, four eyes, a compromise, a root that waits for somebody. */
 import { describe, expect, it } from 'vitest';
 import { mustLeaveBy } from '../../src/trust/timing.ts';
+import { abort, approve, force, proceed } from './by-hand.ts';
 import { certificatesSpec, fingerprint, HOUR, LEAF, MINUTE, ROOT_LIFE, SECOND, SKEW, versionOf } from './samples.ts';
 import {
   ALL,
@@ -22,19 +23,6 @@ import {
   type Story,
   soaking,
 } from './story.ts';
-
-const abort = { type: 'Abort', by: 'ada' } as const;
-const proceed = (by = 'eve') => ({ type: 'Proceed', by }) as const;
-const approve = (gate: 'issuing' | 'pruning', by: string) => ({ type: 'Approve', gate, by }) as const;
-
-const force = (story: Story) =>
-  ({
-    type: 'Force',
-    by: 'ada',
-    rotation: story.state.rotation?.id ?? '',
-    phase: story.state.rotation?.phase.name ?? '',
-    look: story.look(),
-  }) as const;
 
 /** From here to the old root alone, whoever follows. */
 function goesAllTheWayBack(story: Story): void {

@@ -1,6 +1,7 @@
 /** What becomes due by itself: overdue phases, roots and issuers that end; specs that change on the way, and answers that come late. */
 import { describe, expect, it } from 'vitest';
 import { mustLeaveBy, rotateBy } from '../../src/trust/timing.ts';
+import { abort } from './by-hand.ts';
 import { authority, certificatesSpec, DAY, fingerprint, LEAF, ROOT_LIFE, SECOND, SKEW, T0 } from './samples.ts';
 import {
   ALL,
@@ -16,8 +17,6 @@ import {
   soaking,
   specify,
 } from './story.ts';
-
-const abort = { type: 'Abort', by: 'ada' } as const;
 
 describe('what time does', () => {
   it('says once of a phase that it is overdue, what holds it, and goes on holding', () => {
