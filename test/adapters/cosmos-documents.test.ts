@@ -17,6 +17,7 @@ import {
 import { missingCosmosEmulator } from '../emulators/cosmos/build.ts';
 import { type Fault, startFaultyCosmos } from '../emulators/cosmos/faults.ts';
 import { type CosmosEmulator, startCosmosEmulator } from '../emulators/cosmos/start.ts';
+import { isMissing } from '../emulators/missing.ts';
 import { describeDocuments } from '../journal/documents.contract.ts';
 import { create, P, write } from '../journal/documents.samples.ts';
 
@@ -51,15 +52,9 @@ if (realEndpoint !== undefined && realKey !== undefined) {
   process.stderr.write('not asked for: a real Cosmos DB; name one in MESHWRIGHT_TEST_COSMOS_ENDPOINT and MESHWRIGHT_TEST_COSMOS_KEY\n');
 }
 
-const missing = await missingCosmosEmulator();
-if (missing !== undefined) {
-  if (process.env.CI === 'true') {
-    throw new Error(missing);
-  }
-  process.stderr.write(`skipped: ${missing}\n`);
-}
+const missing = isMissing(await missingCosmosEmulator());
 
-describe.skipIf(missing !== undefined)('with the Cosmos DB stand-in', () => {
+describe.skipIf(missing)('with the Cosmos DB stand-in', () => {
   let emulator: CosmosEmulator;
   beforeAll(async () => {
     emulator = await startCosmosEmulator();
